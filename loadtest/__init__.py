@@ -1,0 +1,1 @@
+"""Measurements and load: benches of single parts, clients, scenarios, fleets."""

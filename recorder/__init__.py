@@ -1,0 +1,1 @@
+"""From a tap on the data plane to a video lesson in the library."""

@@ -1,0 +1,1 @@
+"""People and lessons: links, tickets, the lesson log, the pages' one WebSocket."""

@@ -1,0 +1,1 @@
+"""Tests of settings, certificates, command line and process tree."""
