@@ -1,0 +1,1 @@
+"""The data plane: packets, keys, addresses; one UDP port."""

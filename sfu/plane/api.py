@@ -1,0 +1,401 @@
+"""The data plane's contract: commands go down, events come up in batches.
+
+A plane owns one UDP port and everything that happens for a packet: STUN answers, address
+validation, SRTP, binding, selection, rewriting, repair, reports. Python decides who sees whom and
+says so by commands; nothing here costs an object a packet.
+
+Handles (``TransportHandle``, ``SourceHandle``, ``SlotHandle``) are small integers chosen by the
+caller, unique within the plane and never reused while alive. Commands are applied in order; a
+command that names an unknown handle is ignored and counted (the other side may just have closed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NewType, Protocol
+
+TransportHandle = NewType("TransportHandle", int)
+SourceHandle = NewType("SourceHandle", int)
+SlotHandle = NewType("SlotHandle", int)
+
+Address = tuple[str, int]
+"""(IP address as text, port); IPv4 peers of a dual-stack socket are given as plain IPv4."""
+
+
+class SrtpProfile(StrEnum):
+    """DTLS-SRTP protection profiles (RFC 5764 section 4.1.2, RFC 7714 section 14.2)."""
+
+    AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
+    AEAD_AES_256_GCM = "SRTP_AEAD_AES_256_GCM"
+    AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
+
+
+class Codec(StrEnum):
+    """Codecs whose payload the plane can read as far as forwarding needs it."""
+
+    OPUS = "opus"
+    VP8 = "vp8"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionIds:
+    """Ids of the one-byte or two-byte header extensions (RFC 8285) of a section; 0 = not negotiated."""
+
+    mid: int = 0
+    rid: int = 0
+    repaired_rid: int = 0
+    abs_send_time: int = 0
+    audio_level: int = 0
+
+
+# --- commands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddTransport:
+    """A peer that may now validate addresses by STUN with these credentials (ICE-lite)."""
+
+    transport: TransportHandle
+    local_ufrag: str
+    local_pwd: str
+    remote_ufrag: str
+    remote_pwd: str
+    max_ingress_bps: int = 12_000_000
+    """Packets above this rate are dropped with reason ``publisher_cap``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartIce:
+    """New credentials for an existing transport (RFC 8445 section 9); keys and media go on.
+
+    The old credentials stay valid until the first check with the new ones succeeds.
+    """
+
+    transport: TransportHandle
+    local_ufrag: str
+    local_pwd: str
+    remote_ufrag: str
+    remote_pwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetKeys:
+    """SRTP keys of a finished DTLS handshake; ``*_key`` is master key followed by master salt."""
+
+    transport: TransportHandle
+    profile: SrtpProfile
+    receive_key: bytes
+    send_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendDtls:
+    """One DTLS datagram to the transport's nominated (or, before that, last validated) address."""
+
+    transport: TransportHandle
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTransport:
+    """Forget the transport, its sources, slots and keys; slots of others showing it go empty."""
+
+    transport: TransportHandle
+
+
+@dataclass(frozen=True, slots=True)
+class AddSource:
+    """A send section of the peer: packets are bound to it by MID (and RID) and latched by SSRC.
+
+    ``rids`` are the simulcast layers from lowest to highest, empty when there is one layer.
+    ``ssrcs`` are SSRCs announced by ``a=ssrc`` (then no MID is needed), with ``rtx_ssrcs`` beside.
+    The source is gated (``open`` false: packets are decrypted for their counters, then dropped).
+    """
+
+    source: SourceHandle
+    transport: TransportHandle
+    codec: Codec
+    clock_rate: int
+    mid: str
+    payload_type: int
+    rtx_payload_type: int | None
+    extensions: ExtensionIds
+    rids: tuple[str, ...] = ()
+    ssrcs: tuple[int, ...] = ()
+    rtx_ssrcs: tuple[int, ...] = ()
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetGate:
+    """Open or shut a source. Shut: not one packet of it is forwarded or tapped."""
+
+    source: SourceHandle
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddSlot:
+    """A receive section of the peer. SSRC, RTX SSRC, CNAME and numbering live as long as the slot."""
+
+    slot: SlotHandle
+    transport: TransportHandle
+    codec: Codec
+    clock_rate: int
+    mid: str
+    ssrc: int
+    rtx_ssrc: int | None
+    cname: str
+    payload_type: int
+    rtx_payload_type: int | None
+    extensions: ExtensionIds
+    first_sequence_number: int
+    first_timestamp: int
+    """First RTP sequence number and timestamp sent (inputs, so that two planes can be compared)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetForward:
+    """What a slot shows. ``source`` None empties it. ``layer`` indexes ``AddSource.rids`` (0 = lowest).
+
+    A video switch takes effect at the target's next keyframe, which the plane asks for (throttled);
+    until then the old picture goes on, unless the old source is another one: then it stops at once.
+    If the wanted layer is not being received, the nearest lower one (else higher) that is, is sent.
+    """
+
+    slot: SlotHandle
+    source: SourceHandle | None
+    layer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKeyframe:
+    """Ask the publisher for a keyframe, within the source's throttle (one per 500 ms)."""
+
+    source: SourceHandle
+
+
+@dataclass(frozen=True, slots=True)
+class SetIngressEstimate:
+    """What REMB (draft-alvestrand-rmcat-remb) tells this publisher that it may send, in bit/s."""
+
+    transport: TransportHandle
+    bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddTap:
+    """Copy the open source's packets of one layer, unprotected as they came, into the tap's events."""
+
+    tap: int
+    source: SourceHandle
+    layer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTap:
+    """Stop a tap."""
+
+    tap: int
+
+
+Command = (
+    AddTransport
+    | RestartIce
+    | SetKeys
+    | SendDtls
+    | RemoveTransport
+    | AddSource
+    | SetGate
+    | AddSlot
+    | SetForward
+    | RequestKeyframe
+    | SetIngressEstimate
+    | AddTap
+    | RemoveTap
+)
+
+
+# --- events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DtlsReceived:
+    """A DTLS datagram from a validated address. Delivered at once, not with the 10 Hz batch."""
+
+    transport: TransportHandle
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddressNominated:
+    """Media now goes to this address (USE-CANDIDATE). Delivered at once."""
+
+    transport: TransportHandle
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLost:
+    """No valid check for 30 s (RFC 7675): nothing is sent to the peer until one arrives."""
+
+    transport: TransportHandle
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBound:
+    """An SSRC was bound to a source's layer (``rtx``: its repair stream)."""
+
+    source: SourceHandle
+    layer: int
+    ssrc: int
+    rtx: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSwitched:
+    """The first packet of a new source or layer left through the slot (None: it went empty)."""
+
+    slot: SlotHandle
+    source: SourceHandle | None
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Loudest RFC 6464 level since the last batch: (source, -dBov 0..127, 0 the loudest), open sources."""
+
+    levels: tuple[tuple[SourceHandle, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What arrived from a source since the last batch; ``layer_bps`` is by layer, lowest first."""
+
+    source: SourceHandle
+    packets: int
+    lost: int
+    layer_bps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransportState:
+    """A receiver's line as its reports tell it; ``None`` until the first report.
+
+    ``fraction_lost`` 0..1 over video and sound of the last reports, ``round_trip_ms`` by LSR/DLSR,
+    ``remb_bps`` its last REMB. Packet and byte counts are since the start.
+    """
+
+    transport: TransportHandle
+    fraction_lost: float | None
+    round_trip_ms: float | None
+    remb_bps: int | None
+    packets_received: int
+    packets_sent: int
+    bytes_received: int
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """Packets copied by a tap: (receive time us on the plane's clock, packet). RTP and RTCP SR."""
+
+    tap: int
+    packets: tuple[tuple[int, bytes], ...]
+    dropped: int
+
+
+Event = (
+    DtlsReceived
+    | AddressNominated
+    | ConsentLost
+    | StreamBound
+    | SlotSwitched
+    | Levels
+    | SourceState
+    | TransportState
+    | Tapped
+)
+
+
+class Drop(StrEnum):
+    """Why a datagram or packet went no further; each is a counter."""
+
+    NOT_VALIDATED = "not_validated"
+    UNKNOWN_FIRST_BYTE = "unknown_first_byte"
+    STUN_MALFORMED = "stun_malformed"
+    STUN_UNKNOWN_USER = "stun_unknown_user"
+    STUN_INTEGRITY = "stun_integrity"
+    NO_KEYS = "no_keys"
+    UNPROTECT = "unprotect"
+    RTP_MALFORMED = "rtp_malformed"
+    RTCP_MALFORMED = "rtcp_malformed"
+    UNBOUND_SSRC = "unbound_ssrc"
+    TOO_MANY_SSRCS = "too_many_ssrcs"
+    PUBLISHER_CAP = "publisher_cap"
+    PAYLOAD_TYPE = "payload_type"
+    PAYLOAD_MALFORMED = "payload_malformed"
+    PADDING_ONLY = "padding_only"
+    GATED = "gated"
+    DUPLICATE = "duplicate"
+    TOO_OLD = "too_old"
+    RTX_UNKNOWN = "rtx_unknown"
+    RTX_BUDGET = "rtx_budget"
+    NO_ADDRESS = "no_address"
+    SEND_BUFFER = "send_buffer"
+    UNKNOWN_HANDLE = "unknown_handle"
+    TAP_FULL = "tap_full"
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the plane started."""
+
+    datagrams_in: int = 0
+    datagrams_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    packets_forwarded: int = 0
+    """RTP packets sent through slots, repairs not counted."""
+    packets_retransmitted: int = 0
+    nacks_received: int = 0
+    nacks_sent: int = 0
+    keyframe_requests_received: int = 0
+    keyframe_requests_sent: int = 0
+    dropped: dict[Drop, int] = field(default_factory=dict)
+
+
+MAX_SSRCS_PER_TRANSPORT: Final = 16
+CONSENT_TIMEOUT_US: Final = 30_000_000
+KEYFRAME_THROTTLE_US: Final = 500_000
+EVENT_INTERVAL_US: Final = 100_000
+
+
+class Plane(Protocol):
+    """One UDP port and its packets. All methods are called from the event loop's thread."""
+
+    @property
+    def port(self) -> int:
+        """The UDP port that is bound."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this plane can do beyond the core contract; empty for the reference plane."""
+
+    def apply(self, commands: Sequence[Command]) -> None:
+        """Carry out commands in order; never raises for what a peer sent."""
+
+    def counters(self) -> Counters:
+        """A copy of the totals."""
+
+    def transport_state(self, transport: TransportHandle) -> TransportState | None:
+        """Present state of one transport, None when it is unknown."""
+
+    async def close(self) -> None:
+        """Stop sending, close the port. Idempotent."""
+
+
+EventSink = Callable[[Sequence[Event]], None]
+"""Called on the event loop with each batch: at once for DTLS and nomination, else at 10 Hz."""

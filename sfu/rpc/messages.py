@@ -1,0 +1,248 @@
+"""Messages between signalling and a worker.
+
+Requests are answered one by one (by request number); pushes go from the worker to every connected
+signalling process. Each request carries the lesson's lease ``epoch``: a worker ignores an older one
+(``stale_epoch``) and, seeing a newer one, closes what it held under the old. ``number`` is the
+lesson's event number on which a request rests: per object, older ones are ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, field
+
+RPC_VERSION: Final = 1
+
+
+class Hello(Struct, tag="hello", frozen=True):
+    """First frame each way; ``key`` is the shared rpc key made at first start."""
+
+    key: bytes
+    version: int = RPC_VERSION
+    worker: str = ""
+
+
+class OpenLesson(Struct, tag="open_lesson", frozen=True):
+    """Take a lesson's media. Idempotent for the same epoch."""
+
+    lesson: str
+    epoch: int
+
+
+class CloseLesson(Struct, tag="close_lesson", frozen=True):
+    """End a lesson's media: every transport is closed."""
+
+    lesson: str
+    epoch: int
+
+
+class Person(Struct, frozen=True):
+    """What the media side must know of a participant.
+
+    ``allowed`` and ``on`` hold Source values; a source is forwarded only when it is in both.
+    ``order`` is the place in the class (tiles are sorted by it).
+    """
+
+    participant: str
+    role: str
+    order: int
+    allowed: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
+
+
+class SetPerson(Struct, tag="set_person", frozen=True):
+    """Add or change a participant; without a transport nothing flows yet."""
+
+    lesson: str
+    epoch: int
+    number: int
+    person: Person
+
+
+class RemovePerson(Struct, tag="remove_person", frozen=True):
+    """Close a participant's transport and forget them."""
+
+    lesson: str
+    epoch: int
+    number: int
+    participant: str
+
+
+class SetStage(Struct, tag="set_stage", frozen=True):
+    """Who is large for all who have pinned nobody; None: the teacher, for leaders the last speaker."""
+
+    lesson: str
+    epoch: int
+    number: int
+    participant: str | None
+
+
+class Offer(Struct, tag="offer", frozen=True):
+    """The one offer of a connection, or its ICE restart (same ``connection``, known already).
+
+    ``sdp`` is gzip-compressed UTF-8. ``send`` holds the mids of the send sections in the order of
+    ``sfu.model.SEND_SECTIONS``; ``slots`` the mids of the receive sections in slot order.
+    A new ``connection`` number replaces the participant's former transport. Answer: Answered.
+    """
+
+    lesson: str
+    epoch: int
+    participant: str
+    connection: int
+    sdp: bytes
+    send: tuple[str, ...]
+    slots: tuple[str, ...]
+
+
+class Draw(Struct, tag="draw", frozen=True):
+    """What a client draws: pixel height of each slot in slot order (0: not drawn, nothing is sent).
+
+    Sound slots: any non-zero value means wanted. ``page`` counts pages of tiles from 0. ``pin`` is
+    the participant whom this client wants on its own stage.
+    """
+
+    lesson: str
+    epoch: int
+    participant: str
+    heights: tuple[int, ...]
+    page: int = 0
+    pin: str | None = None
+
+
+class GetStatus(Struct, tag="get_status", frozen=True):
+    """Ask for the worker's load and counters. Answer: Status."""
+
+
+Request = OpenLesson | CloseLesson | SetPerson | RemovePerson | SetStage | Offer | Draw | GetStatus
+
+
+class Done(Struct, tag="done", frozen=True):
+    """The request was carried out."""
+
+
+class Answered(Struct, tag="answered", frozen=True):
+    """The one SDP answer, gzip-compressed UTF-8."""
+
+    sdp: bytes
+
+
+class Status(Struct, tag="status", frozen=True):
+    """The worker as it is now. ``cpu`` is cores used over the last second."""
+
+    worker: str
+    plane: str
+    lessons: int
+    transports: int
+    packets_in: int
+    packets_out: int
+    cpu: float
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+class Failed(Struct, tag="failed", frozen=True):
+    """The request was refused; ``code`` is stable (see docs/protocol.md)."""
+
+    code: str
+    detail: str = ""
+
+
+Reply = Done | Answered | Status | Failed
+
+
+class SlotContent(Struct, frozen=True):
+    """Who is in a slot. ``source`` is a Source value; ``live`` tells whether media flows in it.
+
+    For video, ``live`` turns true when the slot's first packet of that person left (keyframe).
+    """
+
+    index: int
+    participant: str | None
+    source: str | None
+    live: bool
+
+
+class Slots(Struct, tag="slots", frozen=True):
+    """All slots of one participant; ``version`` grows, older ones are ignored. Sent when changed."""
+
+    lesson: str
+    epoch: int
+    participant: str
+    connection: int
+    version: int
+    pages: int
+    slots: tuple[SlotContent, ...]
+
+
+class Speakers(Struct, tag="speakers", frozen=True):
+    """Who speaks, loudest first, as (participant, -dBov). At most 4 a second, when changed."""
+
+    lesson: str
+    epoch: int
+    speakers: tuple[tuple[str, int], ...]
+
+
+class Connected(Struct, tag="connected", frozen=True):
+    """The participant's media flows: DTLS is finished."""
+
+    lesson: str
+    epoch: int
+    participant: str
+    connection: int
+
+
+class Disconnected(Struct, tag="disconnected", frozen=True):
+    """The participant's media is gone; ``reason``: consent_lost, dtls_failed, dtls_closed, replaced."""
+
+    lesson: str
+    epoch: int
+    participant: str
+    connection: int
+    reason: str
+
+
+class LineQuality(Struct, frozen=True):
+    """A participant's line over the last 2 s. Fractions 0..1, None where nothing is known yet.
+
+    ``silent_microphone``: the microphone is on and no sound packet arrived.
+    """
+
+    participant: str
+    loss_up: float | None
+    loss_down: float | None
+    round_trip_ms: float | None
+    silent_microphone: bool
+
+
+class Quality(Struct, tag="quality", frozen=True):
+    """Lines of a lesson's participants, every 2 s."""
+
+    lesson: str
+    epoch: int
+    lines: tuple[LineQuality, ...]
+
+
+Push = Slots | Speakers | Connected | Disconnected | Quality
+
+
+class RequestFrame(Struct, tag="request", frozen=True):
+    """Signalling to worker."""
+
+    number: int
+    body: Request
+
+
+class ReplyFrame(Struct, tag="reply", frozen=True):
+    """Worker to signalling, for the request of that number."""
+
+    number: int
+    body: Reply
+
+
+class PushFrame(Struct, tag="push", frozen=True):
+    """Worker to signalling, unasked."""
+
+    body: Push
+
+
+Frame = Hello | RequestFrame | ReplyFrame | PushFrame

@@ -1,0 +1,455 @@
+"""The wire contract between a client and the server: structs, limits, version.
+
+Each WebSocket message is one msgpack map whose key ``t`` names the struct; ``msgspec.convert``
+validates it into the structs below. JSON Schema and the TypeScript types are generated from this
+module (``signaling.schema``). A client speaks first: ``hello`` within 5 s.
+
+A lesson's state is a flat map of *fields* (path -> value). Each change is one numbered event that
+carries which fields it sets and deletes, so a client needs no code of its own per capability to
+follow the state: ``welcome`` brings the fields it may see, each ``event`` changes them. Fields:
+
+- ``lesson``: LessonField. ``person/<participant>``: PersonField.
+- ``on/<participant>/<source>``: true while that source is published.
+- ``hand/<participant>``: server time in ms when the hand went up (the queue is sorted by it).
+- ``chat/<id>``: ChatField, the last 200; ids sort by time.
+- ``lobby/<participant>``: LobbyField, seen by teachers only.
+- ``_ban/<participant>``: true; never leaves the server.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+WIRE_VERSION: Final = 1
+MAX_FRAME_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 16
+MAX_ELEMENTS: Final = 1000
+MAX_NAME: Final = 60
+MAX_CHAT: Final = 1000
+MAX_TITLE: Final = 120
+CHAT_KEPT: Final = 200
+
+SourceName = Literal["microphone", "camera", "screen", "screen_sound"]
+RoleName = Literal["teacher", "co_teacher", "student"]
+Id = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
+RequestNumber = Annotated[int, Meta(ge=1, le=2**31)]
+
+
+# --- fields of a lesson's state ----------------------------------------------------------------
+
+
+class LessonField(Struct, frozen=True):
+    """The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
+
+    ``may`` lists what students may publish. ``locked`` is the teacher's lock; while no teacher is
+    in, newcomers wait in the lobby whatever it says. ``ends_at_ms``: server time at which a lesson
+    without a teacher ends, None while one is in. ``stage``: who is large for all, None: the teacher.
+    """
+
+    title: str
+    subject: str
+    grade: int
+    state: Literal["waiting", "live", "ended"]
+    locked: bool = False
+    may: tuple[SourceName, ...] = ("microphone", "camera")
+    stage: str | None = None
+    started_at_ms: int | None = None
+    ends_at_ms: int | None = None
+
+
+class PersonField(Struct, frozen=True):
+    """A participant who was admitted. ``here``: has a connection now (a short grace included).
+
+    ``may`` overrides the lesson's ``may`` for this person when not None.
+    ``label`` tells two people of one name apart ("2", "3"; empty for the first).
+    """
+
+    name: str
+    role: RoleName
+    here: bool
+    order: int
+    label: str = ""
+    may: tuple[SourceName, ...] | None = None
+
+
+class ChatField(Struct, frozen=True):
+    """One chat message to the class. ``name`` is kept so that it reads after its author left."""
+
+    participant: str
+    name: str
+    text: str
+    at_ms: int
+
+
+class LobbyField(Struct, frozen=True):
+    """Somebody who waits for a teacher or for admission."""
+
+    name: str
+    at_ms: int
+
+
+# --- client to server --------------------------------------------------------------------------
+
+
+class Hello(Struct, tag_field="t", tag="hello", frozen=True):
+    """First message. ``after`` is the last event number this client has applied (resume), else None.
+
+    ``lease`` is the media epoch of its running connection; the server says by ``welcome.lease``
+    whether that still lives.
+    """
+
+    ticket: Annotated[str, Meta(max_length=4096)]
+    version: int = WIRE_VERSION
+    after: int | None = None
+    lease: int | None = None
+
+
+class Offer(Struct, tag_field="t", tag="offer", frozen=True):
+    """The one offer of a connection or its ICE restart (same ``connection``). ``sdp``: gzip of UTF-8.
+
+    ``send`` and ``slots`` are mids: send sections in the order microphone, camera, screen,
+    screen_sound; receive sections in slot order (0 stage video, 1 stage sound, 2 screen video,
+    3 screen sound, 4 teacher's sound, 5-7 loudest, 8.. tiles). Reply: Answer.
+    """
+
+    id: RequestNumber
+    connection: Annotated[int, Meta(ge=1, le=2**31)]
+    sdp: Annotated[bytes, Meta(max_length=16 * 1024)]
+    send: Annotated[tuple[str, ...], Meta(max_length=4)]
+    slots: Annotated[tuple[str, ...], Meta(max_length=40)]
+
+
+class Draw(Struct, tag_field="t", tag="draw", frozen=True):
+    """What is drawn: height in pixels of each slot in slot order, 0 for not drawn. No reply."""
+
+    heights: Annotated[tuple[int, ...], Meta(max_length=40)]
+    page: Annotated[int, Meta(ge=0, le=1000)] = 0
+    pin: Id | None = None
+
+
+class Publish(Struct, tag_field="t", tag="publish", frozen=True):
+    """Turn one of one's own sources on or off."""
+
+    id: RequestNumber
+    source: SourceName
+    on: bool
+
+
+class Chat(Struct, tag_field="t", tag="chat", frozen=True):
+    """Say something to the class."""
+
+    id: RequestNumber
+    text: Annotated[str, Meta(max_length=MAX_CHAT)]
+
+
+class Hand(Struct, tag_field="t", tag="hand", frozen=True):
+    """Raise or lower one's own hand; a leader may lower another's or, without ``participant``, all."""
+
+    id: RequestNumber
+    up: bool
+    participant: Id | None = None
+    all: bool = False
+
+
+class Mute(Struct, tag_field="t", tag="mute", frozen=True):
+    """Leaders: shut a source of one participant, or of all students (``participant`` None)."""
+
+    id: RequestNumber
+    participant: Id | None = None
+    source: SourceName = "microphone"
+
+
+class SetMay(Struct, tag_field="t", tag="set_may", frozen=True):
+    """Leaders: what students may publish; for one person (None there: as the lesson says)."""
+
+    id: RequestNumber
+    may: tuple[SourceName, ...] | None
+    participant: Id | None = None
+
+
+class SetStage(Struct, tag_field="t", tag="set_stage", frozen=True):
+    """Leaders: who is large for all."""
+
+    id: RequestNumber
+    participant: Id | None
+
+
+class Lock(Struct, tag_field="t", tag="lock", frozen=True):
+    """Leaders: no newcomers."""
+
+    id: RequestNumber
+    on: bool
+
+
+class Remove(Struct, tag_field="t", tag="remove", frozen=True):
+    """Leaders: remove a student for the rest of the lesson."""
+
+    id: RequestNumber
+    participant: Id
+
+
+class End(Struct, tag_field="t", tag="end", frozen=True):
+    """The teacher: end the lesson for all."""
+
+    id: RequestNumber
+
+
+class Leave(Struct, tag_field="t", tag="leave", frozen=True):
+    """Going away on purpose: no grace. No reply, the server closes."""
+
+
+ClientMessage = (
+    Hello | Offer | Draw | Publish | Chat | Hand | Mute | SetMay | SetStage | Lock | Remove | End | Leave
+)
+
+
+# --- server to client --------------------------------------------------------------------------
+
+
+class Event(Struct, tag_field="t", tag="event", frozen=True):
+    """One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the server.
+
+    Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
+    chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away, ended.
+    """
+
+    number: int
+    kind: str
+    at_ms: int
+    by: str | None
+    set: dict[str, Any] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+
+
+class Welcome(Struct, tag_field="t", tag="welcome", frozen=True):
+    """Answer to hello of somebody who is in. Either ``fields`` (whole state) or ``events`` since ``after``.
+
+    ``lease``: media epoch. A client whose connection is of another lease makes a new one.
+    """
+
+    participant: str
+    role: RoleName
+    lesson: str
+    number: int
+    lease: int
+    now_ms: int
+    fields: dict[str, Any] | None = None
+    events: tuple[Event, ...] = ()
+    media_alive: bool = False
+
+
+class Waiting(Struct, tag_field="t", tag="waiting", frozen=True):
+    """In the lobby: ``no_teacher``. ``welcome`` follows on the same socket when admitted."""
+
+    reason: Literal["no_teacher"]
+    title: str
+
+
+class Answer(Struct, tag_field="t", tag="answer", frozen=True):
+    """Reply to Offer; ``sdp``: gzip of UTF-8."""
+
+    id: int
+    connection: int
+    lease: int
+    sdp: bytes
+
+
+class Done(Struct, tag_field="t", tag="done", frozen=True):
+    """The request was carried out; ``number`` is its event's number (0: nothing had to change)."""
+
+    id: int
+    number: int = 0
+
+
+class Refused(Struct, tag_field="t", tag="refused", frozen=True):
+    """The request was not carried out, nothing was changed. Codes: docs/protocol.md."""
+
+    id: int
+    code: str
+
+
+class SlotContent(Struct, frozen=True):
+    """Who is in a slot of this client and whether media flows in it."""
+
+    index: int
+    participant: str | None
+    source: SourceName | None
+    live: bool
+
+
+class Slots(Struct, tag_field="t", tag="slots", frozen=True):
+    """All slots of this client's connection. ``pages`` is how many pages of tiles there are."""
+
+    connection: int
+    version: int
+    pages: int
+    slots: tuple[SlotContent, ...]
+
+
+class Speakers(Struct, tag_field="t", tag="speakers", frozen=True):
+    """Who speaks, loudest first: (participant, -dBov 0 loudest..127)."""
+
+    speakers: tuple[tuple[str, int], ...]
+
+
+class LineQuality(Struct, frozen=True):
+    """``line``: good, weak or lost. ``silent``: the microphone is on but no sound arrives."""
+
+    participant: str
+    line: Literal["good", "weak", "lost"]
+    silent: bool
+
+
+class Quality(Struct, tag_field="t", tag="quality", frozen=True):
+    """Lines that are not good (leaders: everybody's; others: their own)."""
+
+    lines: tuple[LineQuality, ...]
+
+
+class MediaLost(Struct, tag_field="t", tag="media_lost", frozen=True):
+    """This client's media connection is gone on the server: make a new one, if it is still ``connection``."""
+
+    connection: int
+
+
+class Moved(Struct, tag_field="t", tag="moved", frozen=True):
+    """The lesson's media is on another worker now: make a new connection after ``delay_ms``."""
+
+    lease: int
+    delay_ms: int
+
+
+class Closed(Struct, tag_field="t", tag="closed", frozen=True):
+    """Last message before the server closes the socket. ``retry``: come back by yourself.
+
+    Codes: taken_over, removed, ended, left, shutting_down, slow, and those of refusals.
+    """
+
+    code: str
+    retry: bool = False
+
+
+ServerMessage = (
+    Welcome
+    | Waiting
+    | Event
+    | Answer
+    | Done
+    | Refused
+    | Slots
+    | Speakers
+    | Quality
+    | MediaLost
+    | Moved
+    | Closed
+)
+
+
+# --- HTTP --------------------------------------------------------------------------------------
+
+
+class JoinRequest(Struct, frozen=True):
+    """POST /api/join. ``code`` is a join link's code; ``name`` is ignored for the teacher's own link."""
+
+    code: Annotated[str, Meta(max_length=64)]
+    name: Annotated[str, Meta(max_length=400)] = ""
+
+
+class IceServer(Struct, frozen=True):
+    """W3C RTCIceServer."""
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: str | None = None
+
+
+class JoinReply(Struct, frozen=True):
+    """``ticket`` lives 2 minutes: the client joins again for another one."""
+
+    ticket: str
+    lesson: str
+    participant: str
+    role: RoleName
+    name: str
+    title: str
+    subject: str
+    grade: int
+    tiles: int
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+class LinkInfo(Struct, frozen=True):
+    """GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before."""
+
+    title: str
+    subject: str
+    grade: int
+    state: Literal["waiting", "live", "ended"]
+    role: RoleName
+    name: str | None = None
+
+
+class NewLesson(Struct, frozen=True):
+    """POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time."""
+
+    title: Annotated[str, Meta(max_length=400)]
+    subject: Annotated[str, Meta(max_length=400)]
+    grade: Annotated[int, Meta(ge=1, le=11)]
+    teacher_name: Annotated[str, Meta(max_length=400)] = ""
+
+
+class LessonInfo(Struct, frozen=True):
+    """A lesson of one's own. Links carry the configured public origin."""
+
+    lesson: str
+    title: str
+    subject: str
+    grade: int
+    state: Literal["waiting", "live", "ended"]
+    created_at_ms: int
+    ended_at_ms: int | None
+    teacher_link: str
+    student_link: str
+    co_teacher_link: str
+
+
+class TeacherInfo(Struct, frozen=True):
+    """GET /api/teacher: who is signed in, and their lessons, newest first."""
+
+    name: str
+    lessons: tuple[LessonInfo, ...]
+
+
+class SignIn(Struct, frozen=True):
+    """POST /api/teacher/sign-in with the one-time key of the printed link."""
+
+    key: Annotated[str, Meta(max_length=4096)]
+
+
+class AttendanceRow(Struct, frozen=True):
+    """One person's presence. Times are server ms; ``present_ms`` adds up all stays."""
+
+    participant: str
+    name: str
+    role: RoleName
+    first_in_ms: int
+    last_out_ms: int | None
+    present_ms: int
+    stays: int
+
+
+class Attendance(Struct, frozen=True):
+    """GET /api/lessons/<lesson>/attendance; the same as CSV under attendance.csv."""
+
+    lesson: str
+    title: str
+    rows: tuple[AttendanceRow, ...]
+
+
+class ErrorReply(Struct, frozen=True):
+    """Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense."""
+
+    code: str
+    retry_after_s: int | None = None
