@@ -1,0 +1,437 @@
+"""Typed settings: defaults, then a file, then the environment.
+
+``load_settings()`` is all that other packages need. Values that default to "auto" are worked out here, so
+that whoever reads ``settings.server.port`` gets the number in force.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+DEFAULTS: Final = Path(__file__).with_name("default.toml")
+PREFIX: Final = "ZVONOK_"
+CONFIG_VARIABLE: Final = "ZVONOK_CONFIG"
+SECRET_KEYS: Final = frozenset({"credential", "secret"})
+FROM_DEFAULTS: Final = "default"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one line naming its source and its key."""
+
+
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The public HTTP(S) and WebSocket listener. ``port`` 0: any free port."""
+
+    public: str
+    host: str
+    port: Port
+    tls: Literal["off", "local", "certificate"]
+    certificate: str
+    certificate_key: str
+    trusted_proxies: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+
+    @property
+    def https(self) -> bool:
+        """Whether our own listener speaks TLS."""
+        return self.tls != "off"
+
+    @property
+    def public_name(self) -> str:
+        """Host part of ``public`` without brackets, scheme and port; "localhost" when it is empty."""
+        return _split_public(self.public)[1] or "localhost"
+
+    def origin(self, port: int | None = None) -> str:
+        """Origin of every link we print (RFC 6454), e.g. ``https://lessons.example:8443``.
+
+        ``port`` is the listener's real port where ``self.port`` is 0. Behind a proxy (``public`` set, ``tls``
+        off) it is https on its usual port unless ``public`` says otherwise.
+        """
+        own_port = self.port if port is None else port
+        scheme, name, public_port = _split_public(self.public)
+        if not name:
+            return _origin("https" if self.https else "http", "localhost", own_port)
+        if scheme:
+            return _origin(scheme, name, public_port)
+        return _origin("https", name, public_port or (own_port if self.https else 443))
+
+
+class Admin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Metrics, health and status. ``port`` 0: any free port."""
+
+    host: str
+    port: Port
+
+
+class IceServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One RTCIceServer for browsers; with ``secret`` (TURN's shared one) short-lived credentials are made."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: str = ""
+    secret: str = ""
+
+
+class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SFU workers. Worker N takes UDP port ``port + N``, or any free one when ``port`` is 0."""
+
+    workers: Annotated[int, Meta(ge=0, le=256)]
+    host: str
+    port: Port
+    announce: tuple[str, ...]
+    plane: Literal["auto", "reference", "native"]
+    max_transports: Positive
+    ice_servers: tuple[IceServer, ...]
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to run: ``workers``, or the number of cores this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Redis to use; ``url`` holds the password when one is set, and is empty for the embedded Valkey."""
+
+    url: str
+    password_file: str
+
+
+class Sql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """SQLAlchemy URL of the database; never empty."""
+
+    url: str
+
+
+class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits and times of a lesson."""
+
+    max_people: Positive
+    without_teacher_ends_s: NotNegative
+    drop_grace_s: NotNegative
+    tiles_student: Annotated[int, Meta(ge=0, le=24)]
+    tiles_teacher: Annotated[int, Meta(ge=0, le=24)]
+    tiles_phone: Annotated[int, Meta(ge=0, le=24)]
+    keep_state_h: Positive
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"]
+
+
+class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Absolute folders: ``var`` is the only one written to, ``web`` holds the built pages."""
+
+    var: str
+    web: str
+
+    @property
+    def var_path(self) -> Path:
+        return Path(self.var)
+
+    @property
+    def web_path(self) -> Path:
+        return Path(self.web)
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the secrets (0700), made at first start."""
+        return Path(self.var) / "keys"
+
+    @property
+    def log(self) -> Path:
+        """Folder of the child processes' logs."""
+        return Path(self.var) / "log"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings, as in force."""
+
+    server: Server
+    admin: Admin
+    media: Media
+    redis: Redis
+    sql: Sql
+    lesson: Lesson
+    log: Log
+    paths: Paths
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings and, for each ``group.key``, where its value comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings in force; see ``load``."""
+    return load(environ, file=file, overrides=overrides).settings
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Read the settings; raises SettingsError.
+
+    ``environ`` defaults to ``os.environ``; ``file`` to what ``ZVONOK_CONFIG`` names; ``overrides`` maps
+    ``group.key`` to values from the command line and wins over everything.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, dict[str, Any]] = _read_toml(DEFAULTS)
+    origins = {f"{group}.{key}": FROM_DEFAULTS for group, keys in values.items() for key in keys}
+    known = {group: frozenset(keys) for group, keys in values.items()}
+
+    def put(group: str, key: str, value: Any, source: str) -> None:
+        if group not in known or key not in known[group]:
+            raise SettingsError(f"{source}: unknown setting {group}.{key}{_nearest(group, key, known)}")
+        values[group][key] = value
+        origins[f"{group}.{key}"] = source
+
+    if file is None and environ.get(CONFIG_VARIABLE):
+        file = Path(environ[CONFIG_VARIABLE])
+    if file is not None:
+        for group, keys in _read_toml(file).items():
+            if not isinstance(keys, dict):
+                raise SettingsError(
+                    f"{file}: unknown setting {group} (settings stand in groups, as [server])"
+                )
+            for key, value in keys.items():
+                put(group, key, value, str(file))
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and "__" in name:
+            group, _, key = name.removeprefix(PREFIX).lower().partition("__")
+            put(group, key, _from_text(environ[name], values.get(group, {}).get(key)), name)
+    for dotted, value in (overrides or {}).items():
+        group, _, key = dotted.partition(".")
+        put(group, key, value, "command line")
+
+    _resolve(values, origins)
+    return Loaded(_convert(values, origins), origins)
+
+
+def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Rows ``(group.key, value as TOML would write it, source)`` for people, secrets hidden."""
+    rows: list[tuple[str, str, str]] = []
+    for group, keys in msgspec.to_builtins(loaded.settings).items():
+        for key, value in keys.items():
+            dotted = f"{group}.{key}"
+            rows.append((dotted, json.dumps(_hide(value), ensure_ascii=False), loaded.origins[dotted]))
+    return rows
+
+
+def variables(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """``group.key`` -> value as the ``ZVONOK_*`` variables that say the same to a child process."""
+    return {
+        f"{PREFIX}{dotted.replace('.', '__')}".upper(): value if isinstance(value, str) else json.dumps(value)
+        for dotted, value in overrides.items()
+    }
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _nearest(group: str, key: str, known: Mapping[str, frozenset[str]]) -> str:
+    from difflib import get_close_matches
+
+    dotted = [f"{g}.{k}" for g, keys in known.items() for k in keys]
+    close = get_close_matches(f"{group}.{key}", dotted, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _from_text(text: str, default: Any) -> Any:
+    """An environment variable's text in the shape of its default: number, switch, list or text."""
+    stripped = text.strip()
+    if isinstance(default, list):
+        if stripped.startswith("["):
+            try:
+                return json.loads(stripped)
+            except ValueError:
+                return stripped  # told as a wrong type, with the key
+        return [part.strip() for part in stripped.split(",") if part.strip()]
+    is_number = stripped.removeprefix("-").isascii() and stripped.removeprefix("-").isdigit()
+    if is_number and (default == "auto" or isinstance(default, int)):
+        return int(stripped)
+    return stripped
+
+
+def _resolve(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> None:
+    """Replace every "auto" and empty default by what it means; wrong types are left for ``_convert``."""
+    server, paths, redis = values["server"], values["paths"], values["redis"]
+    if server["tls"] == "auto":
+        scheme = _split_public(server["public"])[0] if isinstance(server["public"], str) else ""
+        if server["certificate"]:
+            server["tls"] = "certificate"
+        else:
+            server["tls"] = "local" if server["public"] and scheme != "http" else "off"
+    if server["host"] == "auto":
+        server["host"] = "::" if server["public"] else "127.0.0.1"
+    if server["port"] == "auto":
+        server["port"] = 8080 if server["tls"] == "off" else 8443
+    if paths["web"] == "auto":
+        paths["web"] = str(Path(__file__).resolve().parent.parent / "web" / "dist")
+    for key in ("var", "web"):
+        if isinstance(paths[key], str):
+            paths[key] = str(Path(paths[key]).expanduser().absolute())
+    if values["sql"]["url"] == "" and isinstance(paths["var"], str):
+        values["sql"]["url"] = f"sqlite+aiosqlite:///{paths['var']}/zvonok.db"
+    if redis["url"] and redis["password_file"]:
+        redis["url"] = _with_password(redis["url"], redis["password_file"], origins["redis.password_file"])
+
+
+def _with_password(url: str, file: str, source: str) -> str:
+    try:
+        password = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{source}: redis.password_file: {file} cannot be read ({error.strerror})"
+        ) from None
+    parts = urlsplit(url)
+    if parts.password:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    user = quote(parts.username or "", safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def _convert(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> Settings:
+    try:
+        settings = msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$.")
+        group, _, rest = where.rstrip("`").partition(".")
+        key = rest.split("[", 1)[0].split(".", 1)[0]
+        source = origins.get(f"{group}.{key}", "settings")
+        raise SettingsError(f"{source}: {group}.{rest}: {reason[:1].lower()}{reason[1:]}") from None
+    for dotted, reason in _faults(settings):
+        raise SettingsError(f"{origins[dotted]}: {dotted}: {reason}")
+    return settings
+
+
+def _faults(settings: Settings) -> list[tuple[str, str]]:
+    """What the types cannot say: ``(group.key, reason)``."""
+    server, faults = settings.server, list[tuple[str, str]]()
+    if server.public and not _is_name_or_address(server.public):
+        faults.append(("server.public", f"{server.public!r} is not a name, an address or an origin"))
+    if bool(server.certificate) != bool(server.certificate_key) or (
+        server.tls == "certificate" and not server.certificate
+    ):
+        faults.append(("server.certificate", "certificate and certificate_key go together"))
+    if server.tls == "local" and not server.public:
+        faults.append(("server.tls", "a local certificate needs server.public, the name it is made for"))
+    for network in server.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            faults.append(("server.trusted_proxies", str(error)))
+    for origin in server.allowed_origins:
+        scheme, name, _ = _split_public(origin)
+        if scheme not in ("http", "https") or not name or origin.endswith("/"):
+            faults.append(
+                ("server.allowed_origins", f"{origin!r} is not an origin (https://name or https://name:port)")
+            )
+    for dotted, host in (
+        ("server.host", server.host),
+        ("admin.host", settings.admin.host),
+        ("media.host", settings.media.host),
+    ):
+        if not _is_address(host):
+            faults.append((dotted, f"{host!r} is not an IP address"))
+    if settings.media.port and settings.media.port + settings.media.worker_count > 65536:
+        faults.append(("media.port", "no room for one port a worker below 65536"))
+    for address in settings.media.announce:
+        if address != "auto" and not _is_address(address):
+            faults.append(("media.announce", f'{address!r} is neither "auto" nor an IP address'))
+    if not settings.media.announce:
+        faults.append(("media.announce", 'at least one address (or "auto") is needed'))
+    for index, ice in enumerate(settings.media.ice_servers):
+        if not all(url.partition(":")[0] in ("stun", "stuns", "turn", "turns") for url in ice.urls):
+            faults.append(("media.ice_servers", f"entry {index}: urls begin with stun:, turn: or turns:"))
+    url = settings.redis.url
+    if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        faults.append(("redis.url", "begins with redis://, rediss:// or unix://"))
+    return faults
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name_or_address(public: str) -> bool:
+    scheme, name, port = _split_public(public)
+    if scheme not in ("", "http", "https") or not name or port is None:
+        return False
+    labels = name.rstrip(".").split(".")
+    return _is_address(name) or all(
+        label and len(label) <= 63 and label.isascii() and label.replace("-", "").isalnum()
+        for label in labels
+    )
+
+
+def _split_public(public: str) -> tuple[str, str, int | None]:
+    """``(scheme, host without brackets, port)``; port 0 when none is given, None when it is malformed."""
+    if _is_address(public):
+        return "", public, 0
+    scheme, separator, _ = public.partition("://")
+    try:
+        parts = urlsplit(public if separator else f"//{public}")
+        port = parts.port or 0
+    except ValueError:
+        return scheme if separator else "", "", None
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+        return parts.scheme, parts.hostname or "", None
+    return parts.scheme, parts.hostname or "", port
+
+
+def _origin(scheme: str, name: str, port: int | None) -> str:
+    host = f"[{name}]" if ":" in name else name
+    default = 443 if scheme == "https" else 80
+    return f"{scheme}://{host}" if port in (None, 0, default) else f"{scheme}://{host}:{port}"
+
+
+def _hide(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: "***" if k in SECRET_KEYS and v else _hide(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hide(item) for item in value]
+    if isinstance(value, str) and "@" in value and "://" in value:
+        scheme, _, rest = value.partition("://")
+        userinfo, _, host = rest.rpartition("@")
+        if ":" in userinfo:
+            return f"{scheme}://{userinfo.partition(':')[0]}:***@{host}"
+    return value

@@ -1,0 +1,45 @@
+"""Debian packages, installed without questions and without surprises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+LOCK_WAIT_S = 300
+
+
+def is_debian() -> bool:
+    """Debian itself: on its derivatives packages of the same name may be something else."""
+    try:
+        lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return "ID=debian" in lines
+
+
+def apt_install(packages: Sequence[str]) -> bool:
+    """Install as root, waiting for another apt to finish; False (with apt's last lines shown) on failure."""
+    environment = os.environ | {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+    }
+    apt = ["apt-get", "-o", f"DPkg::Lock::Timeout={LOCK_WAIT_S}", "-q"]
+    steps = (
+        [*apt, "update"],
+        [*apt, "install", "--yes", "--no-install-recommends", *packages],
+    )
+    output = ""
+    for step in steps:
+        try:
+            done = subprocess.run(step, env=environment, capture_output=True, text=True)
+        except OSError as error:
+            output = str(error)
+            break
+        output = done.stdout + done.stderr
+    else:
+        if done.returncode == 0:
+            return True
+    print("  apt could not:", *output.strip().splitlines()[-3:], sep="\n  ")
+    return False

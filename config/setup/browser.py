@@ -1,0 +1,80 @@
+"""A Chromium for the tests: found by starting it, because some packages of that name are empty shells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from config.setup.apt import apt_install, is_debian
+
+VARIABLE = "ZVONOK_CHROMIUM"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PACKAGES = ("chromium", "fonts-dejavu-core")
+START_LIMIT_S = 30
+MISSING = (
+    "browser tests NOT RUN: install chromium (or google-chrome) so that `chromium --headless` starts, "
+    f"or name one in {VARIABLE}"
+)
+
+
+@cache
+def find_chromium() -> Path | None:
+    """The first browser that really starts: ``$ZVONOK_CHROMIUM`` alone when set, else the usual names."""
+    named = os.environ.get(VARIABLE)
+    candidates = [named] if named else [path for name in NAMES if (path := shutil.which(name))]
+    return next((Path(path) for path in candidates if starts(path)), None)
+
+
+def sandbox_arguments() -> list[str]:
+    """Chromium refuses its sandbox to root; everybody else keeps it."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
+def starts(path: str) -> bool:
+    """Whether this Chromium opens and prints an empty page."""
+    arguments = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    try:
+        done = subprocess.run(
+            [path, *sandbox_arguments(), *arguments, "--dump-dom", "about:blank"],
+            capture_output=True,
+            timeout=START_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and b"<html" in done.stdout
+
+
+def install() -> None:
+    """As root on Debian, install Chromium, a font and iproute2 when they are missing."""
+    if os.geteuid() != 0 or not is_debian():
+        return
+    wanted = [] if shutil.which("ip", path="/usr/sbin:/usr/bin:/sbin:/bin") else ["iproute2"]
+    if find_chromium() is None and not os.environ.get(VARIABLE):
+        wanted += PACKAGES
+    if wanted:
+        print(f"Installing {' and '.join(wanted)} for the tests with apt (once, some minutes)", flush=True)
+        apt_install(wanted)
+        find_chromium.cache_clear()
+
+
+def main() -> int:
+    """``install``, or ``verdict``: the closing words and the exit code when there is no browser."""
+    match sys.argv[1:]:
+        case ["install"]:
+            install()
+        case ["verdict"]:
+            if find_chromium() is None:
+                print(MISSING)
+                return 1
+        case _:
+            print("usage: python -m config.setup.browser install|verdict", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
