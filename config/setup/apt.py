@@ -33,7 +33,7 @@ def apt_install(packages: Sequence[str]) -> bool:
     output = ""
     for step in steps:
         try:
-            done = subprocess.run(step, env=environment, capture_output=True, text=True)
+            done = subprocess.run(step, check=False, env=environment, capture_output=True, text=True)
         except OSError as error:
             output = str(error)
             break

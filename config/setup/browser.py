@@ -40,6 +40,7 @@ def starts(path: str) -> bool:
     try:
         done = subprocess.run(
             [path, *sandbox_arguments(), *arguments, "--dump-dom", "about:blank"],
+            check=False,
             capture_output=True,
             timeout=START_LIMIT_S,
         )

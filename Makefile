@@ -1,0 +1,81 @@
+# One command for each thing a person does here; `make` alone lists them.
+
+PY := .venv/bin/python
+NODE := $(PY) -m config.setup.node
+PYTEST := $(PY) -m pytest
+UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check test test-long lint fix types contracts wire pages unit lock clean
+
+help:
+	@echo 'make run [PUBLIC=name-or-address]   set up what is missing and start a server'
+	@echo 'make setup       only set up'
+	@echo 'make check       lint, types, import contracts, unit tests, page tests (no browser)'
+	@echo 'make test        everything above and the browser tests'
+	@echo 'make test-long   what takes longer: fuzzing, endurance'
+	@echo 'make fix         format, and mend what the linter can mend'
+	@echo 'make lock        renew requirements*.lock'
+	@echo 'make clean       remove what was set up and built (paths.var keeps lessons: it stays)'
+
+.PHONY: ready ready-check ready-test
+ready:
+	@config/setup/venv.sh
+	@$(PY) -m config.setup run
+ready-check:
+	@config/setup/venv.sh
+	@$(PY) -m config.setup check
+ready-test:
+	@config/setup/venv.sh
+	@$(PY) -m config.setup test
+
+setup: ready
+	@echo 'Set up. Start with: make run'
+
+run: ready
+	@exec .venv/bin/zvonok serve $(if $(PUBLIC),--public '$(PUBLIC)')
+
+# The static checks run side by side; each one's output stays together.
+STATIC := lint types contracts wire pages
+check: ready-check
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
+	@$(PYTEST) -q -m "not browser and not netns and not long"
+
+test: ready-test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
+	@status=0; $(PYTEST) -m "not long" || status=$$?; \
+	$(PY) -m config.setup.browser verdict || status=1; exit $$status
+
+test-long: ready-test
+	@$(PYTEST) -m long --timeout 3600
+
+lint:
+	@echo 'Lint' && .venv/bin/ruff check --quiet && .venv/bin/ruff format --quiet --check
+
+types:
+	@echo 'Types' && .venv/bin/mypy --no-error-summary
+
+contracts:
+	@echo 'Import contracts' && .venv/bin/lint-imports --no-cache --no-logo
+
+wire:
+	@echo 'Generated wire types' && $(PY) -m signaling.schema --check
+
+pages:
+	@echo 'Pages: types, lint, unit tests' && $(NODE) sh -c "npm run --silent types && npm run --silent lint && npm run --silent test"
+
+unit: ready-check
+	@$(PYTEST) -q -m "not browser and not netns and not long"
+
+fix:
+	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet
+
+lock: ready-check
+	@$(UV_COMPILE) --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	@$(UV_COMPILE) --upgrade pyproject.toml --group build -c requirements-dev.lock -o requirements.lock
+	@$(UV_COMPILE) --upgrade --group pyproject.toml:node -o requirements-node.lock
+
+clean:
+	rm -rf .venv web/node_modules web/dist var/cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

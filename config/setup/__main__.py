@@ -1,0 +1,34 @@
+"""Sets up a checkout: ``python -m config.setup run`` for ``zvonok serve``; ``check``, ``test`` for tests too."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from config.setup import browser, node
+from config.setup.packages import SetupError, install_packages
+from config.setup.stamp import one_at_a_time
+
+
+def main() -> int:
+    """Every step that is not done yet, in order; 1 with a sentence when one cannot be done."""
+    if sys.argv[1:] not in (["run"], ["check"], ["test"]):
+        print("usage: python -m config.setup run|check|test", file=sys.stderr)
+        return 2
+    purpose = sys.argv[1]
+    try:
+        with one_at_a_time(Path(sys.prefix)):
+            install_packages("run" if purpose == "run" else "test")
+            node.install_modules()
+            if purpose != "check":
+                node.build_pages()
+            if purpose == "test":
+                browser.install()
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
