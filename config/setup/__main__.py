@@ -1,4 +1,4 @@
-"""Sets up a checkout: ``python -m config.setup run`` for ``zvonok serve``; ``check``, ``test`` for tests too."""
+"""Set up a checkout: ``python -m config.setup run`` for a server, ``check`` and ``test`` for tests too."""
 
 from __future__ import annotations
 

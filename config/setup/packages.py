@@ -50,7 +50,8 @@ def pip(*arguments: str) -> None:
         text=True,
     )
     if done.returncode:
-        words = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-6:])
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        words = "\n  ".join(lines[-12:])
         raise SetupError(
             f"Python packages could not be installed:\n  {words}\nStart again to go on from here."
         )
