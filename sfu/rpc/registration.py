@@ -1,0 +1,58 @@
+"""What a worker says of itself in Redis: key names and the record, read by placement.
+
+``WORKERS_KEY`` is a sorted set of worker ids by the server time in ms of their last sign of life;
+``worker_key(id)`` holds the packed record and expires by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgpack
+import msgspec
+from msgspec import Struct
+
+from sfu.model import ParseError
+from sfu.rpc.frames import check_shape
+
+WORKERS_KEY: Final = "zvonok:workers"
+RECORD_TTL_S: Final = 5
+RENEW_EVERY_S: Final = 1.0
+
+
+class WorkerRecord(Struct, frozen=True):
+    """One worker. ``cpu``: cores used over the last second; ``draining``: takes no new lessons."""
+
+    worker: str
+    pid: int
+    rpc_host: str
+    rpc_port: int
+    udp_port: int
+    addresses: tuple[str, ...]
+    plane: str
+    lessons: int
+    transports: int
+    max_transports: int
+    cpu: float
+    started_at_ms: int
+    draining: bool = False
+
+
+def worker_key(worker: str) -> str:
+    """Redis key of a worker's record."""
+    return f"zvonok:worker:{worker}"
+
+
+def pack(record: WorkerRecord) -> bytes:
+    """The record as msgpack."""
+    packed: bytes = msgpack.packb(msgspec.to_builtins(record))
+    return packed
+
+
+def unpack(data: bytes) -> WorkerRecord:
+    """The record; raises ParseError."""
+    check_shape(data, max_depth=4, max_elements=500)
+    try:
+        return msgspec.convert(msgpack.unpackb(data), WorkerRecord)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ParseError(f"not a worker's record: {error}") from None
