@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,11 @@ class SettingsError(ValueError):
 
 
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The public HTTP(S) and WebSocket listener. ``port`` 0: any free port."""
+    """The public HTTP(S) and WebSocket listener. ``port`` 0: any free port.
+
+    With ``tls`` local, ``zvonok serve`` makes the certificate and hands its files to signalling in
+    ``certificate`` and ``certificate_key``; with certificate they are the administrator's.
+    """
 
     public: str
     host: str
@@ -155,9 +160,37 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Path(self.var) / "keys"
 
     @property
+    def ca_certificate(self) -> Path:
+        """Certificate of the local authority (PEM), which devices are asked to trust; made with ``tls`` local."""
+        return self.keys / "ca.pem"
+
+    @property
     def log(self) -> Path:
         """Folder of the child processes' logs."""
         return Path(self.var) / "log"
+
+    def secret(self, name: str) -> bytes:
+        """The secret of this name (64 hexadecimal digits, 256 bits), made at first use; raises OSError.
+
+        Names in use: ``ticket.key``, ``cookie.key``, ``rpc.key``, ``redis.password``. Every process of
+        one installation reads the same; whoever comes first makes it.
+        """
+        file = self.keys / name
+        if not file.exists():
+            self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = self.keys / f".{name}.{os.getpid()}"
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="ascii") as handle:
+                handle.write(secrets.token_hex(32))
+                handle.flush()
+                os.fsync(descriptor)
+            try:
+                os.link(draft, file)  # fails when another process was first: its secret is the one
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return file.read_bytes().strip()
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
