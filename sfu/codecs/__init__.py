@@ -1,0 +1,1 @@
+"""What forwarding must read and rewrite in the payload of each codec; pure."""
