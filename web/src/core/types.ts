@@ -1,0 +1,153 @@
+/** What the views see of a lesson. All are read-only snapshots; a changed one is a new object. */
+
+import type { ChatField, LessonField, RoleName, SourceName } from "../generated/wire";
+
+export type { ChatField, LessonField, RoleName, SourceName };
+
+/** Something was not done. `code` is a refusal code of the server or one of the client's own:
+ * `network` (no answer), `connection_lost` (the answer never came), `media_failed` (the media connection cannot be
+ * made), `camera_denied`, `camera_missing`, `camera_busy`, `microphone_denied`, `microphone_missing`,
+ * `microphone_busy`, `screen_denied`, `screen_unsupported`, `in_app_browser`, `insecure_page`, `no_webrtc`. */
+export class Failed extends Error {
+  readonly code: string;
+  readonly retryAfterS: number | null;
+
+  constructor(code: string, retryAfterS: number | null = null) {
+    super(code);
+    this.name = "Failed";
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** Where this person is. `closed` is final: `resumable` says whether `Lesson.comeBack()` makes sense (a button). */
+export type Phase =
+  | { readonly name: "joining" }
+  | { readonly name: "lobby"; readonly title: string }
+  | { readonly name: "live" }
+  | { readonly name: "closed"; readonly code: string; readonly resumable: boolean };
+
+/** The two connections. `retryAtMs` (Date.now) is when the socket is tried again, while it is down. */
+export interface Connection {
+  readonly socket: "up" | "down";
+  readonly media: "off" | "connecting" | "connected" | "restoring" | "failed";
+  readonly retryAtMs: number | null;
+  /** Why media is "failed": a refusal code or `media_failed`. `Lesson.reconnectMedia()` is the button. */
+  readonly failure: string | null;
+}
+
+/** Somebody in the lesson. `may`: what they may publish, with the lesson's and their own rule in one. */
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+  /** Tells two of one name apart: "2", "3"; empty for the first. */
+  readonly label: string;
+  readonly role: RoleName;
+  readonly leads: boolean;
+  readonly self: boolean;
+  readonly order: number;
+  readonly on: Readonly<Record<SourceName, boolean>>;
+  readonly may: Readonly<Record<SourceName, boolean>>;
+  /** Whether `may` is this person's own rule rather than the lesson's. */
+  readonly ownMay: boolean;
+  readonly hand: boolean;
+  /** Place in the queue of hands from 1 on, null without a hand. */
+  readonly handPlace: number | null;
+  readonly line: "good" | "weak" | "lost";
+  /** The microphone is on but no sound arrives. */
+  readonly silent: boolean;
+}
+
+/** Oneself. Null fields of the lesson's state are filled with what joining told. */
+export interface Self {
+  readonly id: string;
+  readonly name: string;
+  readonly role: RoleName;
+  readonly leads: boolean;
+  readonly may: Readonly<Record<SourceName, boolean>>;
+  readonly hand: boolean;
+}
+
+/** One's own microphone, camera or screen. */
+export interface OwnSource {
+  readonly state: "off" | "starting" | "on";
+  /** What is sent, for one's own preview (camera, screen); null while off. */
+  readonly stream: MediaStream | null;
+  /** Why turning it on did not work, until the next try. */
+  readonly failure: string | null;
+}
+
+export interface ChatMessage {
+  readonly id: string;
+  readonly participant: string;
+  readonly name: string;
+  readonly text: string;
+  readonly atMs: number;
+  readonly own: boolean;
+}
+
+export interface LobbyPerson {
+  readonly id: string;
+  readonly name: string;
+  readonly atMs: number;
+}
+
+/** Who is in a slot. `live`: the picture (or sound) flows; until then show the name. */
+export interface Slot {
+  readonly index: number;
+  readonly participant: string | null;
+  readonly source: SourceName | null;
+  readonly live: boolean;
+}
+
+/** What the server shows this person. `tiles` has every tile slot, empty ones with participant null. */
+export interface Picture {
+  readonly stage: Slot;
+  readonly screen: Slot;
+  readonly tiles: readonly Slot[];
+  /** The page shown, from 0, and how many there are (at least 1). */
+  readonly page: number;
+  readonly pages: number;
+  /** Whom this person has pinned on their own stage. */
+  readonly pin: string | null;
+}
+
+/** Something to tell the person once. */
+export type Notice =
+  /** A leader shut a source of ours. */
+  | { readonly kind: "muted"; readonly source: SourceName; readonly by: string | null }
+  /** We may not publish this any more, or again. */
+  | { readonly kind: "may_not" | "may"; readonly source: SourceName }
+  /** A leader lowered our hand. */
+  | { readonly kind: "hand_lowered"; readonly by: string | null }
+  /** Somebody else raised a hand, joined, left. */
+  | { readonly kind: "hand_up" | "joined" | "left"; readonly participant: string; readonly name: string }
+  | { readonly kind: "chat"; readonly message: ChatMessage }
+  /** A device went away; another was taken (`to`: its label) or none was left (null). */
+  | { readonly kind: "device_lost"; readonly source: SourceName; readonly to: string | null }
+  /** The chosen device is back and used again. */
+  | { readonly kind: "device_back"; readonly source: SourceName; readonly to: string }
+  /** After a long break this source was not turned on again by itself. */
+  | { readonly kind: "not_restored"; readonly source: SourceName }
+  /** Screen sharing was ended from the browser's own bar. */
+  | { readonly kind: "screen_ended" }
+  /** Back after the lesson's media moved, or the connection was lost. */
+  | { readonly kind: "media_back" };
+
+export interface Device {
+  readonly id: string;
+  /** Empty until the browser has given leave to a device of that kind. */
+  readonly label: string;
+}
+
+export type DeviceKind = "microphone" | "camera" | "speaker";
+
+export interface DeviceList {
+  readonly microphone: readonly Device[];
+  readonly camera: readonly Device[];
+  /** Empty where the browser cannot choose (then it is the system's choice). */
+  readonly speaker: readonly Device[];
+}
+
+/** Chosen device ids; null: the system's. */
+export type DeviceChoice = Readonly<Record<DeviceKind, string | null>>;
