@@ -1,0 +1,1 @@
+"""Media whose content is known: makers of films and sounds, and what reads them back."""
