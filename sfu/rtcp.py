@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from struct import error as StructError
+from struct import error as struct_error
 from typing import Final
 
 from aiortc import rtp as _aiortc
@@ -163,7 +163,7 @@ def parse(data: Buffer) -> list[Packet]:
             packets.append(_read(packet_type, first & 0x1F, body))
         except ParseError as error:
             raise ParseError(error.reason, pos + 4 + error.offset) from None
-        except (ValueError, StructError, IndexError) as error:
+        except (ValueError, struct_error, IndexError) as error:
             raise ParseError(f"RTCP packet {packet_type} is malformed: {error}", pos) from None
         pos = body_end
     return packets
@@ -198,9 +198,7 @@ def _read(packet_type: int, count: int, body: bytes) -> Packet:
 
 def _blocks(reports: Iterable[_aiortc.RtcpReceiverInfo]) -> tuple[ReportBlock, ...]:
     return tuple(
-        ReportBlock(
-            r.ssrc, r.fraction_lost, r.packets_lost, r.highest_sequence, r.jitter, r.lsr, r.dlsr
-        )
+        ReportBlock(r.ssrc, r.fraction_lost, r.packets_lost, r.highest_sequence, r.jitter, r.lsr, r.dlsr)
         for r in reports
     )
 

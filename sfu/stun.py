@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from struct import error as StructError
+from struct import error as struct_error
 from struct import unpack_from
 from typing import Final
 
@@ -93,7 +93,7 @@ def parse(data: bytes) -> Message:
     unknown, covered_length = _walk(data)
     try:
         message = _stun.parse_message(data)
-    except (ValueError, StructError, IndexError) as error:
+    except (ValueError, struct_error, IndexError) as error:
         raise ParseError(f"STUN message is malformed: {error}", HEADER_LENGTH) from None
     if message.message_method != _BINDING:
         raise ParseError("STUN method is not Binding", 0)
@@ -159,9 +159,7 @@ def check_integrity(message: BindingRequest | BindingSuccess | BindingError, pas
 
 def build_binding_success(transaction_id: bytes, address: tuple[str, int], password: str) -> bytes:
     """The answer to a check that came from ``address`` (ip, port), with integrity and fingerprint."""
-    message = _stun.Message(
-        _BINDING, _stun.Class.RESPONSE, transaction_id, {"XOR-MAPPED-ADDRESS": address}
-    )
+    message = _stun.Message(_BINDING, _stun.Class.RESPONSE, transaction_id, {"XOR-MAPPED-ADDRESS": address})
     message.add_message_integrity(password.encode())
     return bytes(message)
 
@@ -187,7 +185,7 @@ def build_binding_request(
     controlling: int | None = None,
     controlled: int | None = None,
 ) -> bytes:
-    """A check as a full agent sends it (tests and load clients); the ufrags are the sender's own and its peer's."""
+    """A check as a full agent sends it (tests, load clients); ``local_ufrag`` is the sender's own."""
     attributes: dict[str, object] = {"USERNAME": f"{remote_ufrag}:{local_ufrag}", "PRIORITY": priority}
     if controlling is not None:
         attributes["ICE-CONTROLLING"] = controlling
