@@ -170,7 +170,8 @@ class Person:
     async def skews(self, eye: str, ear: str) -> list[tuple[float, float]]:
         """Beeps heard so far: (wall clock ms, how much later than its flash it came, -500..500 ms)."""
         pairs: list[tuple[float, float]] = await self.do(
-            "(eye, ear) => zvonokReader.skew(eye, ear).map(([at, late]) => [performance.timeOrigin + at, late])",
+            """(eye, ear) =>
+                zvonokReader.skew(eye, ear).map(([at, late]) => [performance.timeOrigin + at, late])""",
             eye,
             ear,
         )

@@ -34,7 +34,9 @@ def test_read_after_vp8_at_the_lowest_layer(width: int, height: int, bit_rate: i
         small = large.reformat(width, height)
         small.pts, small.time_base = counter, Fraction(1, FRAMES_A_SECOND)
         for packet in encoder.encode(small):
-            seen += [read(decoded.to_ndarray(format="gray")) for decoded in decoder.decode(packet)]
+            seen += [
+                read(decoded.to_ndarray(format="gray").astype(np.uint8)) for decoded in decoder.decode(packet)
+            ]
     assert seen == [(5, counter) for counter in range(1000, 1000 + 2 * FRAMES_A_SECOND)]
 
 
