@@ -161,7 +161,7 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def ca_certificate(self) -> Path:
-        """Certificate of the local authority (PEM), which devices are asked to trust; made with ``tls`` local."""
+        """Certificate (PEM) of the local authority, which devices are asked to trust; with ``tls`` local."""
         return self.keys / "ca.pem"
 
     @property
@@ -180,7 +180,7 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = self.keys / f".{name}.{os.getpid()}"
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="ascii") as handle:
+            with os.fdopen(descriptor, "w", encoding="ascii") as handle:
                 handle.write(secrets.token_hex(32))
                 handle.flush()
                 os.fsync(descriptor)
@@ -233,7 +233,7 @@ def load(
     """Read the settings; raises SettingsError.
 
     ``environ`` defaults to ``os.environ``; ``file`` to what ``ZVONOK_CONFIG`` names; ``overrides`` maps
-    ``group.key`` to values from the command line and wins over everything.
+    ``group.key`` to values from the command line (text as in a variable) and wins over everything.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, dict[str, Any]] = _read_toml(DEFAULTS)
@@ -262,6 +262,8 @@ def load(
             put(group, key, _from_text(environ[name], values.get(group, {}).get(key)), name)
     for dotted, value in (overrides or {}).items():
         group, _, key = dotted.partition(".")
+        if isinstance(value, str):
+            value = _from_text(value, values.get(group, {}).get(key))
         put(group, key, value, "command line")
 
     _resolve(values, origins)

@@ -29,9 +29,9 @@ CLOCK_SKEW = timedelta(days=1)
 def local_certificate(keys: Path, names: Sequence[str], now: datetime) -> tuple[Path, Path]:
     """PEM files (certificate with its authority, key) for these names and IP addresses.
 
-    The authority (``ca.pem``, ``ca.key``) is made when it is missing or near its end; the certificate is made
-    anew when the authority or the names changed or less than RENEW_BEFORE is left. Files are 0600 and replaced
-    whole. Raises OSError when the folder cannot be written.
+    The authority (``ca.pem``, ``ca.key``) is made when it is missing or near its end; the certificate is
+    made anew when the authority or the names changed or less than RENEW_BEFORE is left. Files are 0600 and
+    replaced whole. Raises OSError when the folder cannot be written.
     """
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority, authority_key = _authority(keys, now)
@@ -162,6 +162,6 @@ def _pem(thing: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
 def _write(file: Path, data: bytes) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as handle:
+    with os.fdopen(descriptor, "wb") as handle:
         handle.write(data)
     draft.replace(file)

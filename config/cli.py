@@ -1,0 +1,234 @@
+"""The command ``zvonok``: serve, teacher link, status, config show, bench."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
+
+TEACHER: Final = "teacher"
+"""Who the printed links sign in as, unless another id is asked for."""
+STATUS_LIMIT_S: Final = 5.0
+
+
+class Stopped(Exception):
+    """A command cannot do its work; the message is one line for a person."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Whatever a person can mend is one line on stderr and code 1."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except (SettingsError, Stopped) as error:
+        print(f"zvonok: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="zvonok", description="Live video lessons for schools.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help=f"settings file (or {CONFIG_VARIABLE})")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="GROUP.KEY=VALUE",
+        help="one setting, above everything else",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", parents=[common], help="start a server here and print its links")
+    serve.add_argument("--public", metavar="NAME", help="name or address for other machines (server.public)")
+    serve.set_defaults(run=_serve)
+
+    teacher = commands.add_parser("teacher", help="links for teachers").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    link = teacher.add_parser("link", parents=[common], help="print a link that signs a teacher in, once")
+    link.add_argument("teacher", nargs="?", default=TEACHER, help="id to sign in as (default: %(default)s)")
+    link.set_defaults(run=_teacher_link)
+
+    status = commands.add_parser("status", parents=[common], help="how the server here is doing")
+    status.add_argument("--json", action="store_true", help="as the server says it")
+    status.set_defaults(run=_status)
+
+    config = commands.add_parser("config", help="settings").add_subparsers(required=True, metavar="WHAT")
+    show = config.add_parser(
+        "show", parents=[common], help="every setting, its value and where it comes from"
+    )
+    show.set_defaults(run=_config_show)
+
+    bench = commands.add_parser("bench", help="measure one part on this machine")
+    bench.add_argument("name", help="what to measure, e.g. plane")
+    bench.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _overrides(chosen: argparse.Namespace) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for assignment in chosen.set:
+        dotted, separator, text = assignment.partition("=")
+        if not separator:
+            raise Stopped(f"--set {assignment}: GROUP.KEY=VALUE is wanted")
+        overrides[dotted.strip()] = text
+    if getattr(chosen, "public", None):
+        overrides["server.public"] = chosen.public
+    return overrides
+
+
+def _load(chosen: argparse.Namespace) -> Loaded:
+    return load(file=chosen.config, overrides=_overrides(chosen))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from config.checks import CannotStart
+    from config.tree import Tree
+
+    loaded = _load(chosen)
+
+    def greet(origin: str, admin: str, took_s: float) -> None:
+        server = loaded.settings.server
+        _say(f"Zvonok is ready ({took_s:.1f} s).")
+        _say("")
+        _say(f"  Start a lesson   {_new_link(loaded.settings, TEACHER, origin)}")
+        _say("                   (works once; `zvonok teacher link` makes another)")
+        _say(f"  Status           {admin}/status")
+        if server.tls == "local":
+            _say(f"  Other devices    trust this server once: {origin}/trust")
+        if server.tls == "off" and server.public:
+            _say(f"  HTTPS            is left to a proxy in front of port {origin and server.port}")
+        _say("")
+        _say("Ctrl-C stops it.")
+
+    try:
+        asyncio.run(Tree(loaded, chosen.config, _overrides(chosen), _say, greet).run())
+    except CannotStart as error:
+        raise Stopped(str(error)) from None
+    return 0
+
+
+def _teacher_link(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen).settings
+    running = _running(settings)
+    origin = str(running["origin"]) if running else settings.server.origin()
+    print(_new_link(settings, chosen.teacher, origin))
+    if running is None:
+        print("(no server runs here now; the link works once one does)", file=sys.stderr)
+    return 0
+
+
+def _new_link(settings: Settings, teacher: str, origin: str) -> str:
+    from signaling.tickets import KeyRing, issue_one_time_key
+
+    try:
+        settings.paths.secret("cookie.key")
+        keys = KeyRing.read(settings.paths.keys / "cookie.key")
+    except OSError as error:
+        raise Stopped(
+            f"{settings.paths.keys} cannot be used ({error.strerror}): run as the server's user"
+        ) from None
+    # The key stands in the fragment, which browsers send to nobody and servers log nowhere.
+    return f"{origin}/t#{issue_one_time_key(keys, teacher, int(time.time()))}"
+
+
+def _running(settings: Settings) -> dict[str, Any] | None:
+    """What the running server wrote of itself; None when there is none."""
+    from config.tree import RUNNING
+
+    try:
+        said = json.loads((settings.paths.var_path / RUNNING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) and _lives(said.get("pid")) else None
+
+
+def _lives(pid: object) -> bool:
+    return isinstance(pid, int) and Path(f"/proc/{pid}").exists()
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen).settings
+    running = _running(settings)
+    if running is None:
+        raise Stopped(f"no server runs in {settings.paths.var}: start one with zvonok serve")
+    address = f"{running['admin']}/status"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=STATUS_LIMIT_S) as reply:
+            text = reply.read().decode()
+            status = json.loads(text)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise Stopped(f"{address} does not answer ({error}): see {settings.paths.log}") from None
+    if chosen.json:
+        print(text)
+        return 0
+    print(f"origin           {running['origin']}")
+    for line in _lines(status, ""):
+        print(line)
+    return 0
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    """A JSON object as indented lines of key and value."""
+    if not isinstance(value, dict):
+        return [f"{indent}{json.dumps(value, ensure_ascii=False)}"]
+    lines: list[str] = []
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            lines += [f"{indent}{key}", *_lines(item, f"{indent}  ")]
+        elif isinstance(item, list) and any(isinstance(entry, dict) for entry in item):
+            for number, entry in enumerate(item):
+                lines += [f"{indent}{key} {number}", *_lines(entry, f"{indent}  ")]
+        else:
+            text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+            lines.append(f"{indent}{key:<16} {text}")
+    return lines
+
+
+def _config_show(chosen: argparse.Namespace) -> int:
+    rows = shown(_load(chosen))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for dotted, value, source in rows:
+        print(f"{dotted:<{widths[0]}}  {value:<{widths[1]}}  {source}")
+    return 0
+
+
+def _bench(chosen: argparse.Namespace) -> int:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    import loadtest.bench
+
+    names = sorted(
+        module.name for module in iter_modules(loadtest.bench.__path__) if not module.name.startswith("_")
+    )
+    if chosen.name not in names:
+        raise Stopped(f"no bench is called {chosen.name}; there are: {', '.join(names)}")
+    code: int = import_module(f"loadtest.bench.{chosen.name}").main(["--json"] if chosen.json else [])
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

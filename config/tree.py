@@ -1,0 +1,228 @@
+"""The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling.
+
+Started in that order (workers and signalling side by side), closed in the opposite one. A child that ends is
+started again, later each time, and the person at the terminal is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from config import checks
+from config.checks import CannotStart
+from config.child import Child, ChildFailed, Program, python, worth_showing
+from config.settings import CONFIG_VARIABLE, Loaded, Settings, variables
+from config.tls import local_certificate
+from config.valkey import NoValkey, valkey_program
+
+LOCK_WAIT_S: Final = 10.0
+CERTIFICATE_CHECK_S: Final = 24 * 3600.0
+RUNNING: Final = "running.json"
+"""File in paths.var that tells other commands where the running server is."""
+
+
+@dataclass
+class Tree:
+    """One server. ``run`` starts it, waits for a signal and closes it.
+
+    ``config_file`` and ``overrides`` are handed to the children, who load the same settings. ``greet`` is
+    called once everything is up: origin of links, address of the admin listener, seconds it took.
+    """
+
+    loaded: Loaded
+    config_file: Path | None
+    overrides: Mapping[str, Any]
+    say: Callable[[str], None]
+    greet: Callable[[str, str, float], None]
+    _valkey: Child | None = None
+    _workers: list[Child] = field(default_factory=list)
+    _signalling: Child | None = None
+    _watchers: list[asyncio.Task[None]] = field(default_factory=list)
+    _lock: int = -1
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    async def run(self) -> None:
+        """Serve until SIGINT, SIGTERM or SIGHUP; a second one ends everything at once. Raises CannotStart."""
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+
+        def on_signal() -> None:
+            if asked.is_set():
+                for child in self._children():
+                    child.kill()
+            asked.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, on_signal)
+        started = time.monotonic()
+        starting = asyncio.create_task(self._start(started))
+        stopping = asyncio.create_task(asked.wait())
+        try:
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await stopping
+            self.say("Closing")
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, CannotStart):
+                    await task
+            await self._close()
+
+    async def _start(self, started: float) -> None:
+        settings = self.settings
+        dynamic = self._prepare()
+        try:
+            if not settings.redis.url:
+                dynamic |= await self._start_valkey()
+            environment = self._environment(dynamic)
+            for index in range(settings.media.worker_count):
+                argv = python("-m", "sfu.worker", "--index", str(index))
+                self._workers.append(
+                    self._child(Program(f"worker-{index}", argv, environment, stop_limit_s=5.0))
+                )
+            argv = python("-m", "signaling.app")
+            self._signalling = self._child(Program("signalling", argv, environment))
+            await self._start_together([*self._workers, self._signalling])
+        except ChildFailed as failed:
+            raise CannotStart(_why(failed, settings.paths.log)) from None
+        except NoValkey as error:
+            raise CannotStart(str(error)) from None
+        self._watchers += [asyncio.create_task(child.watch()) for child in self._children()]
+        if settings.server.tls == "local":
+            self._watchers.append(asyncio.create_task(self._renew_certificate()))
+        origin = settings.server.origin(int(dynamic["server.port"]))
+        admin = f"http://{_bracketed(settings.admin.host)}:{dynamic['admin.port']}"
+        self._tell_others(origin, admin)
+        self.greet(origin, admin, time.monotonic() - started)
+
+    def _prepare(self) -> dict[str, Any]:
+        """Everything that can be wrong before a process is started; what the children must know of it."""
+        settings = self.settings
+        server, media, paths = settings.server, settings.media, settings.paths
+        checks.writable_folders(paths)
+        self._lock = checks.lock_folder(paths.var_path, LOCK_WAIT_S)
+        dynamic: dict[str, Any] = {
+            "server.port": checks.tcp_port(server.host, server.port, "server.port"),
+            "admin.port": checks.tcp_port(settings.admin.host, settings.admin.port, "admin.port"),
+        }
+        if media.port:
+            for index in range(media.worker_count):
+                checks.udp_port(media.host, media.port + index, "media.port")
+        for name in ("ticket.key", "cookie.key", "rpc.key"):
+            paths.secret(name)
+        if server.tls == "local":
+            certificate, key = self._local_certificate()
+            dynamic |= {"server.certificate": str(certificate), "server.certificate_key": str(key)}
+        elif server.tls == "certificate":
+            checks.certificate_files(settings)
+        if settings.redis.url:
+            checks.redis_answers(settings.redis.url)
+        if not (paths.web_path / "index.html").is_file():
+            raise CannotStart(f"the pages are not built ({paths.web} has no index.html): run make setup")
+        return dynamic
+
+    async def _start_valkey(self) -> dict[str, Any]:
+        paths = self.settings.paths
+        port = _free_port()
+        password = paths.secret("redis.password").decode()
+        folder = paths.var_path / "valkey"
+        self._valkey = self._child(valkey_program(folder, port, password, _plain_environment()))
+        await self._start_together([self._valkey])
+        return {
+            "redis.url": f"redis://127.0.0.1:{port}/0",
+            "redis.password_file": str(paths.keys / "redis.password"),
+        }
+
+    async def _start_together(self, children: Sequence[Child]) -> None:
+        """Start children side by side; the first failure cancels the others' start."""
+        tasks = [asyncio.create_task(child.start()) for child in children]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _renew_certificate(self) -> None:
+        """Once a day; signalling is started again with a renewed one, and its clients resume."""
+        while True:
+            await asyncio.sleep(CERTIFICATE_CHECK_S)
+            before = (self.settings.paths.keys / "server.pem").read_bytes()
+            self._local_certificate()
+            if (self.settings.paths.keys / "server.pem").read_bytes() != before and self._signalling:
+                self.say("The certificate was renewed")
+                self._signalling.terminate()
+
+    def _local_certificate(self) -> tuple[Path, Path]:
+        names = [self.settings.server.public_name, "localhost", "127.0.0.1", "::1"]
+        return local_certificate(self.settings.paths.keys, names, datetime.now(UTC))
+
+    def _child(self, program: Program) -> Child:
+        log_file = self.settings.paths.log / f"{program.name}.log"
+        return Child(program, log_file, self.say, inherited=(self._lock,))
+
+    def _environment(self, dynamic: Mapping[str, Any]) -> dict[str, str]:
+        environment = dict(os.environ) | variables({**self.overrides, **dynamic})
+        if self.config_file is not None:
+            environment[CONFIG_VARIABLE] = str(self.config_file.absolute())
+        return environment
+
+    def _children(self) -> list[Child]:
+        """In the order in which they are closed: who talks to people first, who keeps their data last."""
+        return [child for child in (self._signalling, *self._workers, self._valkey) if child is not None]
+
+    def _tell_others(self, origin: str, admin: str) -> None:
+        running = {"pid": os.getpid(), "origin": origin, "admin": admin}
+        (self.settings.paths.var_path / RUNNING).write_text(json.dumps(running), encoding="utf-8")
+
+    async def _close(self) -> None:
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        if self._lock < 0:
+            return
+        (self.settings.paths.var_path / RUNNING).unlink(missing_ok=True)
+        if self._signalling is not None:
+            await self._signalling.stop()
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        if self._valkey is not None:
+            await self._valkey.stop()
+        os.close(self._lock)
+        self._lock = -1
+
+
+def _why(failed: ChildFailed, logs: Path) -> str:
+    """The child's own last error in one line, or how it ended and where to read on."""
+    shown = [text for line in failed.last_words if (text := worth_showing(line)) and text.strip()]
+    last = shown[-1].strip() if shown else "it said nothing"
+    return f"{failed.name} {failed.reason}: {last} (more in {logs / failed.name}.log)"
+
+
+def _plain_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
