@@ -109,12 +109,14 @@ class _Part:
     text: str
     bundled_mid: str
     """Empty for a rejected section."""
-    slot: int
+    slot: int = -1
+    repairs: bool = False
+    """Whether the slot negotiated RTX."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotParameters:
-    """What a slot keeps for life; ``rtx_ssrc`` None where the section has no RTX.
+    """What a slot keeps for life; ``rtx_ssrc`` is left out of the answer where RTX was not negotiated.
 
     ``msid`` is the stream id alone: slots with one stream id are kept in lip sync.
     """
@@ -201,7 +203,7 @@ def render(plan: OfferPlan, local: LocalParameters) -> str:
     for part in plan.parts:
         lines.append(part.text)
         if part.slot >= 0:
-            lines.append(_slot_lines(part.slot, local.slots[part.slot]))
+            lines.append(_slot_lines(part, local.slots[part.slot]))
         if candidates and part.bundled_mid:
             lines.append(candidates)
             candidates = ""
@@ -217,11 +219,11 @@ def _candidates(addresses: Sequence[tuple[str, int]]) -> str:
     return "".join(lines) + "a=end-of-candidates\r\n"
 
 
-def _slot_lines(index: int, slot: SlotParameters | None) -> str:
+def _slot_lines(part: _Part, slot: SlotParameters | None) -> str:
     if slot is None:
-        raise ValueError(f"slot {index} has no parameters")
-    main = f"a=msid:{slot.msid} slot{index}\r\na=ssrc:{slot.ssrc} cname:{slot.cname}\r\n"
-    if slot.rtx_ssrc is None:
+        raise ValueError(f"slot {part.slot} has no parameters")
+    main = f"a=msid:{slot.msid} slot{part.slot}\r\na=ssrc:{slot.ssrc} cname:{slot.cname}\r\n"
+    if slot.rtx_ssrc is None or not part.repairs:
         return main
     return (
         f"a=ssrc-group:FID {slot.ssrc} {slot.rtx_ssrc}\r\n{main}a=ssrc:{slot.rtx_ssrc} cname:{slot.cname}\r\n"
@@ -287,6 +289,8 @@ class _Planner:
         tagged = self._by_mid.get(self._offer.bundle[0])
         if tagged is None:
             _malformed("the BUNDLE group names a missing mid")
+        if "RTP/" in tagged.protocol and not tagged.formats.rtcp_mux:
+            _malformed("no rtcp-mux")
         if not tagged.ufrag or not tagged.pwd:
             _malformed("no ICE credentials")
         if tagged.setup not in ("actpass", "active"):
@@ -305,7 +309,7 @@ class _Planner:
         negotiated, text = self._choose(section, source.media_kind, publishes=True)
         rids, rid_lines = self._layers(section, negotiated) if section.kind == "video" else ((), "")
         ssrcs, rtx_ssrcs = ((), ()) if rids else self._announced(section)
-        parts[mid] = _Part(_head(section, negotiated, Direction.RECVONLY) + text + rid_lines, mid, -1)
+        parts[mid] = _Part(_head(section, negotiated, Direction.RECVONLY) + text + rid_lines, mid)
         return SendSection(source, mid, negotiated, rids, ssrcs, rtx_ssrcs)
 
     def _slot_section(self, index: int, mid: str, parts: dict[str, _Part]) -> SlotSection:
@@ -314,28 +318,26 @@ class _Planner:
         if section.kind != kind.value or not section.direction.receives:
             _sections(f"mid {mid!r} can't receive slot {index}")
         negotiated, text = self._choose(section, kind, publishes=False)
-        parts[mid] = _Part(_head(section, negotiated, Direction.SENDONLY) + text, mid, index)
+        repairs = negotiated.rtx_payload_type is not None
+        parts[mid] = _Part(_head(section, negotiated, Direction.SENDONLY) + text, mid, index, repairs)
         return SlotSection(index, mid, negotiated)
 
     def _unused(self, section: Section, bundle: set[str]) -> _Part:
         """Inactive, or rejected where we could not say with which codec (RFC 3264 section 6)."""
         usable = section.mid in bundle and (section.port != 0 or section.bundle_only)
-        if usable and section.kind in (MediaKind.AUDIO, MediaKind.VIDEO) and section.formats.rtcp_mux:
+        if usable and section.kind in (MediaKind.AUDIO, MediaKind.VIDEO):
             choice = self._choice(section.formats, MediaKind(section.kind), publishes=False)
             if choice is not None:
                 negotiated, text = choice
-                return _Part(_head(section, negotiated, Direction.INACTIVE) + text, section.mid, -1)
+                return _Part(_head(section, negotiated, Direction.INACTIVE) + text, section.mid)
         first = section.payload_types[0]
         return _Part(
             f"m={section.kind} 0 {section.protocol} {first}\r\nc=IN IP4 0.0.0.0\r\n"
             + (f"a=mid:{section.mid}\r\n" if section.mid else ""),
             "",
-            -1,
         )
 
     def _choose(self, section: Section, kind: MediaKind, *, publishes: bool) -> tuple[Negotiated, str]:
-        if not section.formats.rtcp_mux:
-            _malformed(f"mid {section.mid!r} has no rtcp-mux")
         choice = self._choice(section.formats, kind, publishes=publishes)
         if choice is None:
             raise Refused("offer_no_codec", f"mid {section.mid!r} has no {_CODEC_OF_KIND[kind].value}")

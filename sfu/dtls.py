@@ -61,7 +61,10 @@ class _CachingCertificate(_aiortc.RTCCertificate):
 
     def _create_ssl_context(self, srtp_profiles: list[_aiortc.SRTPProtectionProfile]) -> SSL.Context:
         if self._context is None:
-            self._context = super()._create_ssl_context(srtp_profiles)
+            context = super()._create_ssl_context(srtp_profiles)
+            # Sessions are never resumed; a context that lives on would collect them.
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            self._context = context
         return self._context
 
 
@@ -144,12 +147,10 @@ class _Transport(_aiortc.RTCDtlsTransport):
             self.failure = "fingerprint"
 
     def _setup_srtp(self) -> None:
-        connection: SSL.Connection = self._ssl
-        chosen = connection.get_selected_srtp_profile()
-        for profile in _PROFILES:
-            if profile.openssl_profile == chosen:
-                break
-        else:
+        connection = self._ssl
+        chosen = b"" if connection is None else connection.get_selected_srtp_profile()
+        profile = next((p for p in _PROFILES if p.openssl_profile == chosen), None)
+        if connection is None or profile is None:
             self.failure = "no_srtp_profile"
             self._set_state(_aiortc.State.FAILED)
             return
