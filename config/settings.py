@@ -369,20 +369,23 @@ def _convert(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> S
         key = rest.split("[", 1)[0].split(".", 1)[0]
         source = origins.get(f"{group}.{key}", "settings")
         raise SettingsError(f"{source}: {group}.{rest}: {reason[:1].lower()}{reason[1:]}") from None
-    for dotted, reason in _faults(settings):
+    for keys, reason in _faults(settings):
+        changed = [dotted for dotted in keys.split() if origins[dotted] != FROM_DEFAULTS]
+        dotted = (changed or keys.split())[0]
         raise SettingsError(f"{origins[dotted]}: {dotted}: {reason}")
     return settings
 
 
 def _faults(settings: Settings) -> list[tuple[str, str]]:
-    """What the types cannot say: ``(group.key, reason)``."""
+    """What the types cannot say: ``(group.key, or several apart by spaces, reason)``."""
     server, faults = settings.server, list[tuple[str, str]]()
     if server.public and not _is_name_or_address(server.public):
         faults.append(("server.public", f"{server.public!r} is not a name, an address or an origin"))
     if bool(server.certificate) != bool(server.certificate_key) or (
         server.tls == "certificate" and not server.certificate
     ):
-        faults.append(("server.certificate", "certificate and certificate_key go together"))
+        both = "server.certificate server.certificate_key"
+        faults.append((both, "certificate and certificate_key go together"))
     if server.tls == "local" and not server.public:
         faults.append(("server.tls", "a local certificate needs server.public, the name it is made for"))
     for network in server.trusted_proxies:
@@ -404,7 +407,7 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         if not _is_address(host):
             faults.append((dotted, f"{host!r} is not an IP address"))
     if settings.media.port and settings.media.port + settings.media.worker_count > 65536:
-        faults.append(("media.port", "no room for one port a worker below 65536"))
+        faults.append(("media.port media.workers", "no room for one port a worker below 65536"))
     for address in settings.media.announce:
         if address != "auto" and not _is_address(address):
             faults.append(("media.announce", f'{address!r} is neither "auto" nor an IP address'))

@@ -1,1 +1,1 @@
-"""Measurements of single parts: ``zvonok bench NAME`` runs ``main(arguments) -> exit code`` of the module NAME."""
+"""Measurements of single parts: ``zvonok bench NAME`` runs ``main(arguments) -> exit code`` of NAME."""
