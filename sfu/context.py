@@ -1,0 +1,42 @@
+"""What all lessons of one worker share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from sfu.dtls import Certificate
+from sfu.model import Epoch, LessonId
+from sfu.plane.api import Plane, SlotHandle, SourceHandle, TransportHandle
+from sfu.rpc.messages import Push
+
+if TYPE_CHECKING:
+    from sfu.transport import Transport
+
+HANDSHAKES_AT_ONCE: Final = 128
+
+
+@dataclass(slots=True)
+class WorkerContext:
+    """Given to every lesson's router. ``transports``, ``sources`` and ``slots`` find the owner of a handle
+    that an event names; a Transport enters and leaves itself."""
+
+    plane: Plane
+    certificate: Certificate
+    candidates: tuple[tuple[str, int], ...]
+    push: Callable[[Push], None]
+    max_transports: int
+    changed: Callable[[LessonId, Epoch], None]
+    """A lesson asks to be allocated anew soon; many calls become one."""
+    handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES_AT_ONCE))
+    transports: dict[TransportHandle, Transport] = field(default_factory=dict)
+    sources: dict[SourceHandle, Transport] = field(default_factory=dict)
+    slots: dict[SlotHandle, tuple[Transport, int]] = field(default_factory=dict)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+
+    def next_handle(self) -> int:
+        """A number never given before by this worker."""
+        return next(self._numbers)

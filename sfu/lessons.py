@@ -1,0 +1,292 @@
+"""All lessons of one worker: requests find their lesson and are fenced by epoch, events find their owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from sfu.context import WorkerContext
+from sfu.dtls import Certificate
+from sfu.model import Epoch, LessonId, Refused
+from sfu.plane.api import (
+    AddressNominated,
+    ConsentLost,
+    DtlsReceived,
+    Event,
+    Levels,
+    Plane,
+    SlotSwitched,
+    SourceState,
+    StreamBound,
+    Tapped,
+    TransportState,
+)
+from sfu.router import LessonRouter
+from sfu.rpc.messages import (
+    CloseLesson,
+    Done,
+    Draw,
+    Failed,
+    GetStatus,
+    Offer,
+    OpenLesson,
+    Push,
+    RemovePerson,
+    Reply,
+    Request,
+    SetPerson,
+    SetStage,
+    Status,
+)
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 0.1
+FLUSH_EVERY_S: Final = 0.03
+"""Changes within this time become one allocation."""
+MAX_LESSONS: Final = 2000
+MAX_EPOCHS_KEPT: Final = 10_000
+ORPHANED_AFTER_S: Final = 60.0
+"""Without any signalling for this time, a worker ends its lessons: nobody could end them otherwise."""
+
+
+class Lessons:
+    """Owns the routers of a worker; its calls come from the event loop's thread and never raise for what
+    came from outside. Set ``plane`` (which needs ``on_events`` first) by ``start``; end with ``close``."""
+
+    def __init__(
+        self,
+        worker: str,
+        push: Callable[[Push], None],
+        max_transports: int,
+        cpu: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.worker = worker
+        self._push = push
+        self._max_transports = max_transports
+        self._cpu = cpu
+        self._routers: dict[LessonId, LessonRouter] = {}
+        self._epochs: OrderedDict[LessonId, Epoch] = OrderedDict()
+        self._context: WorkerContext | None = None
+        self._due: dict[LessonId, Epoch] = {}
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._events: deque[Event] = deque()
+        self._in_events = False
+        self._unsignalled_since: float | None = None
+
+    def start(self, plane: Plane, certificate: Certificate, candidates: Sequence[tuple[str, int]]) -> None:
+        """Begin; called once, on the running loop."""
+        self._context = WorkerContext(
+            plane=plane,
+            certificate=certificate,
+            candidates=tuple(candidates),
+            push=self._push,
+            max_transports=self._max_transports,
+            changed=self._changed,
+        )
+        self._ticking = asyncio.create_task(self._tick(), name="lessons")
+
+    @property
+    def count(self) -> int:
+        """Lessons that are open."""
+        return len(self._routers)
+
+    @property
+    def transports(self) -> int:
+        """Connections that are open or being made."""
+        return 0 if self._context is None else len(self._context.transports)
+
+    def handle(self, request: Request) -> Reply:
+        """Carry out one request of signalling."""
+        try:
+            return self._carry_out(request)
+        except Refused as refused:
+            return Failed(refused.code, refused.detail)
+
+    def signalled(self, connections: int) -> None:
+        """How many signalling processes are connected now."""
+        self._unsignalled_since = None if connections else time.monotonic()
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """The plane's sink. Handling an event may command the plane, which may call this again: then the
+        new events wait for their turn."""
+        self._events.extend(events)
+        if self._in_events:
+            return
+        self._in_events = True
+        try:
+            while self._events:
+                self._on_event(self._events.popleft())
+        finally:
+            self._in_events = False
+
+    async def close(self) -> None:
+        """End every lesson. Idempotent."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
+            self._ticking = None
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        for router in tuple(self._routers.values()):
+            self._end(router)
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def _carry_out(self, request: Request) -> Reply:
+        if isinstance(request, GetStatus):
+            return self._status()
+        lesson, epoch = LessonId(request.lesson), Epoch(request.epoch)
+        if epoch < self._epochs.get(lesson, Epoch(-1)):
+            raise Refused("stale_epoch")
+        router = self._routers.get(lesson)
+        if router is not None and epoch > router.epoch:
+            self._end(router)
+            router = None
+        self._note_epoch(lesson, epoch)
+        if isinstance(request, OpenLesson):
+            self._open(lesson, epoch, router)
+            return Done()
+        if isinstance(request, CloseLesson):
+            if router is not None:
+                self._end(router)
+            return Done()
+        if router is None:
+            raise Refused("not_found", "no such lesson here")
+        return self._for_router(router, request)
+
+    def _for_router(
+        self, router: LessonRouter, request: SetPerson | RemovePerson | SetStage | Offer | Draw
+    ) -> Reply:
+        match request:
+            case Offer():
+                return router.offer(request)
+            case SetPerson():
+                router.set_person(request)
+            case RemovePerson():
+                router.remove_person(request)
+            case SetStage():
+                router.set_stage(request)
+            case Draw():
+                router.draw(request)
+        return Done()
+
+    def _open(self, lesson: LessonId, epoch: Epoch, router: LessonRouter | None) -> None:
+        if router is not None:
+            router.tell_again()
+            return
+        if len(self._routers) >= MAX_LESSONS:
+            raise Refused("no_worker", "this worker takes no more lessons")
+        self._routers[lesson] = LessonRouter(self._live_context, lesson, epoch)
+        log.info("lesson opened", extra={"lesson": lesson, "epoch": epoch})
+
+    def _end(self, router: LessonRouter) -> None:
+        router.close()
+        del self._routers[router.lesson]
+        self._due.pop(router.lesson, None)
+        log.info("lesson closed", extra={"lesson": router.lesson, "epoch": router.epoch})
+
+    def _note_epoch(self, lesson: LessonId, epoch: Epoch) -> None:
+        self._epochs[lesson] = epoch
+        self._epochs.move_to_end(lesson)
+        while len(self._epochs) > MAX_EPOCHS_KEPT:
+            self._epochs.popitem(last=False)
+
+    def _status(self) -> Status:
+        plane = self._live_context.plane
+        counters = plane.counters()
+        return Status(
+            worker=self.worker,
+            plane=type(plane).__name__,
+            lessons=self.count,
+            transports=self.transports,
+            packets_in=counters.datagrams_in,
+            packets_out=counters.datagrams_out,
+            cpu=self._cpu(),
+            dropped={str(reason): number for reason, number in counters.dropped.items()},
+        )
+
+    @property
+    def _live_context(self) -> WorkerContext:
+        if self._context is None:
+            raise Refused("no_worker", "starting")
+        return self._context
+
+    # --- events -----------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        try:
+            self._dispatch(event)
+        except Exception:
+            log.exception("event failed", extra={"event": type(event).__name__})
+
+    def _dispatch(self, event: Event) -> None:
+        context = self._context
+        if context is None:
+            return
+        match event:
+            case DtlsReceived():
+                if (transport := context.transports.get(event.transport)) is not None:
+                    transport.receive_dtls(event.datagram)
+            case TransportState():
+                if (transport := context.transports.get(event.transport)) is not None:
+                    transport.line = event
+            case SourceState():
+                if (transport := context.sources.get(event.source)) is not None:
+                    transport.received(event)
+            case Levels():
+                for source, level in event.levels:
+                    if (transport := context.sources.get(source)) is not None:
+                        transport.heard(source, level)
+            case SlotSwitched():
+                if (found := context.slots.get(event.slot)) is not None:
+                    found[0].switched(found[1], event.source)
+            case ConsentLost():
+                if (transport := context.transports.get(event.transport)) is not None:
+                    transport.lose("consent_lost")
+            case AddressNominated() | StreamBound() | Tapped():
+                pass
+
+    # --- time -------------------------------------------------------------------------------
+
+    def _changed(self, lesson: LessonId, epoch: Epoch) -> None:
+        self._due[lesson] = epoch
+        if self._flush_timer is None:
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        due, self._due = self._due, {}
+        for lesson, epoch in due.items():
+            router = self._routers.get(lesson)
+            if router is not None and router.epoch == epoch:
+                self._guarded(router.flush, router)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + TICK_S, loop.time())
+            await asyncio.sleep(due - loop.time())
+            now_us = time.monotonic_ns() // 1000
+            for router in tuple(self._routers.values()):
+                self._guarded(partial(router.tick, now_us), router)
+            since = self._unsignalled_since
+            if since is not None and time.monotonic() - since > ORPHANED_AFTER_S and self._routers:
+                log.warning("no signalling: every lesson ends", extra={"lessons": self.count})
+                for router in tuple(self._routers.values()):
+                    self._end(router)
+
+    def _guarded(self, call: Callable[[], None], router: LessonRouter) -> None:
+        """Our own bug in one lesson must not stop the others: it is logged and that lesson's media ends."""
+        try:
+            call()
+        except Exception:
+            log.exception("lesson failed", extra={"lesson": router.lesson, "epoch": router.epoch})
+            self._end(router)

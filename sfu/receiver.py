@@ -1,0 +1,80 @@
+"""The slots of one connection: what the plane was told, what flows, what the client was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sfu.allocation import NOTHING, Allocation
+from sfu.model import MediaKind, ParticipantId, Source, slot_kind
+from sfu.plane.api import SetForward, SlotHandle, SourceHandle
+from sfu.publication import Publication
+from sfu.rpc.messages import SlotContent
+
+
+class Receiver:
+    """Turns allocations into the few commands that differ and into the contents to tell.
+
+    After each ``assign``, apply the commands; after ``assign`` or ``switched``, ask ``news``.
+    """
+
+    def __init__(self, slots: Sequence[SlotHandle | None]) -> None:
+        """``slots``: handles in slot order, None for a section that is absent."""
+        self.slots = tuple(slots)
+        self.allocation: Allocation = NOTHING
+        self._forwarded: list[tuple[SourceHandle, int] | None] = [None] * len(slots)
+        self._shown: list[SourceHandle | None] = [None] * len(slots)
+        self._told: tuple[int, tuple[SlotContent, ...]] | None = None
+        self._version = 0
+
+    def assign(
+        self,
+        allocation: Allocation,
+        publications: Mapping[tuple[ParticipantId, Source], Publication],
+    ) -> list[SetForward]:
+        """Take an allocation; the commands for what differs from the last. Sources of no live connection
+        are not forwarded."""
+        self.allocation = allocation
+        commands: list[SetForward] = []
+        for index, slot in enumerate(self.slots):
+            target = allocation.targets[index] if index < len(allocation.targets) else None
+            wanted: tuple[SourceHandle, int] | None = None
+            if target is not None and target.drawn and target.source is not None and slot is not None:
+                publication = publications.get((target.participant, target.source))
+                if publication is not None:
+                    wanted = (publication.handle, publication.layer(target.layer))
+            if slot is None or wanted == self._forwarded[index]:
+                continue
+            self._forwarded[index] = wanted
+            if wanted is None:
+                self._shown[index] = None
+                commands.append(SetForward(slot, None))
+            else:
+                commands.append(SetForward(slot, *wanted))
+        return commands
+
+    def switched(self, index: int, source: SourceHandle | None) -> None:
+        """The slot's packets are of this source now; late news of a former one is ignored."""
+        forwarded = self._forwarded[index]
+        if source is None or (forwarded is not None and forwarded[0] == source):
+            self._shown[index] = source
+
+    def news(self, *, again: bool = False) -> tuple[int, int, tuple[SlotContent, ...]] | None:
+        """(version, pages, contents) when they differ from what was told last, or ``again``."""
+        contents = tuple(self._content(index) for index in range(len(self.slots)))
+        told = (self.allocation.pages, contents)
+        if told == self._told and not again:
+            return None
+        self._version += told != self._told
+        self._told = told
+        return self._version, *told
+
+    def _content(self, index: int) -> SlotContent:
+        target = self.allocation.targets[index] if index < len(self.allocation.targets) else None
+        if target is None:
+            return SlotContent(index, None, None, live=False)
+        forwarded = self._forwarded[index]
+        live = forwarded is not None and (
+            slot_kind(index) is MediaKind.AUDIO or self._shown[index] == forwarded[0]
+        )
+        source = None if target.source is None else target.source.value
+        return SlotContent(index, target.participant, source, live)

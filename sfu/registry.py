@@ -1,0 +1,91 @@
+"""The worker's sign of life in Redis; the only file of the media side that uses Redis.
+
+Without Redis a worker goes on serving its lessons: it is only not found for new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from sfu.rpc.registration import (
+    RECORD_TTL_S,
+    RENEW_EVERY_S,
+    WORKERS_KEY,
+    WorkerRecord,
+    pack,
+    worker_key,
+)
+
+log = logging.getLogger(__name__)
+
+COMMAND_TIMEOUT_S: Final = 2.0
+
+
+class Registry:
+    """Renews the record that ``record`` returns every RENEW_EVERY_S. ``start``, later ``close``."""
+
+    def __init__(self, url: str, record: Callable[[], WorkerRecord]) -> None:
+        """``url``: redis://, rediss:// or unix://."""
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=COMMAND_TIMEOUT_S,
+            socket_connect_timeout=COMMAND_TIMEOUT_S,
+            single_connection_client=False,
+            max_connections=2,
+        )
+        self._record = record
+        self._task: asyncio.Task[None] | None = None
+        self.registered = False
+        """Whether the last renewal reached Redis."""
+
+    def start(self) -> None:
+        """Begin renewing, at once."""
+        self._task = asyncio.create_task(self._renew(), name="registry")
+
+    async def close(self) -> None:
+        """Take the record away (if Redis answers) and stop. Idempotent."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._task = None
+        worker = self._record().worker
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._redis.delete(worker_key(worker))
+                await self._redis.zrem(WORKERS_KEY, worker)
+        except (RedisError, OSError, TimeoutError):
+            pass  # the record expires by itself
+        finally:
+            await self._redis.aclose()
+
+    async def _renew(self) -> None:
+        due = time.monotonic()
+        told = False
+        while True:
+            try:
+                async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                    await self._write(self._record())
+                self.registered, told = True, False
+            except (RedisError, OSError, TimeoutError) as error:
+                if not told:
+                    log.warning("redis is away", extra={"reason": type(error).__name__})
+                self.registered, told = False, True
+            due = max(due + RENEW_EVERY_S, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+
+    async def _write(self, record: WorkerRecord) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(worker_key(record.worker), pack(record), ex=RECORD_TTL_S)
+            pipeline.zadd(WORKERS_KEY, {record.worker: now_ms})
+            # Ids of workers that died are not kept for ever.
+            pipeline.zremrangebyscore(WORKERS_KEY, 0, now_ms - 3_600_000)
+            await pipeline.execute()

@@ -1,0 +1,361 @@
+"""The media of one lesson under one lease: people, their connections, who sees and hears whom."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import Final
+
+from sfu import answer
+from sfu.allocation import Member, Scene, Wish, allocate
+from sfu.context import WorkerContext
+from sfu.model import (
+    MAX_TILES,
+    Epoch,
+    LessonId,
+    MediaKind,
+    ParticipantId,
+    Refused,
+    Role,
+    SlotIndex,
+    Source,
+    slot_kind,
+)
+from sfu.plane.api import Command
+from sfu.rpc.messages import (
+    Answered,
+    Connected,
+    Disconnected,
+    Draw,
+    LineQuality,
+    Offer,
+    Person,
+    Quality,
+    RemovePerson,
+    SetPerson,
+    SetStage,
+    Slots,
+    Speakers,
+)
+from sfu.speakers import SILENT, SpeakerTracker
+from sfu.transport import State, Transport
+
+log = logging.getLogger(__name__)
+
+MAX_PEOPLE: Final = 1000
+MAX_REMEMBERED: Final = 1000
+MAX_SLOTS: Final = SlotIndex.FIRST_TILE + MAX_TILES
+MAX_HEIGHT: Final = 4320
+SPEAKERS_EVERY_US: Final = 250_000
+QUALITY_EVERY_US: Final = 2_000_000
+SOUND_WANTED: Final = Wish(
+    tuple(int(slot_kind(index) is MediaKind.AUDIO) for index in range(SlotIndex.FIRST_TILE))
+)
+"""Until a client says what it draws: every sound, no picture."""
+
+
+class _Seat:
+    """A participant as this router knows them."""
+
+    def __init__(self, person: Person, number: int) -> None:
+        self.person = person
+        self.number = number
+        self.role = Role(person.role)
+        self.transport: Transport | None = None
+        self.wish = SOUND_WANTED
+
+    @property
+    def live(self) -> Transport | None:
+        """The connection when media may flow over it."""
+        transport = self.transport
+        return transport if transport is not None and transport.state is State.CONNECTED else None
+
+
+class LessonRouter:
+    """Carries out requests of one lesson and epoch; whoever calls has checked both.
+
+    Requests that cannot be carried out raise Refused. After changes it asks for ``flush``, which allocates
+    anew and sends the plane only what differs. ``tick`` is called ten times a second. Close with ``close``.
+    """
+
+    def __init__(self, context: WorkerContext, lesson: LessonId, epoch: Epoch) -> None:
+        self.lesson = lesson
+        self.epoch = epoch
+        self._context = context
+        self._seats: dict[ParticipantId, _Seat] = {}
+        self._removed: OrderedDict[ParticipantId, int] = OrderedDict()
+        self._stage: ParticipantId | None = None
+        self._stage_number = -1
+        self._screens: list[ParticipantId] = []
+        self._tracker = SpeakerTracker()
+        self._levels: dict[ParticipantId, int] = {}
+        self._microphones: tuple[ParticipantId, ...] = ()
+        self._told_speakers: tuple[tuple[str, int], ...] = ()
+        self._speakers_due_us = 0
+        self._quality_due_us = 0
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def set_person(self, request: SetPerson) -> None:
+        """Add or change somebody; older numbers are refused as ``stale_number``."""
+        person = request.person
+        participant = ParticipantId(person.participant)
+        try:
+            Role(person.role)
+        except ValueError:
+            raise Refused("bad_request", "unknown role") from None
+        seat = self._seats.get(participant)
+        known = self._removed.get(participant, -1) if seat is None else seat.number
+        if request.number < known:
+            raise Refused("stale_number")
+        if seat is None:
+            if len(self._seats) >= MAX_PEOPLE:
+                raise Refused("lesson_full")
+            self._removed.pop(participant, None)
+            seat = self._seats[participant] = _Seat(person, request.number)
+        seat.person, seat.number, seat.role = person, request.number, Role(person.role)
+        self._set_gates(seat)
+        self._changed()
+
+    def remove_person(self, request: RemovePerson) -> None:
+        """Close somebody's connection and forget them. Idempotent."""
+        participant = ParticipantId(request.participant)
+        seat = self._seats.get(participant)
+        if request.number < (self._removed.get(participant, -1) if seat is None else seat.number):
+            raise Refused("stale_number")
+        self._removed[participant] = request.number
+        self._removed.move_to_end(participant)
+        if len(self._removed) > MAX_REMEMBERED:
+            self._removed.popitem(last=False)
+        if seat is not None:
+            self._drop_transport(seat)
+            del self._seats[participant]
+            self._changed()
+
+    def set_stage(self, request: SetStage) -> None:
+        """Who is large for all."""
+        if request.number < self._stage_number:
+            raise Refused("stale_number")
+        self._stage_number = request.number
+        self._stage = None if request.participant is None else ParticipantId(request.participant)
+        self._changed()
+
+    def offer(self, request: Offer) -> Answered:
+        """A connection's one answer, or that of its ICE restart; see ``rpc.messages.Offer``."""
+        seat = self._seat(request.participant)
+        if len(request.slots) > MAX_SLOTS:
+            raise Refused("offer_sections", "too many slots")
+        former = seat.transport
+        if former is not None and request.connection < former.connection:
+            raise Refused("stale_number", "an older connection")
+        plan = answer.plan(answer.inflate_offer(request.sdp), request.send, request.slots)
+        if former is not None and request.connection == former.connection:
+            return _answered(former.restart(plan))
+        if former is None and len(self._context.transports) >= self._context.max_transports:
+            raise Refused("no_worker", "this worker takes no more connections")
+        transport = Transport(self._context, _id(seat), request.connection, plan, self)
+        if former is not None:
+            self._drop_transport(seat)
+            self._tell_gone(former, "replaced")
+        seat.transport = transport
+        self._set_gates(seat)
+        self._changed()
+        return _answered(transport.answer_sdp)
+
+    def draw(self, request: Draw) -> None:
+        """What a client draws now; values out of range are cut to it."""
+        seat = self._seat(request.participant)
+        heights = tuple(min(max(height, 0), MAX_HEIGHT) for height in request.heights[:MAX_SLOTS])
+        pin = None if request.pin is None else ParticipantId(request.pin)
+        wish = Wish(heights, max(request.page, 0), pin)
+        if wish != seat.wish:
+            seat.wish = wish
+            self._changed()
+
+    def tell_again(self) -> None:
+        """Push everything a newly connected signalling process must know."""
+        self._told_speakers = ()
+        for seat in self._seats.values():
+            if (transport := seat.live) is not None:
+                self._context.push(
+                    Connected(self.lesson, self.epoch, transport.participant, transport.connection)
+                )
+                self._push_slots(transport, again=True)
+
+    def close(self) -> None:
+        """Close every connection. Idempotent."""
+        for seat in self._seats.values():
+            self._drop_transport(seat)
+        self._seats.clear()
+
+    # --- time -------------------------------------------------------------------------------
+
+    def tick(self, now_us: int) -> None:
+        """Ten times a second: speakers, and every 2 s the lines."""
+        tracker = self._tracker
+        before = (tracker.ranking, tracker.spoke)
+        tracker.update(now_us, self._levels, self._microphones)
+        self._levels.clear()
+        if (tracker.ranking, tracker.spoke) != before:
+            self._changed()
+        if now_us >= self._speakers_due_us and tracker.speaking != self._told_speakers:
+            self._told_speakers = tracker.speaking
+            self._speakers_due_us = now_us + SPEAKERS_EVERY_US
+            self._context.push(Speakers(self.lesson, self.epoch, self._told_speakers))
+        if now_us >= self._quality_due_us:
+            self._quality_due_us = now_us + QUALITY_EVERY_US
+            self._push_quality()
+
+    def flush(self) -> None:
+        """Allocate for everybody; to the plane and to signalling goes only what differs."""
+        scene = self._scene()
+        publications = {
+            (_id(seat), source): publication
+            for seat in self._seats.values()
+            if (transport := seat.live) is not None
+            for source, publication in transport.publications.items()
+        }
+        commands: list[Command] = []
+        live = [(seat, seat.live) for seat in self._seats.values()]
+        for seat, transport in live:
+            if transport is None:
+                continue
+            receiver = transport.receiver
+            allocation = allocate(scene, _id(seat), seat.wish, len(receiver.slots), receiver.allocation)
+            commands += receiver.assign(allocation, publications)
+        if commands:
+            self._context.plane.apply(commands)
+        for _, transport in live:
+            if transport is not None:
+                self._push_slots(transport)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _seat(self, participant: str) -> _Seat:
+        seat = self._seats.get(ParticipantId(participant))
+        if seat is None:
+            raise Refused("not_found", "no such participant here")
+        return seat
+
+    def _open(self) -> dict[ParticipantId, frozenset[Source]]:
+        return {
+            participant: frozenset(p.source for p in transport.publications.values() if p.open)
+            for participant, seat in self._seats.items()
+            if (transport := seat.live) is not None
+        }
+
+    def _scene(self) -> Scene:
+        sources = self._open()
+        self._microphones = tuple(p for p, found in sources.items() if Source.MICROPHONE in found)
+        sharing = [p for p, found in sources.items() if Source.SCREEN in found]
+        self._screens = [p for p in sharing if p not in self._screens] + [
+            p for p in self._screens if p in sharing
+        ]
+        return Scene.of(
+            (
+                Member(participant, seat.role, seat.person.order, sources.get(participant, frozenset()))
+                for participant, seat in self._seats.items()
+            ),
+            stage=self._stage,
+            loudness=self._tracker.ranking,
+            spoke=self._tracker.spoke,
+            screens=self._screens,
+        )
+
+    def _set_gates(self, seat: _Seat) -> None:
+        if seat.transport is None:
+            return
+        wanted = seat.person.allowed & seat.person.on
+        commands: list[Command] = []
+        for publication in seat.transport.publications.values():
+            commands += publication.set_open(open_=publication.source in wanted)
+        if commands:
+            self._context.plane.apply(commands)
+
+    def _drop_transport(self, seat: _Seat) -> None:
+        if seat.transport is not None:
+            transport, seat.transport = seat.transport, None
+            transport.close()
+
+    # --- what its transports tell -------------------------------------------------------------
+
+    def connected(self, transport: Transport) -> None:
+        """A transport's media may flow."""
+        self._context.push(Connected(self.lesson, self.epoch, transport.participant, transport.connection))
+        self._changed()
+
+    def lost(self, transport: Transport, reason: str) -> None:
+        """A transport's peer or line ended it."""
+        seat = self._seats.get(transport.participant)
+        if seat is None or seat.transport is not transport:
+            return
+        self._drop_transport(seat)
+        self._tell_gone(transport, reason)
+        self._changed()
+
+    def heard(self, transport: Transport, level: int) -> None:
+        """A level (-dBov) of a transport's microphone."""
+        self._levels[transport.participant] = min(level, self._levels.get(transport.participant, SILENT))
+
+    def slots_changed(self, transport: Transport) -> None:
+        """What flows in a transport's slots has changed."""
+        self._push_slots(transport)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _tell_gone(self, transport: Transport, reason: str) -> None:
+        self._context.push(
+            Disconnected(self.lesson, self.epoch, transport.participant, transport.connection, reason)
+        )
+
+    def _changed(self) -> None:
+        self._context.changed(self.lesson, self.epoch)
+
+    def _push_slots(self, transport: Transport, *, again: bool = False) -> None:
+        news = transport.receiver.news(again=again)
+        if news is not None:
+            version, pages, slots = news
+            self._context.push(
+                Slots(
+                    self.lesson,
+                    self.epoch,
+                    transport.participant,
+                    transport.connection,
+                    version,
+                    pages,
+                    slots,
+                )
+            )
+
+    def _push_quality(self) -> None:
+        lines = tuple(
+            _line(transport) for seat in self._seats.values() if (transport := seat.live) is not None
+        )
+        if lines:
+            self._context.push(Quality(self.lesson, self.epoch, lines))
+
+
+def _id(seat: _Seat) -> ParticipantId:
+    return ParticipantId(seat.person.participant)
+
+
+def _answered(sdp: str) -> Answered:
+    return Answered(answer.deflate_answer(sdp))
+
+
+def _line(transport: Transport) -> LineQuality:
+    packets = lost = 0
+    silent_microphone = False
+    for publication in transport.publications.values():
+        more, more_lost, silent = publication.report()
+        packets += more
+        lost += more_lost
+        silent_microphone |= silent and publication.source is Source.MICROPHONE
+    line = transport.line
+    return LineQuality(
+        participant=transport.participant,
+        loss_up=min(max(lost, 0) / (packets + max(lost, 0)), 1.0) if packets + max(lost, 0) else None,
+        loss_down=None if line is None else line.fraction_lost,
+        round_trip_ms=None if line is None else line.round_trip_ms,
+        silent_microphone=silent_microphone,
+    )

@@ -1,0 +1,321 @@
+"""One participant's connection: ICE credentials, DTLS, its publications and the slots it receives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from enum import StrEnum
+from typing import Final, Protocol
+
+from sfu import answer
+from sfu.answer import LocalParameters, OfferPlan, SlotParameters
+from sfu.context import WorkerContext
+from sfu.dtls import DtlsFailed, DtlsServer
+from sfu.model import ParticipantId, Refused, Source, slot_msid
+from sfu.plane.api import (
+    AddSlot,
+    AddSource,
+    AddTransport,
+    Command,
+    RemoveTransport,
+    RestartIce,
+    SendDtls,
+    SetIngressEstimate,
+    SetKeys,
+    SlotHandle,
+    SourceHandle,
+    SourceState,
+    TransportHandle,
+    TransportState,
+)
+from sfu.publication import Publication
+from sfu.receiver import Receiver
+
+log = logging.getLogger(__name__)
+
+FIRST_DATAGRAM_S: Final = 30.0
+"""How long ICE may take until the first DTLS datagram."""
+HANDSHAKE_S: Final = 10.0
+MAX_WAITING_DATAGRAMS: Final = 8
+CAMERA_BPS: Final = 4_000_000
+SCREEN_BPS: Final = 2_500_000
+SOUND_BPS: Final = 200_000
+_ICE_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class State(StrEnum):
+    """Of a Transport; it only moves forward."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+class Owner(Protocol):
+    """The router, as its transports see it."""
+
+    def connected(self, transport: Transport) -> None:
+        """Media may flow: keys are set."""
+
+    def lost(self, transport: Transport, reason: str) -> None:
+        """The peer or the line ended it (a reason of ``rpc.messages.Disconnected``): close it."""
+
+    def heard(self, transport: Transport, level: int) -> None:
+        """A level of the microphone, -dBov."""
+
+    def slots_changed(self, transport: Transport) -> None:
+        """A slot shows another source than before."""
+
+
+class Transport:
+    """Made from an offer; ``answer_sdp`` is its answer. Closed by its owner with ``close``, after which
+    the owner hears nothing more."""
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        participant: ParticipantId,
+        connection: int,
+        plan: OfferPlan,
+        owner: Owner,
+    ) -> None:
+        self.participant = participant
+        self.connection = connection
+        self.handle = TransportHandle(context.next_handle())
+        self.state = State.CONNECTING
+        self.line: TransportState | None = None
+        """The last report of the plane."""
+        self.publications: dict[Source, Publication] = {}
+        self._context = context
+        self._plan = plan
+        self._owner = owner
+        self._first_datagram = asyncio.Event()
+        self._waiting: list[bytes] = []
+        self._dtls: DtlsServer | None = None
+        self._local = self._local_parameters()
+        self.answer_sdp = answer.render(plan, self._local)
+        commands, slots = self._opening()
+        self.receiver = Receiver(slots)
+        context.transports[self.handle] = self
+        context.plane.apply(commands)
+        self._task = asyncio.create_task(self._connect(), name=f"dtls {participant}/{connection}")
+
+    def restart(self, plan: OfferPlan) -> str:
+        """The answer to an ICE restart: new credentials, all else as before; the same offer again gets
+        the same answer. Raises Refused when the offer is of another connection."""
+        before = self._plan
+        if (plan.ufrag, plan.pwd) == (before.ufrag, before.pwd):
+            return self.answer_sdp
+        if not _continues(plan, before):
+            raise Refused("offer_sections", "an ICE restart must keep sections and fingerprint")
+        self._plan = plan
+        self._local = LocalParameters(
+            ufrag=_ice_text(8),
+            pwd=_ice_text(24),
+            fingerprint=self._local.fingerprint,
+            candidates=self._local.candidates,
+            slots=self._local.slots,
+            session_id=self._local.session_id,
+            version=self._local.version + 1,
+        )
+        self.answer_sdp = answer.render(plan, self._local)
+        self._context.plane.apply(
+            [RestartIce(self.handle, self._local.ufrag, self._local.pwd, plan.ufrag, plan.pwd)]
+        )
+        return self.answer_sdp
+
+    def receive_dtls(self, datagram: bytes) -> None:
+        """A DTLS datagram from a validated address."""
+        if self.state is State.CLOSED:
+            return
+        if self._dtls is not None:
+            self._dtls.receive(datagram)
+        elif len(self._waiting) < MAX_WAITING_DATAGRAMS:
+            self._waiting.append(datagram)
+            self._first_datagram.set()
+
+    def heard(self, source: SourceHandle, level: int) -> None:
+        """A level of one of its sources."""
+        microphone = self.publications.get(Source.MICROPHONE)
+        if microphone is not None and microphone.handle == source:
+            self._owner.heard(self, level)
+
+    def received(self, state: SourceState) -> None:
+        """What arrived from one of its sources."""
+        for publication in self.publications.values():
+            if publication.handle == state.source:
+                publication.count(state)
+
+    def switched(self, index: int, source: SourceHandle | None) -> None:
+        """The packets of a slot are of this source now."""
+        self.receiver.switched(index, source)
+        self._owner.slots_changed(self)
+
+    def lose(self, reason: str) -> None:
+        """Tell the owner, once, that this connection is gone."""
+        if self.state is not State.CLOSED:
+            self._owner.lost(self, reason)
+
+    def close(self) -> None:
+        """Tell the peer by DTLS, forget everything at the plane. Idempotent."""
+        if self.state is State.CLOSED:
+            return
+        if self._dtls is not None:
+            self._dtls.close()  # its goodbye still goes out
+        self.state = State.CLOSED
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
+        context = self._context
+        context.plane.apply([RemoveTransport(self.handle)])
+        del context.transports[self.handle]
+        for publication in self.publications.values():
+            del context.sources[publication.handle]
+        for slot in self.receiver.slots:
+            if slot is not None:
+                del context.slots[slot]
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_DATAGRAM_S):
+                await self._first_datagram.wait()
+            async with self._context.handshakes:
+                dtls = self._dtls = DtlsServer(
+                    self._context.certificate,
+                    self._plan.fingerprints,
+                    self._send,
+                    lambda: self.lose("dtls_closed"),
+                )
+                for datagram in self._waiting:
+                    dtls.receive(datagram)
+                self._waiting.clear()
+                keys = await dtls.handshake(HANDSHAKE_S)
+        except (DtlsFailed, TimeoutError) as error:
+            log.info(
+                "handshake failed",
+                extra={"participant": self.participant, "connection": self.connection, "reason": str(error)},
+            )
+            self.lose("dtls_failed")
+            return
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CONNECTED
+        self._context.plane.apply(
+            [
+                SetKeys(self.handle, keys.profile, keys.receive_key, keys.send_key),
+                SetIngressEstimate(self.handle, self._ingress_bps()),
+            ]
+        )
+        self._owner.connected(self)
+
+    def _send(self, datagram: bytes) -> None:
+        if self.state is not State.CLOSED:
+            self._context.plane.apply([SendDtls(self.handle, datagram)])
+
+    def _ingress_bps(self) -> int:
+        # By what could be sent, not by what is: a browser raises its own estimate to what it was told only
+        # in the first two seconds, then by 8 % a second.
+        camera, screen = Source.CAMERA in self.publications, Source.SCREEN in self.publications
+        return SOUND_BPS + camera * CAMERA_BPS + screen * SCREEN_BPS
+
+    def _local_parameters(self) -> LocalParameters:
+        taken = {
+            ssrc for section in self._plan.send if section for ssrc in (*section.ssrcs, *section.rtx_ssrcs)
+        }
+        cname = secrets.token_hex(8)
+        slots = tuple(
+            None
+            if section is None
+            else SlotParameters(
+                ssrc=_free_ssrc(taken),
+                rtx_ssrc=None if section.negotiated.rtx_payload_type is None else _free_ssrc(taken),
+                cname=f"{cname}-{slot_msid(section.index)}",
+                msid=slot_msid(section.index),
+            )
+            for section in self._plan.slots
+        )
+        return LocalParameters(
+            ufrag=_ice_text(8),
+            pwd=_ice_text(24),
+            fingerprint=self._context.certificate.fingerprint_sha256,
+            candidates=self._context.candidates,
+            slots=slots,
+            session_id=secrets.randbits(62) + 1,
+        )
+
+    def _opening(self) -> tuple[list[Command], list[SlotHandle | None]]:
+        """The commands that make this connection at the plane, and its slots' handles."""
+        context, local, plan = self._context, self._local, self._plan
+        commands: list[Command] = [
+            AddTransport(self.handle, local.ufrag, local.pwd, plan.ufrag, plan.pwd),
+        ]
+        for section in plan.send:
+            if section is None:
+                continue
+            source = SourceHandle(context.next_handle())
+            self.publications[section.source] = Publication(section.source, source, len(section.rids))
+            context.sources[source] = self
+            negotiated = section.negotiated
+            commands.append(
+                AddSource(
+                    source,
+                    self.handle,
+                    codec=negotiated.codec,
+                    clock_rate=negotiated.clock_rate,
+                    mid=section.mid,
+                    payload_type=negotiated.payload_type,
+                    rtx_payload_type=negotiated.rtx_payload_type,
+                    extensions=negotiated.extensions,
+                    rids=section.rids,
+                    ssrcs=section.ssrcs,
+                    rtx_ssrcs=section.rtx_ssrcs,
+                )
+            )
+        slots: list[SlotHandle | None] = []
+        for slot_section, parameters in zip(plan.slots, local.slots, strict=True):
+            if slot_section is None or parameters is None:
+                slots.append(None)
+                continue
+            slot = SlotHandle(context.next_handle())
+            slots.append(slot)
+            context.slots[slot] = (self, slot_section.index)
+            negotiated = slot_section.negotiated
+            commands.append(
+                AddSlot(
+                    slot,
+                    self.handle,
+                    codec=negotiated.codec,
+                    clock_rate=negotiated.clock_rate,
+                    mid=slot_section.mid,
+                    ssrc=parameters.ssrc,
+                    rtx_ssrc=parameters.rtx_ssrc,
+                    cname=parameters.cname,
+                    payload_type=negotiated.payload_type,
+                    rtx_payload_type=negotiated.rtx_payload_type,
+                    extensions=negotiated.extensions,
+                    first_sequence_number=secrets.randbits(15),
+                    first_timestamp=secrets.randbits(32),
+                )
+            )
+        return commands, slots
+
+
+def _continues(plan: OfferPlan, before: OfferPlan) -> bool:
+    """Whether this offer has the same sections and the same peer as the one before."""
+
+    def shape(of: OfferPlan) -> object:
+        sections = [(s.mid, s.negotiated) if s else None for s in (*of.send, *of.slots)]
+        return (of.fingerprints, len(of.send), sections)
+
+    return shape(plan) == shape(before)
+
+
+def _free_ssrc(taken: set[int]) -> int:
+    while (ssrc := secrets.randbits(32)) in taken or ssrc == 0:
+        pass
+    taken.add(ssrc)
+    return ssrc
+
+
+def _ice_text(length: int) -> str:
+    return "".join(secrets.choice(_ICE_CHARACTERS) for _ in range(length))
