@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -139,23 +140,23 @@ def redis_answers(url: str) -> None:
 
 def _ping(url: str) -> bytes:
     parts = urlsplit(url)
-    if parts.scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(REDIS_LIMIT_S)
-        connection.connect(parts.path)
-    else:
-        connection = socket.create_connection(
-            (parts.hostname or "localhost", parts.port or 6379), REDIS_LIMIT_S
-        )
-    with connection:
+    password = unquote(parts.password or "") or parse_qs(parts.query).get("password", [""])[0]
+    request = _command("PING")
+    if password:
+        user = [unquote(parts.username)] if parts.username else []
+        request = _command("AUTH", *user, password) + request
+    with ExitStack() as stack:
+        if parts.scheme == "unix":
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            connection.settimeout(REDIS_LIMIT_S)
+            connection.connect(parts.path)
+        else:
+            address = (parts.hostname or "localhost", parts.port or 6379)
+            connection = stack.enter_context(socket.create_connection(address, REDIS_LIMIT_S))
         if parts.scheme == "rediss":
             context = ssl.create_default_context()
-            connection = context.wrap_socket(connection, server_hostname=parts.hostname)
-        password = unquote(parts.password or "") or parse_qs(parts.query).get("password", [""])[0]
-        request = _command("PING")
-        if password:
-            user = [unquote(parts.username)] if parts.username else []
-            request = _command("AUTH", *user, password) + request
+            wrapped = context.wrap_socket(connection, server_hostname=parts.hostname)
+            connection = stack.enter_context(wrapped)
         connection.sendall(request)
         answer = b""
         expected = 2 if password else 1
