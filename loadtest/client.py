@@ -13,7 +13,7 @@ import gzip
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -360,6 +360,24 @@ class LessonClient:
 
     # --- media -----------------------------------------------------------------------------------
 
+    async def exchange(self, sdp: str, *, send: Sequence[str], slots: Sequence[str]) -> tuple[int, int, str]:
+        """Bring a new connection's offer; its number, the lease it lives under, and the answer.
+
+        For media engines other than aiortc; ``send`` and ``slots`` are mids as in ``wire.Offer``.
+        """
+        self._connections += 1
+        offer = wire.Offer(
+            id=1,
+            connection=self._connections,
+            sdp=gzip.compress(sdp.encode()),
+            send=tuple(send),
+            slots=tuple(slots),
+        )
+        answer = await self.request(lambda number: msgspec.structs.replace(offer, id=number))
+        if not isinstance(answer, wire.Answer):
+            raise Refused("internal", "an offer was not answered")
+        return offer.connection, answer.lease, gzip.decompress(answer.sdp).decode()
+
     async def connect_media(
         self,
         tracks: Mapping[Source, MediaStreamTrack] | None = None,
@@ -387,23 +405,15 @@ class LessonClient:
             for index in range(count)
         ]
         await peer.setLocalDescription(await peer.createOffer())
-        self._connections += 1
-        connection = self._connections
         mids = {source: section.mid or "" for source, section in sending.items()}
         last = max((SEND_SECTIONS.index(source) for source in sending), default=-1)
-        offer = wire.Offer(
-            id=1,
-            connection=connection,
-            sdp=gzip.compress(peer.localDescription.sdp.encode()),
-            send=tuple(mids.get(source, "") for source in SEND_SECTIONS[: last + 1]),
-            slots=tuple(slot.mid or "" for slot in slots),
+        connection, lease, answer = await self.exchange(
+            peer.localDescription.sdp,
+            send=[mids.get(source, "") for source in SEND_SECTIONS[: last + 1]],
+            slots=[slot.mid or "" for slot in slots],
         )
-        answer = await self.request(lambda number: msgspec.structs.replace(offer, id=number))
-        if not isinstance(answer, wire.Answer):
-            raise Refused("internal", "an offer was not answered")
-        sdp = gzip.decompress(answer.sdp).decode()
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-        self.call = Call(connection, peer, answer.lease, slots, sending)
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        self.call = Call(connection, peer, lease, slots, sending)
         for index, slot in enumerate(slots):
             self.call.readers.add(asyncio.create_task(_drain(index, slot.receiver.track, frames)))
         await _connected(peer)

@@ -66,15 +66,20 @@ class Sound(AudioStreamTrack):
 
 
 class Watcher:
-    """What aiortc decoded in each slot: the marks of its frames with the time they came (monotonic s)."""
+    """What aiortc decoded in each slot: the marks of its frames with the time they came (monotonic s).
+
+    ``heights`` is the last frame's, in pixels.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[int, list[tuple[float, Mark]]] = {}
+        self.heights: dict[int, int] = {}
         self.sound_frames: dict[int, int] = {}
         self.last_sound: dict[int, av.AudioFrame] = {}
 
     def __call__(self, slot: int, frame: object) -> None:
         if isinstance(frame, av.VideoFrame):
+            self.heights[slot] = frame.height
             mark = read(frame.to_ndarray(format="gray").astype(np.uint8))
             if mark is not None:
                 self.seen.setdefault(slot, []).append((time.monotonic(), mark))
