@@ -124,11 +124,9 @@ def _elements(data: Buffer) -> Iterator[tuple[int, int, int]]:
             pos += 1
             if byte == 0:
                 continue
-            if byte >= 0xF0:  # id 15 stops the reading (RFC 8285 section 4.2)
+            if byte < 0x10 or byte >= 0xF0:  # id 0 with a length, id 15: reading ends (RFC 8285 section 4.2)
                 return
             length = (byte & 0x0F) + 1
-            if byte < 0x10:  # id 0 with a length is padding that must be skipped as one byte
-                continue
             if pos + length > end:
                 raise ParseError("RTP extension element is cut short", pos)
             yield byte >> 4, pos, length
