@@ -54,6 +54,9 @@ def worth_showing(line: str) -> str | None:
     if level not in ("warning", "error", "critical"):
         return None
     text = str(entry.get("message") or entry.get("event") or line)
+    exception = str(entry.pop("exception", "")).strip().splitlines()
+    if exception:
+        text += f" ({exception[-1]})"  # the whole of it is in the log
     rest = {k: v for k, v in entry.items() if k not in ("level", "message", "event", "time", "at", "logger")}
     details = " ".join(f"{key}={value}" for key, value in rest.items())
     return f"{level}: {text}{' ' + details if details else ''}"

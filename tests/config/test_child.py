@@ -211,6 +211,10 @@ def test_line_of_readiness(line: str, said: Mapping[str, Any] | None) -> None:
     [
         ('{"level": "info", "message": "x"}', None),
         ('{"level": "ERROR", "message": "x", "lesson": "abc", "time": "now"}', "error: x lesson=abc"),
+        (
+            '{"level": "error", "message": "x", "exception": "Traceback\\n  a\\nValueError: y"}',
+            "error: x (ValueError: y)",
+        ),
         ("ValueError: x", "ValueError: x"),
         ("[1]", "[1]"),
     ],
