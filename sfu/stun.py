@@ -20,6 +20,8 @@ ERROR_UNKNOWN_ATTRIBUTE: Final = 420
 ERROR_ROLE_CONFLICT: Final = 487
 
 _BINDING: Final = _stun.Method.BINDING
+_MESSAGE_INTEGRITY: Final = 0x0008
+_INTEGRITY_LENGTH: Final = 20
 _MAX_USERNAME: Final = 513
 """RFC 8489 section 14.3: at most 508 bytes; ICE allows two fragments of 256 characters and a colon."""
 
@@ -129,7 +131,7 @@ def parse(data: bytes) -> Message:
 def _walk(data: bytes) -> tuple[tuple[int, ...], int]:
     """Attributes we do not know but must, and the length covered by MESSAGE-INTEGRITY."""
     unknown: list[int] = []
-    end = len(data)
+    end = covered = len(data)
     if HEADER_LENGTH + unpack_from("!H", data, 2)[0] != end:
         raise ParseError("STUN length does not match", 2)
     pos = HEADER_LENGTH
@@ -139,14 +141,15 @@ def _walk(data: bytes) -> tuple[tuple[int, ...], int]:
         kind, length = unpack_from("!HH", data, pos)
         if pos + 4 + length > end:
             raise ParseError("STUN attribute is cut short", pos)
-        if kind == 0x0008:
-            if length != 20:
-                raise ParseError("STUN MESSAGE-INTEGRITY is not 20 bytes", pos)
-            return tuple(unknown), pos
-        if kind < 0x8000 and kind not in _stun.ATTRIBUTES_BY_TYPE:
-            unknown.append(kind)
+        if kind == _MESSAGE_INTEGRITY and length != _INTEGRITY_LENGTH:
+            raise ParseError("STUN MESSAGE-INTEGRITY is not 20 bytes", pos)
+        if covered == end:  # what follows MESSAGE-INTEGRITY is not authenticated
+            if kind == _MESSAGE_INTEGRITY:
+                covered = pos
+            elif kind < 0x8000 and kind not in _stun.ATTRIBUTES_BY_TYPE:
+                unknown.append(kind)
         pos += 4 + length + (-length % 4)
-    return tuple(unknown), end
+    return tuple(unknown), covered
 
 
 def check_integrity(message: BindingRequest | BindingSuccess | BindingError, password: str) -> bool:

@@ -203,8 +203,7 @@ def test_none_leaves_a_field_alone() -> None:
 def test_garbage_raises_nothing_but_parse_error(payload: bytes) -> None:
     try:
         parsed = parse_descriptor(payload)
-    except ParseError as error:
-        assert 0 <= error.offset <= len(payload)
+    except ParseError:
         return
     reference, rest = VpxPayloadDescriptor.parse(payload)
     assert reference.picture_id == parsed.picture_id
