@@ -166,16 +166,17 @@ def allocate(
 
 
 def stage_of(scene: Scene, receiver: ParticipantId, wish: Wish) -> ParticipantId | None:
-    """Who is large for this receiver: own pin, else the lesson's stage, else for students the teacher,
-    for leaders who spoke last (else another leader); without any of them who spoke last."""
+    """Who is large for this receiver: own pin, else the lesson's stage, else for students a leader, then who
+    spoke last; for leaders who spoke last, then another leader. Without all of them the first camera."""
     for participant in (wish.pin, scene.stage):
         if participant is not None and participant != receiver and participant in scene.members:
             return participant
     spoke = next((p for p in scene.spoke if p != receiver), None)
     leader = next((p for p in scene.teachers if p != receiver), None)
+    camera = next((p for p in scene.cameras if p != receiver), None)
     if scene.members[receiver].role.leads:
-        return spoke or leader
-    return leader or spoke
+        return spoke or leader or camera
+    return leader or spoke or camera
 
 
 def _target(chosen: tuple[ParticipantId, Source | None] | None, height: int) -> Target | None:

@@ -112,7 +112,8 @@ class SpeakerTracker:
             return
         for participant in self.ranking:
             voice = voices[participant]
-            if voice.speaks and now_us - voice.since_us >= LAST_SPEAKER_AFTER_US and participant != latest:
+            long_enough = voice.speaks and now_us - voice.since_us >= LAST_SPEAKER_AFTER_US
+            if long_enough and voice.pending_us is None and participant != latest:
                 rest = tuple(p for p in self.spoke if p != participant)
                 self.spoke = (participant, *rest)[:MAX_SPOKE]
                 return
