@@ -129,8 +129,8 @@ class ReferencePlane:
                 send(datagram, address)
             except (BlockingIOError, InterruptedError):
                 core.drop(Drop.SEND_BUFFER)
-            except OSError:  # no route, no buffer space, or refused: the peer's repair or consent deals with it
-                core.drop(Drop.SEND_BUFFER)
+            except OSError:  # no route, or refused: consent will tell whether the peer is gone
+                core.drop(Drop.NO_ADDRESS)
         datagrams.clear()
 
     def _tell(self) -> None:
@@ -139,7 +139,7 @@ class ReferencePlane:
             return
         try:
             self._sink(events)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a failing sink must not stop the packets
             _log.exception("the plane's event sink failed")
 
 
@@ -156,7 +156,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError:
         if host != "::" or _has_ipv6():
             raise
-        return _open(socket.AF_INET, ("0.0.0.0", port))
+        return _open(socket.AF_INET, ("0.0.0.0", port))  # noqa: S104
 
 
 def _has_ipv6() -> bool:
@@ -171,7 +171,7 @@ def _has_ipv6() -> bool:
 def _open(family: int, address: tuple[str, int]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):

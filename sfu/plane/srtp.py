@@ -28,12 +28,8 @@ class LibsrtpCrypto:
 
         Raises ValueError when a key is too short for the profile.
         """
-        inbound = pylibsrtp.Session(
-            _policy(profile, receive_key, pylibsrtp.Policy.SSRC_ANY_INBOUND)
-        )
-        outbound = pylibsrtp.Session(
-            _policy(profile, send_key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        )
+        inbound = pylibsrtp.Session(_policy(profile, receive_key, pylibsrtp.Policy.SSRC_ANY_INBOUND))
+        outbound = pylibsrtp.Session(_policy(profile, send_key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND))
         return Session(
             unprotect=inbound.unprotect,
             unprotect_rtcp=inbound.unprotect_rtcp,

@@ -1,0 +1,70 @@
+"""From a received packet to the slots that show its layer."""
+
+from __future__ import annotations
+
+from sfu.plane.api import Drop
+from sfu.plane.core.outbox import Outbox
+from sfu.plane.core.packet import Packet
+from sfu.plane.core.slot import Slot
+from sfu.plane.core.source import Layer
+from sfu.plane.core.switching import Switching
+from sfu.rtp import abs_send_time
+
+
+class Forwarding:
+    """Sends packets of open sources through slots."""
+
+    def __init__(self, outbox: Outbox, switching: Switching) -> None:
+        self._outbox = outbox
+        self._switching = switching
+
+    def forward(self, layer: Layer, packet: Packet, now_us: int) -> None:
+        """Switch the slots that waited for this packet, then send it to all who show the layer."""
+        begun: list[Slot] = []
+        if layer.waiting and (packet.keyframe or not layer.source.video):
+            begun, layer.waiting = layer.waiting, []
+            for slot in begun:
+                self._switching.begin(slot, layer, packet)
+        viewers = layer.viewers
+        if not viewers:
+            return
+        send_time = abs_send_time(now_us)
+        for slot in viewers:
+            self._send(slot, packet, send_time)
+        if begun:
+            self._catch_up(begun, layer, packet, send_time)
+
+    def pass_over(self, layer: Layer, packet: Packet, now_us: int) -> None:
+        """A packet with nothing but padding: left out without a gap where later ones are still to come."""
+        for slot in layer.viewers:
+            if not slot.munger.skip(packet.sequence):
+                self._send(slot, packet, abs_send_time(now_us))
+
+    def _catch_up(self, slots: list[Slot], layer: Layer, packet: Packet, send_time: int) -> None:
+        """A keyframe's first packet came after others of it: those are in the cache."""
+        highest = layer.reception.highest or 0
+        for sequence in range(packet.sequence + 1, highest + 1):
+            following = layer.cache.get(sequence)
+            if following is not None:
+                for slot in slots:
+                    self._send(slot, following, send_time)
+
+    def _send(self, slot: Slot, packet: Packet, send_time: int) -> None:
+        outbox = self._outbox
+        transport = slot.transport
+        session = transport.session
+        address = transport.address
+        if session is None or address is None:
+            outbox.drop(Drop.NO_KEYS if session is None else Drop.NO_ADDRESS)
+            return
+        sequence = slot.munger.place(packet)
+        if sequence is None:
+            outbox.drop(Drop.TOO_OLD)
+            return
+        plain = slot.write(packet, sequence, send_time)
+        slot.packets += 1
+        slot.octets += len(plain)
+        if slot.video:
+            slot.note_sent(sequence, packet.sequence)
+        outbox.counters.packets_forwarded += 1
+        outbox.send(session.protect(plain), address)

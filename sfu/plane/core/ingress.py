@@ -1,0 +1,177 @@
+"""The way of a received RTP packet, step by step."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from sfu import rtp
+from sfu.model import ParseError
+from sfu.plane.api import MAX_SSRCS_PER_TRANSPORT, Drop, StreamBound
+from sfu.plane.core.binding import bind
+from sfu.plane.core.forwarding import Forwarding
+from sfu.plane.core.outbox import Outbox
+from sfu.plane.core.packet import Packet, read_vp8
+from sfu.plane.core.source import Layer
+from sfu.plane.core.switching import Switching
+from sfu.plane.core.tables import Tables
+from sfu.plane.core.transport import Stream, Transport
+
+_HEADER: Final = Struct("!BBHII")
+_MAX_PACKET: Final = 1300
+"""Longest packet taken, so that what a slot writes fits SRTP's buffer and a path's MTU."""
+
+
+class Ingress:
+    """unprotect -> header -> bind -> repair stream -> number -> gate -> payload -> cache -> tap -> slots."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, switching: Switching, forwarding: Forwarding) -> None:
+        self._tables = tables
+        self._outbox = outbox
+        self._switching = switching
+        self._forwarding = forwarding
+
+    def receive(self, transport: Transport, data: bytes, now_us: int) -> Drop | None:
+        """Take one unprotected RTP packet; returns why it went no further."""
+        if len(data) > _MAX_PACKET:
+            return Drop.RTP_MALFORMED
+        try:
+            offset = rtp.payload_offset(data)
+            padding = rtp.padding_length(data, offset)
+            _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+            stream = transport.streams.get(ssrc)
+            if stream is None:
+                bound = self._bind(transport, data, ssrc)
+                if isinstance(bound, Drop):
+                    return bound
+                stream = bound
+            layer = stream.layer
+            source = layer.source
+            payload_type = second & 0x7F
+            payload = data[offset : len(data) - padding]
+
+            if stream.rtx:
+                if payload_type != source.add.rtx_payload_type:
+                    return Drop.PAYLOAD_TYPE
+                if len(payload) < 2:
+                    return Drop.PADDING_ONLY
+                # RFC 4588 section 4: the original sequence number stands before the payload.
+                sequence = (payload[0] << 8) | payload[1]
+                payload = payload[2:]
+                if layer.ssrc is None or layer.reception.highest is None:
+                    return Drop.RTX_UNKNOWN
+            elif payload_type != source.add.payload_type:
+                return Drop.PAYLOAD_TYPE
+
+            number = self._number(layer, stream, sequence, timestamp, now_us)
+            if isinstance(number, Drop):
+                return number
+            layer.octets += len(data)
+            source.packets += 1
+            self._tables.active_sources[source] = None
+            if not source.open:
+                return Drop.GATED
+
+            packet = Packet(number, layer.timestamps.extend(timestamp), second & 0x80, payload)
+            if source.video:
+                if payload:
+                    try:
+                        read_vp8(packet, layer.picture_ids)
+                    except ParseError:
+                        return Drop.PAYLOAD_MALFORMED
+            else:
+                self._read_level(layer, packet, data)
+        except ParseError:
+            return Drop.RTP_MALFORMED
+
+        if not layer.cache.put(packet):
+            return Drop.DUPLICATE
+        for tap in layer.taps:
+            if not tap.copy(now_us, _original(data, layer, packet, stream, payload)):
+                self._outbox.drop(Drop.TAP_FULL)
+        if not payload:
+            self._forwarding.pass_over(layer, packet, now_us)
+            return Drop.PADDING_ONLY
+        self._alive(layer, packet, now_us)
+        self._forwarding.forward(layer, packet, now_us)
+        return None
+
+    def _bind(self, transport: Transport, data: bytes, ssrc: int) -> Stream | Drop:
+        stream = bind(transport, data, ssrc)
+        if stream is None:
+            return Drop.UNBOUND_SSRC
+        if transport.bound_ssrcs >= MAX_SSRCS_PER_TRANSPORT:
+            return Drop.TOO_MANY_SSRCS
+        transport.bound_ssrcs += 1
+        layer = stream.layer
+        for known, other in list(transport.streams.items()):
+            if other.layer is layer and other.rtx == stream.rtx:
+                del transport.streams[known]
+        transport.streams[ssrc] = stream
+        if not stream.rtx:
+            if layer.ssrc is not None:
+                layer.renew()
+                self._switching.hold(layer.source)
+            layer.ssrc = ssrc
+        self._outbox.batched.append(StreamBound(layer.source.handle, layer.index, ssrc, stream.rtx))
+        return stream
+
+    def _number(self, layer: Layer, stream: Stream, sequence: int, timestamp: int, now_us: int) -> int | Drop:
+        """The packet's extended number in its layer; gaps are noted, late packets taken off the list."""
+        reception = layer.reception
+        before = reception.highest
+        if stream.rtx:
+            number = reception.extend_repair(sequence)
+            if number is None:
+                return Drop.RTX_UNKNOWN
+        else:
+            extended = reception.extend(sequence)
+            if extended is None:
+                return Drop.TOO_OLD
+            number = extended
+            reception.arrived(timestamp, now_us)
+            if before is not None and number - before > 0xFFFF:
+                layer.cache.clear()
+                layer.nack.clear()
+                self._switching.hold(layer.source)
+                return number
+        if before is not None:
+            if number <= before:
+                layer.nack.received(number)
+            elif number > before + 1 and layer.source.video and layer.source.open:
+                layer.nack.gap(before + 1, number, now_us)
+                self._tables.missing_layers[layer] = None
+        return number
+
+    def _read_level(self, layer: Layer, packet: Packet, data: bytes) -> None:
+        identity = layer.source.add.extensions.audio_level
+        value = rtp.extension(data, identity) if identity else None
+        if value:
+            packet.level = value[0]
+            self._tables.levels.add(layer.source.handle, value[0] & 0x7F)
+
+    def _alive(self, layer: Layer, packet: Packet, now_us: int) -> None:
+        """The layer is being sent; tell the clock, and the slots if it was not before."""
+        source = layer.source
+        was_alive = source.alive(layer)
+        layer.media_us = source.media_us = now_us
+        if packet.sequence == layer.reception.highest:
+            layer.clock.packet(packet.timestamp, now_us)
+        if not was_alive and source.slots:
+            self._switching.retarget(source)
+        if packet.keyframe:
+            source.keyframes.arrived(layer.index)
+
+
+def _original(data: bytes, layer: Layer, packet: Packet, stream: Stream, payload: bytes) -> bytes:
+    """The packet as the publisher sent it; a repaired one gets its own header back."""
+    if not stream.rtx:
+        return data
+    return rtp.build(
+        payload_type=layer.source.add.payload_type,
+        sequence_number=packet.sequence,
+        timestamp=packet.timestamp,
+        ssrc=layer.ssrc or 0,
+        payload=payload,
+        marker=bool(packet.marker),
+    )

@@ -1,0 +1,69 @@
+"""Our own RTCP: sender reports of slots, receiver reports and REMB to publishers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sfu import rtcp
+from sfu.plane.core.slot import Slot
+from sfu.plane.core.transport import Transport
+
+_MAX_DATAGRAM: Final = 1150
+_MAX_BLOCKS: Final = 31
+
+
+def sender_report(slot: Slot, now_us: int, wall_offset_us: int) -> bytes | None:
+    """The slot's report on the server's clock with its CNAME; None when it shows nothing.
+
+    NTP time and RTP timestamp are of this moment, by what the present layer's clock says; so slots
+    of one peer stay in step whatever the clocks of the publishers behind them.
+    """
+    layer = slot.current
+    if layer is None or slot.packets == 0:
+        return None
+    timestamp = layer.clock.timestamp_rtp(now_us) + slot.munger.timestamp_offset
+    return rtcp.build_sender_report(
+        slot.add.ssrc,
+        ntp=rtcp.ntp_from_us(now_us + wall_offset_us),
+        rtp_timestamp=timestamp & 0xFFFFFFFF,
+        packet_count=slot.packets,
+        octet_count=slot.payload_octets,
+    ) + rtcp.build_sdes(slot.add.ssrc, slot.add.cname)
+
+
+def receiver_report(transport: Transport, now_us: int) -> bytes | None:
+    """Reports on what the peer sends; None when it sends nothing."""
+    blocks = [
+        stream.layer.reception.report(ssrc, now_us)
+        for ssrc, stream in transport.streams.items()
+        if not stream.rtx and stream.layer.reception.highest is not None
+    ]
+    if not blocks:
+        return None
+    return rtcp.build_receiver_report(transport.reporter_ssrc, blocks[:_MAX_BLOCKS])
+
+
+def estimate(transport: Transport) -> bytes | None:
+    """REMB for all video of the peer; None when nothing was estimated or no video is sent."""
+    if transport.estimate_bps is None:
+        return None
+    ssrcs = [
+        ssrc for ssrc, stream in transport.streams.items() if stream.layer.source.video and not stream.rtx
+    ]
+    if not ssrcs:
+        return None
+    bps = min(transport.estimate_bps, transport.max_ingress_bps)
+    return rtcp.build_remb(transport.reporter_ssrc, bps, ssrcs)
+
+
+def compounds(parts: list[bytes]) -> Iterator[bytes]:
+    """Join packets into datagrams that fit a path."""
+    gathered = b""
+    for part in parts:
+        if gathered and len(gathered) + len(part) > _MAX_DATAGRAM:
+            yield gathered
+            gathered = b""
+        gathered += part
+    if gathered:
+        yield gathered

@@ -1,0 +1,172 @@
+"""A receive section of a peer: what it shows, and how a packet is written for it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from sfu.plane.api import AddSlot, Codec
+from sfu.plane.core.extensions import ExtensionWriter
+from sfu.plane.core.keyframes import KeyframeBackOff
+from sfu.plane.core.munger import Munger
+from sfu.plane.core.packet import Packet
+from sfu.plane.core.repair import RepairBudget
+from sfu.plane.core.source import Layer, Source
+
+if TYPE_CHECKING:
+    from sfu.plane.core.transport import Transport
+
+HISTORY: Final = 512
+"""Numbers of this many sent packets are kept for repair; the packets stay in the layers' caches."""
+_SEGMENTS: Final = 8
+_NOT_SENT: Final = -1
+_HEADER: Final = Struct("!BBHII")
+_HEADER_LENGTH: Final = 12
+
+
+class Segment:
+    """What the slot sent from one number on: a layer and how its numbers were changed."""
+
+    __slots__ = ("first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
+
+    def __init__(self, first: int, layer: Layer, munger: Munger) -> None:
+        self.first = first
+        self.layer = layer
+        self.timestamp_offset = munger.timestamp_offset
+        self.picture_offset = munger.picture_offset
+        self.tl0_offset = munger.tl0_offset
+
+
+class Slot:
+    """SSRCs, numbering and time line live as long as the slot."""
+
+    __slots__ = (
+        "_base_us",
+        "_extensions",
+        "_sent",
+        "add",
+        "back_off",
+        "budget",
+        "clock_rate",
+        "current",
+        "handle",
+        "highest_sent",
+        "munger",
+        "octets",
+        "packets",
+        "pending",
+        "repair_octets",
+        "repair_packets",
+        "reported_highest",
+        "rtx_sequence",
+        "segments",
+        "source",
+        "transport",
+        "video",
+        "wanted_layer",
+    )
+
+    def __init__(self, add: AddSlot, transport: Transport) -> None:
+        self.handle = add.slot
+        self.add = add
+        self.transport = transport
+        self.clock_rate = add.clock_rate
+        self.video = add.codec is Codec.VP8
+        self.source: Source | None = None
+        """What it is to show."""
+        self.wanted_layer = 0
+        self.current: Layer | None = None
+        """Whose packets it gets now."""
+        self.pending: Layer | None = None
+        """To which it switches at the next keyframe."""
+        self.munger = Munger(add.first_sequence_number)
+        self.segments: deque[Segment] = deque(maxlen=_SEGMENTS)
+        self.back_off = KeyframeBackOff()
+        self.budget = RepairBudget()
+        self.rtx_sequence = 0
+        self.packets = 0
+        self.octets = 0
+        """Sent, header and payload."""
+        self.repair_packets = 0
+        self.repair_octets = 0
+        self.highest_sent = add.first_sequence_number - 1
+        self.reported_highest: int | None = None
+        """Highest number of the peer's last report block."""
+        self._base_us: int | None = None
+        self._sent: array[int] | None = None
+        self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
+
+    @property
+    def payload_octets(self) -> int:
+        """What a sender report counts (RFC 3550 section 6.4.1)."""
+        return self.octets - self.packets * (_HEADER_LENGTH + self._extensions.length)
+
+    def start(self, layer: Layer, packet: Packet) -> None:
+        """Go on with this packet of another source or layer, on the slot's own time line."""
+        captured_us = layer.clock.server_us(packet.timestamp)
+        if self._base_us is None:
+            self._base_us = captured_us
+        timestamp = self.add.first_timestamp + (captured_us - self._base_us) * self.clock_rate // 1_000_000
+        self.munger.start(packet, timestamp)
+        self.current = layer
+        self.segments.append(Segment(self.munger.next_sequence, layer, self.munger))
+        self.back_off.reset()
+
+    def note_sent(self, sequence: int, source_sequence: int) -> None:
+        """Remember which packet left under an extended number."""
+        sent = self._sent
+        if sent is None:
+            sent = self._sent = array("i", [_NOT_SENT]) * HISTORY
+        if sequence > self.highest_sent:
+            for missing in range(max(self.highest_sent + 1, sequence - HISTORY), sequence):
+                sent[missing % HISTORY] = _NOT_SENT
+            self.highest_sent = sequence
+        sent[sequence % HISTORY] = source_sequence & 0x7FFFFFFF
+
+    def sent_packet(self, number: int) -> tuple[int, Segment, Packet] | None:
+        """(extended number, segment, packet) that left under a 16-bit number, if it can be repeated."""
+        behind = (self.highest_sent - number) & 0xFFFF
+        if behind >= HISTORY or self._sent is None:
+            return None
+        sequence = self.highest_sent - behind
+        low_bits = self._sent[sequence % HISTORY]
+        if low_bits == _NOT_SENT:
+            return None
+        for segment in reversed(self.segments):
+            if sequence >= segment.first:
+                packet = segment.layer.cache.find(low_bits)
+                return None if packet is None else (sequence, segment, packet)
+        return None
+
+    def write(self, packet: Packet, sequence: int, send_time: int) -> bytes:
+        """The packet as it leaves through the slot, not yet protected."""
+        munger = self.munger
+        return b"%b%b%b" % (
+            _HEADER.pack(
+                0x90,
+                packet.marker | self.add.payload_type,
+                sequence & 0xFFFF,
+                (packet.timestamp + munger.timestamp_offset) & 0xFFFFFFFF,
+                self.add.ssrc,
+            ),
+            self._extensions.block(send_time, packet.level),
+            packet.payload_with(munger.picture_offset, munger.tl0_offset),
+        )
+
+    def write_repair(self, packet: Packet, sequence: int, segment: Segment, send_time: int) -> bytes:
+        """The packet again on the slot's RTX SSRC (RFC 4588 section 4); only for a slot that has one."""
+        self.rtx_sequence += 1
+        return b"%b%b%b%b" % (
+            _HEADER.pack(
+                0x90,
+                packet.marker | (self.add.rtx_payload_type or 0),
+                self.rtx_sequence & 0xFFFF,
+                (packet.timestamp + segment.timestamp_offset) & 0xFFFFFFFF,
+                self.add.rtx_ssrc or 0,
+            ),
+            self._extensions.block(send_time, packet.level),
+            (sequence & 0xFFFF).to_bytes(2, "big"),
+            packet.payload_with(segment.picture_offset, segment.tl0_offset),
+        )

@@ -1,0 +1,48 @@
+"""Everything the core knows, by handle, address and user fragment."""
+
+from __future__ import annotations
+
+from sfu.plane.api import SlotHandle, SourceHandle, TransportHandle
+from sfu.plane.core.ice import SocketAddress, ValidatedAddress
+from sfu.plane.core.levels import LoudestLevels
+from sfu.plane.core.slot import Slot
+from sfu.plane.core.source import Layer, Source
+from sfu.plane.core.taps import Tap
+from sfu.plane.core.transport import Transport
+
+
+class Tables:
+    """Owned by the core; its steps share it. The sets name what the next tick has to look at."""
+
+    __slots__ = (
+        "active_sources",
+        "addresses",
+        "keyframe_sources",
+        "levels",
+        "missing_layers",
+        "slots",
+        "sources",
+        "tapped_layers",
+        "taps",
+        "transports",
+        "ufrags",
+        "unreported_slots",
+    )
+
+    def __init__(self) -> None:
+        self.transports: dict[TransportHandle, Transport] = {}
+        self.sources: dict[SourceHandle, Source] = {}
+        self.slots: dict[SlotHandle, Slot] = {}
+        self.taps: dict[int, Tap] = {}
+        self.tapped_layers: dict[int, Layer] = {}
+        self.addresses: dict[SocketAddress, tuple[Transport, ValidatedAddress]] = {}
+        """Validated addresses only."""
+        self.ufrags: dict[str, Transport] = {}
+        """By our user fragment, of old credentials too while they are valid."""
+        self.levels = LoudestLevels()
+        self.active_sources: dict[Source, None] = {}
+        """Sent something since the last batch, or did before it (in order of arrival)."""
+        self.keyframe_sources: dict[Source, None] = {}
+        self.missing_layers: dict[Layer, None] = {}
+        self.unreported_slots: dict[Slot, None] = {}
+        """Began to show something and owe their peer a sender report."""
