@@ -16,7 +16,8 @@ from sfu.model import ParseError
 MAX_SECTIONS: Final = 64
 MAX_LENGTH: Final = 128 * 1024
 """Characters of one description."""
-MAX_LINES_PER_SECTION: Final = 1024
+MAX_LINES: Final = 8192
+"""A browser's full offer with every codec has fewer than 4,000."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _RID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -160,6 +161,8 @@ def parse(text: str) -> SessionDescription:
         raise ParseError("SDP does not start with v=0", 1)
     if "\r" in unix:
         raise ParseError("SDP has a carriage return inside a line", unix.count("\n", 0, unix.index("\r")) + 1)
+    if len(lines) > MAX_LINES:
+        raise ParseError("SDP has too many lines", MAX_LINES)
     starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
     if len(starts) > MAX_SECTIONS:
         raise ParseError("SDP has too many sections", starts[MAX_SECTIONS] + 1)
@@ -173,7 +176,7 @@ def parse(text: str) -> SessionDescription:
         else:
             _read_line(line, number + 1, session)
     known: dict[tuple[str, ...], Formats] = {}
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts[1:], len(lines)] if starts else []
     sections = [_section(lines, start, end, session, known) for start, end in zip(starts, ends, strict=True)]
     return SessionDescription(tuple(sections), bundle)
 
@@ -218,8 +221,6 @@ _DIRECTIONS: Final = {f"a={direction}": direction for direction in Direction}
 def _section(
     lines: list[str], start: int, end: int, session: _Values, known: dict[tuple[str, ...], Formats]
 ) -> Section:
-    if end - start > MAX_LINES_PER_SECTION:
-        raise ParseError("SDP section has too many lines", start + 1)
     head = lines[start]
     words = head[2:].split(" ")
     port = _number(words[1].partition("/")[0], 65535) if len(words) >= 4 else None
@@ -308,9 +309,9 @@ def _read_line(line: str, number: int, values: _Values) -> None:
     elif name == "simulcast":
         values.simulcast = _simulcast(value, number)
     elif name == "ssrc-group":
-        semantics, *members = value.split()
-        ssrcs = tuple(_number(member, 0xFFFFFFFF) for member in members)
-        if None in ssrcs:
+        semantics, *members = value.split() or [""]
+        ssrcs = [_number(member, 0xFFFFFFFF) for member in members]
+        if not semantics or None in ssrcs:
             raise ParseError("SDP a=ssrc-group is malformed", number)
         values.groups.append((semantics, tuple(ssrc for ssrc in ssrcs if ssrc is not None)))
     elif name == "bundle-only":
