@@ -204,9 +204,9 @@ def render(plan: OfferPlan, local: LocalParameters) -> str:
         lines.append(part.text)
         if part.slot >= 0:
             lines.append(_slot_lines(part, local.slots[part.slot]))
-        if candidates and part.bundled_mid:
+        if part.bundled_mid:
+            # Browsers read them in the first section only, aiortc in the last one of a shared transport.
             lines.append(candidates)
-            candidates = ""
     return "".join(lines)
 
 
