@@ -24,7 +24,7 @@ export function isInApp(userAgent: string): boolean {
   return (
     /FBAN|FBAV|Instagram|VKAndroidApp|VKClient|Telegram|WhatsApp|Viber|MicroMessenger|Line\//i.test(userAgent) ||
     /\bwv\b.*Chrome\//.test(userAgent) || // Android WebView
-    (/iPhone|iPad/.test(userAgent) && !/Safari\//.test(userAgent)) // WKWebView
+    (/iPhone|iPad/.test(userAgent) && !userAgent.includes('Safari/')) // WKWebView
   );
 }
 

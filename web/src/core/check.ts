@@ -42,12 +42,12 @@ export class DeviceCheck {
     const value = this.#states[source];
     const attempt = ++this.#tries[source];
     this.#release(source);
-    if (!on) return value.set(OFF);
+    if (!on) { value.set(OFF); return; }
     value.set({ state: "starting", stream: null, failure: null });
     try {
       const device = this.#devices.present(source);
       const track = await (source === "camera" ? openCamera(device) : openMicrophone(device));
-      if (attempt !== this.#tries[source]) return track.stop(); // another wish came meanwhile
+      if (attempt !== this.#tries[source]) { track.stop(); return; } // another wish came meanwhile
       track.addEventListener("ended", () => {
         if (attempt === this.#tries[source]) value.set({ ...OFF, failure: `${source}_missing` });
       });

@@ -31,7 +31,10 @@ export class Meter {
     // One context for all tracks: browsers allow a few only. It may be suspended until the first click.
     this.#context ??= new AudioContext({ latencyHint: "interactive" });
     const context = this.#context;
-    void context.resume().catch(() => undefined);
+    const resume = (): void => void context.resume().catch(() => undefined);
+    resume();
+    // without a click on the page so far it stays suspended until the first one
+    document.addEventListener("pointerup", resume, { once: true });
     const source = context.createMediaStreamSource(new MediaStream([track]));
     const analyser = context.createAnalyser();
     analyser.fftSize = 1024;
@@ -43,6 +46,7 @@ export class Meter {
     }, EVERY_MS);
     this.#stop = () => {
       clearInterval(timer);
+      document.removeEventListener("pointerup", resume);
       source.disconnect();
     };
   }
