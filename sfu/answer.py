@@ -185,12 +185,13 @@ def plan(offer_sdp: str, send: Sequence[str], slots: Sequence[str]) -> OfferPlan
 
 def render(plan: OfferPlan, local: LocalParameters) -> str:
     """The answer's text. ``local.slots`` must hold parameters for every slot that the plan has."""
+    bundled = [part for part in plan.parts if part.bundled_mid]
     head = (
         "v=0\r\n"
         f"o=- {local.session_id} {local.version} IN IP4 0.0.0.0\r\n"
         "s=-\r\n"
         "t=0 0\r\n"
-        f"a=group:BUNDLE {' '.join(part.bundled_mid for part in plan.parts if part.bundled_mid)}\r\n"
+        f"a=group:BUNDLE {' '.join(part.bundled_mid for part in bundled)}\r\n"
         "a=msid-semantic:WMS *\r\n"
         "a=ice-lite\r\n"
         f"a=ice-ufrag:{local.ufrag}\r\n"
@@ -199,13 +200,14 @@ def render(plan: OfferPlan, local: LocalParameters) -> str:
         "a=setup:passive\r\n"
     )
     lines = [head]
+    # Browsers read candidates in the first section of a BUNDLE group, aiortc in the last one.
+    ends = (bundled[0].bundled_mid, bundled[-1].bundled_mid)
     candidates = _candidates(local.candidates)
     for part in plan.parts:
         lines.append(part.text)
         if part.slot >= 0:
             lines.append(_slot_lines(part, local.slots[part.slot]))
-        if part.bundled_mid:
-            # Browsers read them in the first section only, aiortc in the last one of a shared transport.
+        if part.bundled_mid in ends:
             lines.append(candidates)
     return "".join(lines)
 
