@@ -1,4 +1,40 @@
+import "../styles/index.css";
+
+import { AttendancePage } from "./AttendancePage";
+import { HomePage } from "./HomePage";
+import { JoinPage } from "./JoinPage";
+import { CrashPage, Crashed, ProblemPage } from "./problems";
+import { parseRoute, usePath } from "./router";
+import { SignInPage } from "./SignInPage";
+import { TeacherPage } from "./TeacherPage";
+import { Language } from "./text";
+
 /** The whole site; chooses the page by path. */
 export function App() {
-  return <main>Zvonok</main>;
+  return (
+    <Language>
+      <Crashed fallback={<CrashPage />}>
+        <Chosen />
+      </Crashed>
+    </Language>
+  );
+}
+
+function Chosen() {
+  const path = usePath();
+  const route = parseRoute(path);
+  switch (route.page) {
+    case "home":
+      return <HomePage />;
+    case "sign_in":
+      return <SignInPage />;
+    case "teacher":
+      return <TeacherPage />;
+    case "attendance":
+      return <AttendancePage key={route.lesson} lesson={route.lesson} />;
+    case "join":
+      return <JoinPage key={route.code} code={route.code} />;
+    case "nothing":
+      return <ProblemPage code="not_found" />;
+  }
 }

@@ -20,8 +20,8 @@ export interface Wanted {
  */
 export function CheckView(props: {
   devices: Devices;
-  /** What is on at first. */
-  wanted: Wanted;
+  /** Entering: the switches say what is on when one comes in. Trying: they are for this check only. */
+  purpose: "enter" | "try";
   goLabel: string;
   goTestId: string;
   busy?: boolean;
@@ -49,7 +49,7 @@ function useCheck(devices: Devices): DeviceCheck | null {
 function Opened({
   check,
   devices,
-  wanted: first,
+  purpose,
   goLabel,
   goTestId,
   busy = false,
@@ -57,16 +57,16 @@ function Opened({
   children,
 }: Parameters<typeof CheckView>[0] & { check: DeviceCheck }) {
   const text = useText();
-  const [wanted, setWanted] = useState(first);
+  const [wanted, setWanted] = useState<Wanted>({ camera: true, microphone: true });
   const [blocked] = useState(obstacle);
   const camera = useReadable(check.camera);
   const microphone = useReadable(check.microphone);
 
   useEffect(() => {
     if (blocked !== null) return;
-    if (first.camera) void check.set("camera", true);
-    if (first.microphone) void check.set("microphone", true);
-  }, [check, blocked, first]);
+    void check.set("camera", true);
+    void check.set("microphone", true);
+  }, [check, blocked]);
 
   const change = (source: "camera" | "microphone", on: boolean) => {
     setWanted((before) => ({ ...before, [source]: on }));
@@ -93,7 +93,7 @@ function Opened({
         <div className="check-group">
           <Toggle
             checked={wanted.camera}
-            label={text.check.cameraOn}
+            label={purpose === "enter" ? text.check.cameraOn : text.check.camera}
             testId="check-camera"
             disabled={blocked !== null}
             onChange={(on) => {
@@ -105,7 +105,7 @@ function Opened({
         <div className="check-group">
           <Toggle
             checked={wanted.microphone}
-            label={text.check.microphoneOn}
+            label={purpose === "enter" ? text.check.microphoneOn : text.check.microphone}
             testId="check-microphone"
             disabled={blocked !== null}
             onChange={(on) => {

@@ -1,0 +1,255 @@
+import { useEffect, useRef, useState } from "react";
+
+import * as api from "../core/api";
+import type { JoinReply, LinkInfo } from "../core/api";
+import { obstacle } from "../core/capture";
+import { Devices } from "../core/devices";
+import { refusalAction, knownRefusal } from "../i18n";
+import { CheckView, type Wanted } from "./CheckView";
+import { LessonRoot } from "./lesson/LessonRoot";
+import { forget, stayedIn } from "./lesson/stay";
+import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
+import { remember, remembered } from "./remember";
+import { useText } from "./text";
+import { Busy, CopyButton, Dialog, Field, Page } from "./widgets";
+
+type State =
+  | { at: "loading" }
+  | { at: "failed"; code: string; waitS: number | null }
+  | { at: "asking"; info: LinkInfo }
+  | { at: "in"; name: string; joined: JoinReply; wanted: Wanted };
+
+const NOTHING_ON: Wanted = { camera: false, microphone: false };
+
+/** `/l/<code>`: from a join link into the lesson. A reloaded tab goes straight back in. */
+export function JoinPage({ code }: { code: string }) {
+  const text = useText();
+  const [devices] = useState(() => new Devices());
+  const [state, setState] = useState<State>({ at: "loading" });
+  const [attempt, setAttempt] = useState(0);
+
+  useEffect(() => {
+    let here = true;
+    const open = async () => {
+      const stay = stayedIn(code);
+      if (stay !== null) {
+        try {
+          const joined = await api.join(code, stay.name);
+          if (here) setState({ at: "in", name: stay.name, joined, wanted: stay });
+          return;
+        } catch {
+          forget(code); // the join page says what is wrong
+        }
+      }
+      const info = await api.link(code);
+      if (!here) return;
+      if (info.state === "ended") setState({ at: "failed", code: "lesson_ended", waitS: null });
+      else setState({ at: "asking", info });
+    };
+    open().catch((error: unknown) => {
+      if (here) setState({ at: "failed", code: codeOfError(error), waitS: waitOfError(error) });
+    });
+    return () => {
+      here = false;
+    };
+  }, [code, attempt]);
+
+  const again = () => {
+    forget(code);
+    setState({ at: "loading" });
+    setAttempt(attempt + 1);
+  };
+
+  switch (state.at) {
+    case "loading":
+      return (
+        <Page title={text.join.join}>
+          <Busy label={text.common.loading} />
+        </Page>
+      );
+    case "failed":
+      return <ProblemPage code={state.code} waitS={state.waitS} onAgain={again} />;
+    case "asking":
+      return (
+        <Asking
+          code={code}
+          info={state.info}
+          devices={devices}
+          onJoined={(name, joined, wanted) => {
+            setState({ at: "in", name, joined, wanted });
+          }}
+        />
+      );
+    case "in":
+      return (
+        <LessonRoot
+          code={code}
+          name={state.name}
+          joined={state.joined}
+          devices={devices}
+          wanted={state.wanted}
+          onBack={again}
+        />
+      );
+  }
+}
+
+interface AskingProps {
+  code: string;
+  info: LinkInfo;
+  devices: Devices;
+  onJoined: (name: string, joined: JoinReply, wanted: Wanted) => void;
+}
+
+function Asking({ code, info, devices, onJoined }: AskingProps) {
+  const text = useText();
+  const sentence = useSentence();
+  const teacher = info.role === "teacher";
+  const [name, setName] = useState(() => info.name ?? remembered("name") ?? "");
+  const [wanted, setWanted] = useState<Wanted>(NOTHING_ON);
+  const [busy, setBusy] = useState(false);
+  const [checking, setChecking] = useState(false);
+  const [refused, setRefused] = useState<{ code: string; waitS: number | null } | null>(null);
+  const [blocked] = useState(obstacle);
+  const input = useRef<HTMLInputElement>(null);
+
+  const join = async (chosen: Wanted) => {
+    const trimmed = name.trim();
+    if (!teacher && trimmed === "") {
+      setRefused({ code: "name_empty", waitS: null });
+      input.current?.focus();
+      return;
+    }
+    setBusy(true);
+    setRefused(null);
+    try {
+      const joined = await api.join(code, trimmed);
+      if (!teacher) remember("name", trimmed);
+      onJoined(trimmed, joined, chosen);
+    } catch (error) {
+      setRefused({ code: codeOfError(error), waitS: waitOfError(error) });
+      setBusy(false);
+      input.current?.focus();
+    }
+  };
+  const nameRefused = refused !== null && refusalAction(knownRefusal(refused.code)) === "name";
+  const other = refused !== null && !nameRefused && (
+    <Problem code={refused.code} waitS={refused.waitS} onAgain={() => void join(wanted)} />
+  );
+
+  if (teacher) {
+    return (
+      <Page title={info.title} wide>
+        <LessonHead info={info} />
+        {other}
+        <section className="card">
+          <CheckView
+            devices={devices}
+            purpose="enter"
+            goLabel={busy ? text.join.joining : text.check.goLive}
+            goTestId="go-live"
+            busy={busy}
+            onGo={(chosen) => {
+              setWanted(chosen);
+              void join(chosen);
+            }}
+          />
+        </section>
+      </Page>
+    );
+  }
+  return (
+    <Page title={info.title}>
+      <LessonHead info={info} />
+      {(blocked === "in_app_browser" || blocked === "no_webrtc") && (
+        <section className="notice" data-testid="in-app-browser">
+          <strong>{text.join.inApp}</strong>
+          <p>{text.join.inAppHelp}</p>
+          <CopyButton value={location.origin + location.pathname} label={text.join.copyLink} testId="copy-own-link" />
+        </section>
+      )}
+      {blocked === "insecure_page" && (
+        <section className="notice" data-testid="insecure-page">
+          <p>{text.join.insecure}</p>
+        </section>
+      )}
+      {other}
+      <form
+        className="card"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void join(wanted);
+        }}
+      >
+        <p className="note">{info.role === "co_teacher" ? text.join.coTeacher : info.state === "live" ? text.join.stateLive : text.join.stateWaiting}</p>
+        <Field
+          label={text.join.name}
+          help={text.join.nameHelp}
+          error={nameRefused ? sentence(refused.code) : undefined}
+        >
+          {(ids) => (
+            <input
+              {...ids}
+              ref={input}
+              type="text"
+              autoComplete="name"
+              maxLength={200}
+              data-testid="name-input"
+              value={name}
+              onChange={(event) => {
+                setName(event.target.value);
+                if (nameRefused) setRefused(null);
+              }}
+            />
+          )}
+        </Field>
+        <button type="submit" className="button primary large" data-testid="join" disabled={busy}>
+          {busy ? text.join.joining : text.join.join}
+        </button>
+        <p className="note">{text.join.silent}</p>
+        {blocked === null && (
+          <button
+            type="button"
+            className="button quiet"
+            data-testid="check-devices"
+            onClick={() => {
+              setChecking(true);
+            }}
+          >
+            {text.join.check}
+          </button>
+        )}
+      </form>
+      {checking && (
+        <Dialog
+          title={text.check.title}
+          testId="check-dialog"
+          onClose={() => {
+            setChecking(false);
+          }}
+        >
+          <CheckView
+            devices={devices}
+            purpose="try"
+            goLabel={text.check.done}
+            goTestId="check-done"
+            onGo={() => {
+              setChecking(false);
+            }}
+          />
+        </Dialog>
+      )}
+    </Page>
+  );
+}
+
+function LessonHead({ info }: { info: LinkInfo }) {
+  const text = useText();
+  return (
+    <div className="lesson-head">
+      <h1>{info.title}</h1>
+      <p className="note">{[info.subject, text.common.grade(info.grade)].join(" · ")}</p>
+    </div>
+  );
+}

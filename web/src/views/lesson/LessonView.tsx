@@ -1,0 +1,238 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+
+import type { Devices } from "../../core/devices";
+import type { LessonSurface } from "../../core/lesson";
+import { Close } from "../icons";
+import { useMedia, useReadable } from "../readable";
+import { remember, remembered } from "../remember";
+import { useWords } from "../text";
+import { Dialog } from "../widgets";
+import { DeviceChoice } from "../CheckView";
+import type { Layout } from "./arrange";
+import { Banners } from "./Banners";
+import { Bar, type Panel } from "./Bar";
+import { ChatPanel } from "./ChatPanel";
+import { EndDialog } from "./EndDialog";
+import { InviteCard, InviteDialog, type Links } from "./Invite";
+import { useNotices } from "./notices";
+import { PeoplePanel } from "./PeoplePanel";
+import { SceneView } from "./SceneView";
+import { useTalkKey } from "./talk";
+
+type Open = "invite" | "leave" | "devices" | null;
+
+/** The lesson itself: pictures, banners, a panel beside them, the bar below. */
+export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; devices: Devices; links: Links | null }) {
+  const { text } = useWords();
+  const self = useReadable(lesson.self);
+  const rules = useReadable(lesson.lesson);
+  const narrow = useMedia("(max-width: 720px)");
+  const [layout, setLayout] = useLayout(self.leads);
+  const [panel, setPanel] = useState<Panel>(null);
+  const [open, setOpen] = useState<Open>(null);
+  const [unread, setUnread] = useState(0);
+  const root = useRef<HTMLDivElement>(null);
+  const fullScreen = useFullScreen(root);
+
+  const chatShown = panel === "chat";
+  const onChat = useCallback(() => {
+    if (!chatShown) setUnread((before) => before + 1);
+  }, [chatShown]);
+  const notices = useNotices(lesson, text, chatShown, onChat);
+  const { failed, say } = notices;
+  const talking = useTalkKey(lesson, failed);
+
+  const showPanel = (next: Panel) => {
+    setPanel(next);
+    if (next === "chat") setUnread(0);
+  };
+  const setSource = (source: "microphone" | "camera" | "screen", on: boolean) => {
+    if (source !== "screen") {
+      const { announce } = text;
+      if (source === "microphone") say(on ? announce.microphoneOn : announce.microphoneOff);
+      else say(on ? announce.cameraOn : announce.cameraOff);
+    }
+    lesson.setSource(source, on).catch(failed);
+  };
+  const setHand = (up: boolean) => {
+    say(up ? text.announce.handUp : text.announce.handDown);
+    lesson.setHand(up).catch(failed);
+  };
+  const setPin = (participant: string | null) => {
+    lesson.setPin(participant);
+  };
+  const close = () => {
+    setOpen(null);
+  };
+
+  return (
+    <div
+      ref={root}
+      className={panel === null ? "lesson" : "lesson with-panel"}
+      data-testid="lesson"
+      data-full-screen={fullScreen?.on === true}
+      // A clicked button gives the focus back, so that the space bar is for talking and not for pressing it again.
+      // Presses by keyboard (detail 0) keep it.
+      onClickCapture={(event) => {
+        if (event.detail > 0 && event.target instanceof Element) blurLater(event.target);
+      }}
+    >
+      <header className="lesson-title">
+        <h1>{rules?.title ?? ""}</h1>
+        {rules !== null && <p>{[rules.subject, text.common.grade(rules.grade)].join(" · ")}</p>}
+      </header>
+      <main className="lesson-main">
+        <Banners
+          lesson={lesson}
+          notices={notices}
+          onUnmute={() => {
+            setSource("microphone", true);
+          }}
+          onCameraOff={() => {
+            setSource("camera", false);
+          }}
+          onDevices={() => {
+            setOpen("devices");
+          }}
+        />
+        <SceneView
+          lesson={lesson}
+          layout={layout}
+          onPin={setPin}
+          onFailed={failed}
+          alone={
+            links === null || open === "invite" ? (
+              <p className="alone-note">{text.lesson.nobody}</p>
+            ) : (
+              <InviteCard links={links} />
+            )
+          }
+        />
+      </main>
+      {panel !== null && (
+        <aside className="panel" aria-label={panel === "chat" ? text.chat.title : text.people.title} data-testid={`${panel}-panel`}>
+          <header>
+            <h2>{panel === "chat" ? text.chat.title : text.people.title}</h2>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={text.common.close}
+              data-testid="close-panel"
+              onClick={() => {
+                showPanel(null);
+              }}
+            >
+              <Close />
+            </button>
+          </header>
+          {panel === "chat" ? (
+            <ChatPanel lesson={lesson} onFailed={failed} />
+          ) : (
+            <PeoplePanel
+              lesson={lesson}
+              onFailed={failed}
+              onInvite={
+                links === null
+                  ? null
+                  : () => {
+                      setOpen("invite");
+                    }
+              }
+            />
+          )}
+        </aside>
+      )}
+      {talking && (
+        <p className="talking" role="status">
+          {text.bar.talking}
+        </p>
+      )}
+      <Bar
+        lesson={lesson}
+        devices={devices}
+        narrow={narrow}
+        layout={layout}
+        onLayout={setLayout}
+        panel={panel}
+        onPanel={showPanel}
+        unread={unread}
+        onInvite={
+          links === null
+            ? null
+            : () => {
+                setOpen("invite");
+              }
+        }
+        fullScreen={fullScreen}
+        onSource={setSource}
+        onHand={setHand}
+        onLeave={() => {
+          setOpen("leave");
+        }}
+      />
+      <p className="hidden" aria-live="polite" data-testid="spoken">
+        {notices.spoken}
+      </p>
+      {open === "invite" && links !== null && <InviteDialog links={links} onClose={close} />}
+      {open === "leave" && (
+        <EndDialog lesson={lesson} teacher={self.role === "teacher"} onClose={close} onFailed={failed} />
+      )}
+      {open === "devices" && (
+        <Dialog title={text.devices.title} testId="devices-dialog" onClose={close}>
+          <div className="menu-fields">
+            <DeviceChoice devices={devices} kind="microphone" label={text.devices.microphone} />
+            <DeviceChoice devices={devices} kind="camera" label={text.devices.camera} />
+            <DeviceChoice devices={devices} kind="speaker" label={text.devices.speaker} />
+          </div>
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+function blurLater(target: Element): void {
+  const button = target.closest("button");
+  if (button?.closest("dialog, [popover], .panel") !== null) return; // undefined too: no button was clicked
+  setTimeout(() => {
+    if (document.activeElement === button) button.blur();
+  });
+}
+
+const LAYOUTS: readonly Layout[] = ["speaker", "gallery", "focus"];
+
+/** Leaders begin with the whole class, others with who speaks; what one chooses is kept. */
+function useLayout(leads: boolean): [Layout, (layout: Layout) => void] {
+  const key = leads ? "layout.leads" : "layout";
+  const [layout, setLayout] = useState<Layout>(
+    () => LAYOUTS.find((each) => each === remembered(key)) ?? (leads ? "gallery" : "speaker"),
+  );
+  return [
+    layout,
+    (next) => {
+      remember(key, next);
+      setLayout(next);
+    },
+  ];
+}
+
+function useFullScreen(root: React.RefObject<HTMLElement | null>): { on: boolean; toggle: () => void } | null {
+  const [on, setOn] = useState(false);
+  useEffect(() => {
+    const changed = () => {
+      setOn(document.fullscreenElement !== null);
+    };
+    document.addEventListener("fullscreenchange", changed);
+    return () => {
+      document.removeEventListener("fullscreenchange", changed);
+    };
+  }, []);
+  if (!document.fullscreenEnabled) return null;
+  return {
+    on,
+    toggle: () => {
+      // refused only where the page may not have it; then nothing changes
+      if (document.fullscreenElement === null) root.current?.requestFullscreen().catch(() => undefined);
+      else document.exitFullscreen().catch(() => undefined);
+    },
+  };
+}

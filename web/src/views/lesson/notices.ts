@@ -1,0 +1,150 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+
+import type { LessonSurface } from "../../core/lesson";
+import { Failed, type Notice, type SourceName } from "../../core/types";
+import type { Dictionary } from "../../i18n";
+import { knownRefusal } from "../../i18n";
+
+/** A line above the pictures that stays until it is closed, acted on or, with `forMs`, for a while. */
+export interface Banner {
+  key: string;
+  tone: "calm" | "warn";
+  sentence: string;
+  /** What its button does; the words are chosen by the view. */
+  action: "unmute" | "devices" | "camera_off" | null;
+  forMs: number | null;
+}
+
+const SHORT_MS = 5000;
+const LONG_MS = 12_000;
+const MOST = 4;
+
+/** The banner of a notice, or null when it is only spoken or shown elsewhere. */
+export function bannerOf(notice: Notice, text: Dictionary, nameOf: (participant: string) => string): Banner | null {
+  switch (notice.kind) {
+    case "muted": {
+      const by = notice.by === null ? "" : nameOf(notice.by);
+      const sentence: Record<SourceName, string> = {
+        microphone: by === "" ? text.banner.mutedByTeacher : text.banner.mutedBy(by),
+        camera: text.banner.cameraOffByTeacher,
+        screen: text.banner.screenOffByTeacher,
+        screen_sound: text.banner.screenOffByTeacher,
+      };
+      if (notice.source === "screen_sound") return null; // goes with the screen
+      return {
+        key: `muted-${notice.source}`,
+        tone: "warn",
+        sentence: sentence[notice.source],
+        action: notice.source === "microphone" ? "unmute" : null,
+        forMs: LONG_MS,
+      };
+    }
+    case "may_not":
+      if (notice.source !== "microphone") return null;
+      return { key: "may", tone: "warn", sentence: text.banner.forbidden, action: null, forMs: LONG_MS };
+    case "may":
+      if (notice.source !== "microphone") return null;
+      return { key: "may", tone: "calm", sentence: text.banner.allowed, action: "unmute", forMs: LONG_MS };
+    case "device_lost":
+      return { key: "device", tone: "warn", sentence: text.devices.changed, action: "devices", forMs: LONG_MS };
+    case "media_back":
+      return { key: "media_back", tone: "calm", sentence: text.banner.resumed, action: null, forMs: SHORT_MS };
+    case "not_restored":
+      if (notice.source !== "microphone") return null;
+      return { key: "not_restored", tone: "warn", sentence: text.announce.microphoneOff, action: "unmute", forMs: null };
+    default:
+      return null;
+  }
+}
+
+/** What a screen reader says about a notice; empty for nothing. */
+export function spokenOf(notice: Notice, text: Dictionary, chatShown: boolean): string {
+  switch (notice.kind) {
+    case "joined":
+      return text.announce.joined(notice.name);
+    case "left":
+      return text.announce.left(notice.name);
+    case "hand_up":
+      return text.announce.hand(notice.name);
+    case "hand_lowered":
+      return text.announce.handDown;
+    case "chat":
+      // an open chat is a live region of its own
+      return chatShown || notice.message.own ? "" : text.announce.chat(notice.message.name, notice.message.text);
+    default:
+      return "";
+  }
+}
+
+export interface Notices {
+  banners: readonly Banner[];
+  /** The newest thing for screen readers. */
+  spoken: string;
+  close: (key: string) => void;
+  /** Shows why something was not done. */
+  failed: (error: unknown) => void;
+  say: (sentence: string) => void;
+}
+
+/** Collects what happened into banners and speech; the oldest banner gives way. */
+export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: boolean, onChat: () => void): Notices {
+  const [banners, setBanners] = useState<readonly Banner[]>([]);
+  const [spoken, setSpoken] = useState("");
+  const timers = useRef(new Map<string, ReturnType<typeof setTimeout>>());
+
+  const close = useCallback((key: string) => {
+    setBanners((before) => before.filter((banner) => banner.key !== key));
+  }, []);
+
+  const show = useCallback(
+    (banner: Banner) => {
+      setBanners((before) => [...before.filter((each) => each.key !== banner.key), banner].slice(-MOST));
+      clearTimeout(timers.current.get(banner.key));
+      if (banner.forMs !== null) {
+        timers.current.set(
+          banner.key,
+          setTimeout(() => {
+            close(banner.key);
+          }, banner.forMs),
+        );
+      }
+    },
+    [close],
+  );
+
+  useEffect(() => {
+    const running = timers.current;
+    return () => {
+      for (const timer of running.values()) clearTimeout(timer);
+    };
+  }, []);
+
+  useEffect(
+    () =>
+      lesson.onNotice((notice) => {
+        const banner = bannerOf(notice, text, (participant) => lesson.nameOf(participant));
+        if (banner !== null) show(banner);
+        const sentence = spokenOf(notice, text, chatShown);
+        if (sentence !== "") setSpoken(sentence);
+        if (notice.kind === "chat" && !notice.message.own) onChat();
+      }),
+    [lesson, text, chatShown, onChat, show],
+  );
+
+  const failed = useCallback(
+    (error: unknown) => {
+      const code = error instanceof Failed ? error.code : "internal";
+      const device = /^(camera|microphone)_/.test(code);
+      show({
+        key: "failed",
+        tone: "warn",
+        sentence: text.refusals[knownRefusal(code)],
+        action: device ? "devices" : null,
+        forMs: LONG_MS,
+      });
+    },
+    [text, show],
+  );
+
+  return { banners, spoken, close, failed, say: setSpoken };
+}
