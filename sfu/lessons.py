@@ -75,6 +75,8 @@ class Lessons:
         self._context: WorkerContext | None = None
         self._due: dict[LessonId, Epoch] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._flushed = asyncio.Event()
+        self._flushed.set()
         self._ticking: asyncio.Task[None] | None = None
         self._events: deque[Event] = deque()
         self._in_events = False
@@ -125,6 +127,10 @@ class Lessons:
                 self._on_event(self._events.popleft())
         finally:
             self._in_events = False
+
+    async def settled(self) -> None:
+        """Return when nothing waits to be allocated."""
+        await self._flushed.wait()
 
     async def close(self) -> None:
         """End every lesson. Idempotent."""
@@ -257,6 +263,7 @@ class Lessons:
 
     def _changed(self, lesson: LessonId, epoch: Epoch) -> None:
         self._due[lesson] = epoch
+        self._flushed.clear()
         if self._flush_timer is None:
             self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
 
@@ -267,6 +274,8 @@ class Lessons:
             router = self._routers.get(lesson)
             if router is not None and router.epoch == epoch:
                 self._guarded(router.flush, router)
+        if not self._due:
+            self._flushed.set()
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
