@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sfu.model import ParseError
 from sfu.rtp import Buffer
@@ -12,8 +11,7 @@ PICTURE_ID_MASK: Final = 0x7FFF
 """Picture ids are kept as 15 bits (extend with ``Extender(15)``), TL0PICIDX as 8."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vp8Descriptor:
+class Vp8Descriptor(NamedTuple):
     """One packet's descriptor. Offsets are bytes from the payload's start; absent fields are None.
 
     ``start``: first packet of a frame (S set, partition 0). ``keyframe``: this is the first packet
@@ -98,20 +96,20 @@ def parse_descriptor(payload: Buffer) -> Vp8Descriptor:
         width = ((payload[pos + 7] << 8) | payload[pos + 6]) & 0x3FFF
         height = ((payload[pos + 9] << 8) | payload[pos + 8]) & 0x3FFF
     return Vp8Descriptor(
-        start=start,
-        keyframe=keyframe,
-        size=pos,
-        non_reference=bool(first & 0x20),
-        picture_id=picture_id,
-        picture_id_bits=picture_id_bits,
-        picture_id_offset=picture_id_offset,
-        tl0picidx=tl0picidx,
-        tl0picidx_offset=tl0picidx_offset,
-        tid=tid,
-        layer_sync=layer_sync,
-        keyidx=keyidx,
-        keyframe_width=width,
-        keyframe_height=height,
+        start,
+        keyframe,
+        pos,
+        bool(first & 0x20),
+        picture_id,
+        picture_id_bits,
+        picture_id_offset,
+        tl0picidx,
+        tl0picidx_offset,
+        tid,
+        layer_sync,
+        keyidx,
+        width,
+        height,
     )
 
 
