@@ -10,9 +10,7 @@ def choose_layer(source: Source, wanted: int) -> Layer | None:
 
     None when nothing of the source is being sent.
     """
-    layers: tuple[Layer, ...] = source.layers
+    layers = source.layers
     wanted = min(max(wanted, 0), len(layers) - 1)
-    for index in (*range(wanted, -1, -1), *range(wanted + 1, len(layers))):
-        if source.alive(layers[index]):
-            return layers[index]
-    return None
+    by_preference = layers[wanted::-1] + layers[wanted + 1 :]
+    return next((layer for layer in by_preference if source.alive(layer)), None)
