@@ -7,15 +7,18 @@ from sfu.model import ParseError
 from sfu.plane.api import AddressNominated, Drop
 from sfu.plane.core.ice import SocketAddress, plain_address
 from sfu.plane.core.outbox import Outbox
+from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.transport import Transport
 
 
 class Checks:
     """Answers Binding requests as an ICE-lite agent (RFC 8445 section 7.3)."""
 
-    def __init__(self, tables: Tables, outbox: Outbox) -> None:
+    def __init__(self, tables: Tables, outbox: Outbox, switching: Switching) -> None:
         self._tables = tables
         self._outbox = outbox
+        self._switching = switching
 
     def receive(self, data: bytes, address: SocketAddress, now_us: int) -> Drop | None:
         """One STUN datagram; returns why it was not answered."""
@@ -53,18 +56,27 @@ class Checks:
             tables.addresses.pop(evicted, None)
         known = tables.addresses.get(address)
         if known is not None and known[0] is not transport:
-            known[0].ice.forget(address)
-            known[0].address = None if known[0].address == address else known[0].address
+            self._give_up(known[0], address)
         tables.addresses[address] = (transport, ice.addresses[address])
+        was_ready = transport.ready
         if ice.selected is not None and (ice.selected == address or not transport.consent_lost):
             transport.address = ice.selected
             transport.consent_lost = False
+        if transport.ready and not was_ready:
+            self._switching.receiver_ready(transport)
         self._outbox.send(
             stun.build_binding_success(request.transaction_id, plain_address(address), password), address
         )
         if ice.selected != before and ice.selected is not None:
             self._outbox.ready.append(AddressNominated(transport.handle, plain_address(ice.selected)))
         return None
+
+    def _give_up(self, former: Transport, address: SocketAddress) -> None:
+        """The address proved to be another peer's now (a NAT gave it anew)."""
+        former.ice.forget(address)
+        if former.address == address:
+            former.address = None
+            self._switching.hold_slots(former)
 
     def _refuse(
         self, request: stun.BindingRequest, address: SocketAddress, code: int, reason: str, password: str

@@ -78,7 +78,7 @@ class Commands:
 
     def _restart_ice(self, command: api.RestartIce) -> bool:
         transport = self._tables.transports.get(command.transport)
-        if transport is None:
+        if transport is None or command.local_ufrag in self._tables.ufrags:
             return False
         ice = transport.ice
         if ice.old_credentials is not None:
@@ -93,6 +93,8 @@ class Commands:
         if transport is None:
             return False
         transport.session = self._crypto.session(command.profile, command.receive_key, command.send_key)
+        if transport.ready:
+            self._switching.receiver_ready(transport)
         return True
 
     def _send_dtls(self, command: api.SendDtls) -> bool:
@@ -112,13 +114,13 @@ class Commands:
         if transport is None:
             return False
         self._housekeeping.remove(transport)
-        for ufrag in [ufrag for ufrag, owner in tables.ufrags.items() if owner is transport]:
-            del tables.ufrags[ufrag]
+        for credentials in (transport.ice.credentials, transport.ice.old_credentials):
+            if credentials is not None:
+                tables.ufrags.pop(credentials.local_ufrag, None)
         for address in transport.ice.addresses:
             tables.addresses.pop(address, None)
         for slot in transport.slots:
-            if slot.source is not None:
-                self._switching.show(slot, None, 0)
+            self._switching.release(slot)
             tables.slots.pop(slot.handle, None)
             tables.unreported_slots.pop(slot, None)
         for source in transport.sources:
@@ -132,6 +134,7 @@ class Commands:
         for tap in [tap for tap, layer in tables.tapped_layers.items() if layer.source is source]:
             self._remove_tap(tap)
         for layer in source.layers:
+            layer.cache.clear()  # slots that showed it may go on pointing there
             tables.missing_layers.pop(layer, None)
         tables.keyframe_sources.pop(source, None)
         tables.active_sources.pop(source, None)

@@ -34,7 +34,7 @@ class Core:
         self.datagrams = outbox.datagrams
         """(datagram, address) in the order to send; the list object stays the same."""
         switching = Switching(tables, outbox)
-        self._checks = Checks(tables, outbox)
+        self._checks = Checks(tables, outbox, switching)
         self._feedback = Feedback(outbox, switching, wall_offset_us)
         self._ingress = Ingress(tables, outbox, switching, Forwarding(outbox, switching))
         self._housekeeping = Housekeeping(tables, outbox, switching, wall_offset_us)
@@ -63,6 +63,8 @@ class Core:
         if known is None:
             return Drop.NOT_VALIDATED
         transport, validated = known
+        if not transport.cap.admit(len(data), now_us):
+            return Drop.PUBLISHER_CAP
         if not is_media:
             self._outbox.ready.append(DtlsReceived(transport.handle, data))
             return None
@@ -70,8 +72,6 @@ class Core:
         session = transport.session
         if session is None:
             return Drop.NO_KEYS
-        if not transport.cap.admit(len(data), now_us):
-            return Drop.PUBLISHER_CAP
         is_rtcp = len(data) > 1 and 192 <= data[1] <= 223
         try:
             plain = session.unprotect_rtcp(data) if is_rtcp else session.unprotect(data)

@@ -34,7 +34,7 @@ class Feedback:
         for packet in packets:
             match packet:
                 case rtcp.SenderReport():
-                    self._sender_report(transport, packet, data, now_us)
+                    self._sender_report(transport, packet, now_us)
                     self._reports(transport, packet.reports, now_us)
                 case rtcp.ReceiverReport():
                     self._reports(transport, packet.reports, now_us)
@@ -52,9 +52,7 @@ class Feedback:
                     pass
         return None
 
-    def _sender_report(
-        self, transport: Transport, report: rtcp.SenderReport, data: bytes, now_us: int
-    ) -> None:
+    def _sender_report(self, transport: Transport, report: rtcp.SenderReport, now_us: int) -> None:
         stream = transport.streams.get(report.ssrc)
         if stream is None or stream.rtx:
             return
@@ -63,9 +61,16 @@ class Feedback:
         transport.clock.report(ntp_us, now_us)
         layer.clock.report(ntp_us, layer.timestamps.nearest(report.rtp_timestamp))
         layer.reception.sender_report(rtcp.ntp_middle(report.ntp), now_us)
-        if layer.source.open:
+        if layer.source.open and layer.taps:
+            alone = rtcp.build_sender_report(
+                report.ssrc,
+                ntp=report.ntp,
+                rtp_timestamp=report.rtp_timestamp,
+                packet_count=report.packet_count,
+                octet_count=report.octet_count,
+            )
             for tap in layer.taps:
-                if not tap.copy(now_us, data):
+                if not tap.copy(now_us, alone):
                     self._outbox.drop(Drop.TAP_FULL)
 
     def _reports(self, transport: Transport, blocks: tuple[rtcp.ReportBlock, ...], now_us: int) -> None:

@@ -22,7 +22,7 @@ class Forwarding:
         """Switch the slots that waited for this packet, then send it to all who show the layer."""
         begun: list[Slot] = []
         if layer.waiting and (packet.keyframe or not layer.source.video):
-            begun, layer.waiting = layer.waiting, []
+            begun = [slot for slot in layer.waiting if slot.transport.ready]
             for slot in begun:
                 self._switching.begin(slot, layer, packet)
         viewers = layer.viewers

@@ -86,7 +86,9 @@ class Housekeeping:
         waiting = self._tables.keyframe_sources
         for source in list(waiting):
             receiving = source.media_us is not None and now_us - source.media_us < _RECEIVING_US
-            for index in source.keyframes.due(now_us, receiving):
+            waited_for = {layer.index for layer in source.layers if layer.waiting}
+            asked = source.keyframes.due(now_us, receiving=receiving, waited_for=waited_for)
+            for index in asked:
                 ssrc = source.layers[index].ssrc
                 if ssrc is None:
                     continue
@@ -125,6 +127,7 @@ class Housekeeping:
         if transport.address is not None and not transport.ice.has_consent(now_us):
             transport.address = None
             transport.consent_lost = True
+            self._switching.hold_slots(transport)
             self._outbox.batched.append(ConsentLost(transport.handle))
         if transport.session is None or transport.address is None:
             return
@@ -167,7 +170,9 @@ class Housekeeping:
 
     def _check_layers(self, source: Source) -> None:
         """Slots that wait for, or show, a layer which is no longer sent turn to another."""
-        if source.slots and len(source.layers) > 1:
+        alive = source.alive_layers()
+        if alive != source.alive_before:
+            source.alive_before = alive
             self._switching.retarget(source)
 
     def _source_state(self, source: Source, elapsed_us: int) -> SourceState:

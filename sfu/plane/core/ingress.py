@@ -157,7 +157,8 @@ class Ingress:
         layer.media_us = source.media_us = now_us
         if packet.sequence == layer.reception.highest:
             layer.clock.packet(packet.timestamp, now_us)
-        if not was_alive and source.slots:
+        if not was_alive:
+            source.alive_before = source.alive_layers()
             self._switching.retarget(source)
         if packet.keyframe:
             source.keyframes.arrived(layer.index)

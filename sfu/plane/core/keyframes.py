@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from sfu.plane.api import KEYFRAME_THROTTLE_US
 
 _IDLE_RETRY_US: Final = 2_000_000
+_TRIES: Final = 6
+"""How often one request is repeated when nobody waits for its answer to begin."""
 _BACK_OFF_US: Final = (1_000_000, 2_000_000, 4_000_000, 8_000_000)
 _FORGET_US: Final = 16_000_000
 
 
 class KeyframeThrottle:
-    """At most one request per 500 ms for a source; what is wanted is asked for until it comes."""
+    """At most one request per 500 ms for a source; what is wanted is asked for until it comes.
+
+    Repeated without end only while somebody waits to begin with the keyframe: each request makes
+    keyframes on all layers, so a forgotten one would cost everybody picture quality.
+    """
 
     __slots__ = ("_last_us", "_wanted")
 
     def __init__(self) -> None:
         self._last_us: int | None = None
-        self._wanted: set[int] = set()
+        self._wanted: dict[int, int] = {}
 
     @property
     def wanted(self) -> bool:
@@ -27,21 +34,29 @@ class KeyframeThrottle:
 
     def want(self, layer: int) -> None:
         """A keyframe of this layer is needed."""
-        self._wanted.add(layer)
+        self._wanted[layer] = _TRIES
 
     def arrived(self, layer: int) -> None:
         """A keyframe of this layer came."""
-        self._wanted.discard(layer)
+        self._wanted.pop(layer, None)
 
-    def due(self, now_us: int, receiving: bool) -> list[int]:
+    def due(self, now_us: int, *, receiving: bool, waited_for: Container[int]) -> list[int]:
         """Layers to ask for now. A source that sends nothing is asked less often."""
-        if not self._wanted:
-            return []
         interval_us = KEYFRAME_THROTTLE_US if receiving else _IDLE_RETRY_US
         if self._last_us is not None and now_us - self._last_us < interval_us:
             return []
-        self._last_us = now_us
-        return sorted(self._wanted)
+        asked: list[int] = []
+        for layer, tries in sorted(self._wanted.items()):
+            if layer in waited_for:
+                asked.append(layer)
+            elif tries:
+                asked.append(layer)
+                self._wanted[layer] = tries - 1
+            else:
+                del self._wanted[layer]
+        if asked:
+            self._last_us = now_us
+        return asked
 
 
 class KeyframeBackOff:

@@ -102,6 +102,11 @@ class Reception:
         self.report_arrived_us = now_us
 
     @property
+    def heard(self) -> bool:
+        """Whether anything came since the last report (RFC 3550 section 6.4)."""
+        return self.received != self._received_before
+
+    @property
     def expected(self) -> int:
         """Packets sent as far as the numbers tell."""
         highest = self._numbers.highest

@@ -33,11 +33,11 @@ def sender_report(slot: Slot, now_us: int, wall_offset_us: int) -> bytes | None:
 
 
 def receiver_report(transport: Transport, now_us: int) -> bytes | None:
-    """Reports on what the peer sends; None when it sends nothing."""
+    """Reports on what the peer sent since the last ones; None when it sent nothing."""
     blocks = [
         stream.layer.reception.report(ssrc, now_us)
         for ssrc, stream in transport.streams.items()
-        if not stream.rtx and stream.layer.reception.highest is not None
+        if not stream.rtx and stream.layer.reception.heard
     ]
     if not blocks:
         return None

@@ -29,11 +29,13 @@ _HEADER_LENGTH: Final = 12
 class Segment:
     """What the slot sent from one number on: a layer and how its numbers were changed."""
 
-    __slots__ = ("first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
+    __slots__ = ("cache", "first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
 
     def __init__(self, first: int, layer: Layer, munger: Munger) -> None:
         self.first = first
         self.layer = layer
+        self.cache = layer.cache
+        """Of the SSRC that was shown; the layer may get another."""
         self.timestamp_offset = munger.timestamp_offset
         self.picture_offset = munger.picture_offset
         self.tl0_offset = munger.tl0_offset
@@ -136,7 +138,7 @@ class Slot:
             return None
         for segment in reversed(self.segments):
             if sequence >= segment.first:
-                packet = segment.layer.cache.find(low_bits)
+                packet = segment.cache.find(low_bits)
                 return None if packet is None else (sequence, segment, packet)
         return None
 

@@ -76,6 +76,7 @@ class Source:
 
     __slots__ = (
         "add",
+        "alive_before",
         "clock_rate",
         "handle",
         "keyframes",
@@ -87,7 +88,6 @@ class Source:
         "slots",
         "transport",
         "video",
-        "was_active",
     )
 
     def __init__(self, add: AddSource, transport: Transport) -> None:
@@ -105,13 +105,18 @@ class Source:
         self.packets = 0
         """Since the last batch of events."""
         self.lost_before = 0
-        self.was_active = False
+        self.alive_before: tuple[int, ...] = ()
+        """Layers that were alive when the slots were last aimed."""
 
     def alive(self, layer: Layer) -> bool:
         """Whether the layer is being sent: it keeps up with the newest packet of the source."""
         if layer.media_us is None or self.media_us is None:
             return False
         return self.media_us - layer.media_us <= _DEAD_US
+
+    def alive_layers(self) -> tuple[int, ...]:
+        """Indices of the layers that are being sent."""
+        return tuple(layer.index for layer in self.layers if self.alive(layer))
 
     @property
     def lost(self) -> int:

@@ -9,6 +9,7 @@ from sfu.plane.core.selection import choose_layer
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Layer, Source
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.transport import Transport
 
 
 class Switching:
@@ -44,11 +45,33 @@ class Switching:
             self._leave(slot)
             self._aim(slot, source)
 
+    def hold_slots(self, receiver: Transport) -> None:
+        """The receiver can't be sent to: its slots go on at a keyframe when it can, without a gap."""
+        for slot in receiver.slots:
+            if slot.source is not None:
+                self._leave(slot)
+                self._aim(slot, slot.source)
+
+    def receiver_ready(self, receiver: Transport) -> None:
+        """The receiver can be sent to: ask for the keyframes its slots wait for."""
+        for slot in receiver.slots:
+            if slot.pending is not None:
+                self.want_keyframe(slot.pending)
+
+    def release(self, slot: Slot) -> None:
+        """The slot itself goes away."""
+        self._leave(slot)
+        if slot.source is not None:
+            slot.source.slots.discard(slot)
+            slot.source = None
+
     def begin(self, slot: Slot, layer: Layer, packet: Packet) -> None:
         """The slot gets this layer from this packet on."""
         if slot.current is not None:
             slot.current.viewers.remove(slot)
-        slot.pending = None
+        if slot.pending is not None:
+            slot.pending.waiting.remove(slot)
+            slot.pending = None
         slot.start(layer, packet)
         layer.viewers.append(slot)
         self._tables.unreported_slots[slot] = None
@@ -80,4 +103,5 @@ class Switching:
         slot.pending = target
         if target is not None:
             target.waiting.append(slot)
-            self.want_keyframe(target)
+            if slot.transport.ready:
+                self.want_keyframe(target)

@@ -84,6 +84,11 @@ class Transport:
         self.bytes_sent_before = 0
 
     @property
+    def ready(self) -> bool:
+        """Whether media can be sent to the peer: keys, an address, consent."""
+        return self.session is not None and self.address is not None
+
+    @property
     def reporter_ssrc(self) -> int:
         """Our SSRC in feedback to this peer."""
         return self.slots[0].add.ssrc if self.slots else _REPORTER_SSRC
