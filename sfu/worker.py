@@ -17,11 +17,11 @@ from typing import Final
 
 import uvloop
 
+from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
 from sfu.addresses import announced, interface_addresses
 from sfu.dtls import Certificate
 from sfu.lessons import Lessons
-from sfu.logs import log_to_stderr
 from sfu.plane.api import EventSink, Plane
 from sfu.plane.reference import ReferencePlane
 from sfu.registry import Registry
