@@ -164,7 +164,7 @@
   window.RTCPeerConnection = class RTCPeerConnection extends Native {
     constructor(...parameters) {
       super(...parameters);
-      this.counts = { setRemoteDescription: 0, setLocalDescription: 0, createOffer: 0 };
+      this.counts = { setLocalDescription: 0, setRemoteDescription: 0 };
       connections.push(this);
     }
     setRemoteDescription(...parameters) {
@@ -174,10 +174,6 @@
     setLocalDescription(...parameters) {
       this.counts.setLocalDescription++;
       return super.setLocalDescription(...parameters);
-    }
-    createOffer(...parameters) {
-      this.counts.createOffer++;
-      return super.createOffer(...parameters);
     }
   };
 
