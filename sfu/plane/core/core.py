@@ -88,6 +88,7 @@ class Core:
         """Carry out commands in order."""
         for command in commands:
             self._commands.apply(command, now_us)
+        self._housekeeping.ask_for_keyframes(now_us)
 
     def tick(self, now_us: int) -> None:
         """Do what is due by the clock."""

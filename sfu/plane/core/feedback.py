@@ -7,11 +7,11 @@ from typing import Final
 from sfu import rtcp
 from sfu.model import ParseError
 from sfu.plane.api import Drop
+from sfu.plane.core.extensions import send_time_bytes
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.transport import Transport
-from sfu.rtp import abs_send_time
 
 _MAX_NACKED: Final = 512
 _DEFAULT_ROUND_TRIP_US: Final = 20_000
@@ -127,7 +127,7 @@ class Feedback:
         length = len(packet.payload)
         if not slot.budget.allow(sequence, length, slot.octets, now_us, round_trip_us):
             return Drop.RTX_BUDGET
-        plain = slot.write_repair(packet, sequence, segment, abs_send_time(now_us))
+        plain = slot.write_repair(packet, sequence, segment, send_time_bytes(now_us))
         slot.repair_packets += 1
         slot.repair_octets += len(plain)
         self._outbox.send(session.protect(plain), address)

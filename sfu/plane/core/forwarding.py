@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sfu.plane.api import Drop
+from sfu.plane.core.extensions import send_time_bytes
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.packet import Packet
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Layer
 from sfu.plane.core.switching import Switching
-from sfu.rtp import abs_send_time
 
 
 class Forwarding:
@@ -28,7 +28,7 @@ class Forwarding:
         viewers = layer.viewers
         if not viewers:
             return
-        send_time = abs_send_time(now_us)
+        send_time = send_time_bytes(now_us)
         for slot in viewers:
             self._send(slot, packet, send_time)
         if begun:
@@ -38,9 +38,9 @@ class Forwarding:
         """A packet with nothing but padding: left out without a gap where later ones are still to come."""
         for slot in layer.viewers:
             if not slot.munger.skip(packet.sequence):
-                self._send(slot, packet, abs_send_time(now_us))
+                self._send(slot, packet, send_time_bytes(now_us))
 
-    def _catch_up(self, slots: list[Slot], layer: Layer, packet: Packet, send_time: int) -> None:
+    def _catch_up(self, slots: list[Slot], layer: Layer, packet: Packet, send_time: bytes) -> None:
         """A keyframe's first packet came after others of it: those are in the cache."""
         highest = layer.reception.highest or 0
         for sequence in range(packet.sequence + 1, highest + 1):
@@ -49,7 +49,7 @@ class Forwarding:
                 for slot in slots:
                     self._send(slot, following, send_time)
 
-    def _send(self, slot: Slot, packet: Packet, send_time: int) -> None:
+    def _send(self, slot: Slot, packet: Packet, send_time: bytes) -> None:
         outbox = self._outbox
         transport = slot.transport
         session = transport.session

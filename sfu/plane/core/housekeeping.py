@@ -43,7 +43,7 @@ class Housekeeping:
     def tick(self, now_us: int) -> None:
         """Do what is due."""
         self._ask_for_packets(now_us)
-        self._ask_for_keyframes(now_us)
+        self.ask_for_keyframes(now_us)
         self._first_reports(now_us)
         self._turn_wheel(now_us)
         if self._batch_us is None:
@@ -82,7 +82,8 @@ class Housekeeping:
             if not layer.nack:
                 del missing[layer]
 
-    def _ask_for_keyframes(self, now_us: int) -> None:
+    def ask_for_keyframes(self, now_us: int) -> None:
+        """Send the keyframe requests that are wanted and within the throttle."""
         waiting = self._tables.keyframe_sources
         for source in list(waiting):
             receiving = source.media_us is not None and now_us - source.media_us < _RECEIVING_US

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sfu.plane.api import SourceHandle
 
-SILENT = 127
+SILENT: Final = 127
 
 
 class LoudestLevels:

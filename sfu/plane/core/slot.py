@@ -122,8 +122,9 @@ class Slot:
         if sent is None:
             sent = self._sent = array("i", [_NOT_SENT]) * HISTORY
         if sequence > self.highest_sent:
-            for missing in range(max(self.highest_sent + 1, sequence - HISTORY), sequence):
-                sent[missing % HISTORY] = _NOT_SENT
+            if sequence > self.highest_sent + 1:
+                for missing in range(max(self.highest_sent + 1, sequence - HISTORY), sequence):
+                    sent[missing % HISTORY] = _NOT_SENT
             self.highest_sent = sequence
         sent[sequence % HISTORY] = source_sequence & 0x7FFFFFFF
 
@@ -142,7 +143,7 @@ class Slot:
                 return None if packet is None else (sequence, segment, packet)
         return None
 
-    def write(self, packet: Packet, sequence: int, send_time: int) -> bytes:
+    def write(self, packet: Packet, sequence: int, send_time: bytes) -> bytes:
         """The packet as it leaves through the slot, not yet protected."""
         munger = self.munger
         return b"%b%b%b" % (
@@ -157,7 +158,7 @@ class Slot:
             packet.payload_with(munger.picture_offset, munger.tl0_offset),
         )
 
-    def write_repair(self, packet: Packet, sequence: int, segment: Segment, send_time: int) -> bytes:
+    def write_repair(self, packet: Packet, sequence: int, segment: Segment, send_time: bytes) -> bytes:
         """The packet again on the slot's RTX SSRC (RFC 4588 section 4); only for a slot that has one."""
         self.rtx_sequence += 1
         return b"%b%b%b%b" % (
