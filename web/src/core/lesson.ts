@@ -3,7 +3,6 @@
 import type { Event, JoinReply, ServerMessage, Welcome } from "../generated/wire";
 import * as api from "./api";
 import { isPhone } from "./capture";
-import type { Devices } from "./devices";
 import { Drawing, wantedHeight } from "./draw";
 import { Media } from "./media";
 import { Meter } from "./meter";
@@ -12,6 +11,7 @@ import { Playback } from "./playback";
 import { Signalling, type Request } from "./signalling";
 import { Sources, type Controllable } from "./sources";
 import { LessonStore, SOURCES } from "./store";
+import type { LessonOptions, LessonSurface } from "./surface";
 import {
   Failed,
   type ChatMessage,
@@ -29,89 +29,7 @@ import {
 import { derive, Value, type Readable } from "./value";
 import { keepAwake } from "./wakelock";
 
-export interface LessonOptions {
-  /** The join link's code, and the name as typed: a fresh ticket is asked for with them. */
-  readonly code: string;
-  readonly name: string;
-  /** What `api.join` gave: the join page calls it, so that refusals show there. */
-  readonly joined: JoinReply;
-  readonly devices: Devices;
-}
-
-/**
- * Calling rule: make one, `start()` it, use it, `leave()` or `close()` it. Readables may be read from the start.
- * Actions give a promise that rejects with `Failed` (code) when they were refused; nothing was changed then.
- */
-export interface LessonSurface {
-  readonly phase: Readable<Phase>;
-  readonly connection: Readable<Connection>;
-  /** null until the first state has come. */
-  readonly lesson: Readable<LessonField | null>;
-  readonly self: Readable<Self>;
-  /** Who is here, in the class's order (oneself too). */
-  readonly people: Readable<readonly Person[]>;
-  /** Raised hands, first raised first. */
-  readonly hands: Readable<readonly Person[]>;
-  readonly chat: Readable<readonly ChatMessage[]>;
-  /** Seen by leaders only. */
-  readonly lobby: Readable<readonly LobbyPerson[]>;
-  /** Ids of who speaks, loudest first. */
-  readonly speakers: Readable<readonly string[]>;
-  readonly picture: Readable<Picture>;
-  readonly sources: Readable<Readonly<Record<SourceName, OwnSource>>>;
-  /** Own microphone, 0..1, about 15 times a second while it is on; 0 otherwise. */
-  readonly level: Readable<number>;
-  /** The browser refused to play sound: show "Turn sound on", which calls `turnSoundOn()`. */
-  readonly soundRefused: Readable<boolean>;
-  /** Name of anybody ever seen in this lesson, with the label; "" when unknown. */
-  nameOf(participant: string): string;
-  /** Server time now, for clocks such as `lesson.ends_at_ms`. */
-  serverNowMs(): number;
-  onNotice(listener: (notice: Notice) => void): () => void;
-
-  start(): void;
-  /** Goes away on purpose: no grace. */
-  leave(): Promise<void>;
-  /** Lets go of everything at once (page unmounted). */
-  close(): void;
-  /** After `closed` with `resumable`: joins again here (an older tab gives way). */
-  comeBack(): void;
-  /** Tries the socket now instead of waiting. */
-  retryNow(): void;
-  reconnectMedia(): void;
-
-  /** Turns a source on or off; the last wish wins. Rejects with the reason when it stays off. */
-  setSource(source: "microphone" | "camera" | "screen", on: boolean): Promise<void>;
-  /** Must be called from a click. */
-  turnSoundOn(): Promise<void>;
-  /**
-   * Shows a video slot in `container`: the slot's one <video> element is moved into it, and its height is told
-   * to the server (so a slot that is not mounted is not sent). Sound goes on when nothing is mounted. Style the
-   * element as `video[data-slot]`. Gives back how to take it out again.
-   */
-  mount(slot: number, container: HTMLElement): () => void;
-  setPage(page: number): void;
-  /** Large for oneself only; null: as the lesson says. */
-  setPin(participant: string | null): void;
-
-  say(text: string): Promise<void>;
-  setHand(up: boolean): Promise<void>;
-
-  /** Leaders from here on. */
-  lowerHand(participant: string): Promise<void>;
-  lowerAllHands(): Promise<void>;
-  mute(participant: string, source?: SourceName): Promise<void>;
-  muteAll(source?: SourceName): Promise<void>;
-  /** What students may publish. */
-  setMay(may: readonly SourceName[]): Promise<void>;
-  /** The same for one person; null: as the lesson says. */
-  setPersonMay(participant: string, may: readonly SourceName[] | null): Promise<void>;
-  setStage(participant: string | null): Promise<void>;
-  setLocked(on: boolean): Promise<void>;
-  remove(participant: string): Promise<void>;
-  /** The teacher: ends the lesson for all. */
-  end(): Promise<void>;
-}
+export type { LessonOptions, LessonSurface };
 
 const PHONE_TILES = 4;
 /** A ticket lives two minutes; an older one than this is not tried. */
@@ -188,7 +106,7 @@ export class Lesson implements LessonSurface {
         if (peer !== null) this.#drawing.again();
       },
     });
-    this.#drawing = new Drawing(this.#tiles, (draw) => this.#signalling.send(draw));
+    this.#drawing = new Drawing(this.#tiles, (draw) => this.#phase.get().name === "live" && this.#signalling.send(draw));
     this.#sources = new Sources({
       devices: options.devices,
       cameraQuality: this.#phone ? "360p" : "720p",
@@ -277,6 +195,8 @@ export class Lesson implements LessonSurface {
   }
 
   setSource(source: Controllable, on: boolean): Promise<void> {
+    // known before the browser asks for a device or a screen
+    if (on && this.lesson.get() !== null && !this.self.get().may[source]) return Promise.reject(new Failed("not_allowed"));
     return this.#sources.set(source, on);
   }
 
@@ -357,7 +277,10 @@ export class Lesson implements LessonSurface {
   }
 
   end(): Promise<void> {
-    return this.#request({ t: "end" });
+    return this.#request({ t: "end" }).catch((error: unknown) => {
+      const phase = this.#phase.get(); // the end may come before the reply
+      if (phase.name !== "closed" || phase.code !== "ended") throw error;
+    });
   }
 
   get #tiles(): number {

@@ -106,11 +106,15 @@ export class Media {
     if (message.connection === this.#peer?.connection) this.renew();
   }
 
+  /** Not for somebody without a connection: welcome comes, or its next try finds the new worker. */
   moved(message: Moved): void {
-    if (this.#peer?.lease === message.lease) return;
+    if (this.#peer === null || this.#peer.lease === message.lease) return;
     this.#moving = true;
     this.#set("restoring");
-    this.#after(message.delay_ms, () => this.renew());
+    this.#after(message.delay_ms, () => {
+      // an offer that was under way may have reached the new worker
+      if (this.#peer?.lease !== message.lease) this.renew();
+    });
   }
 
   /** Makes a new connection now; the former one plays on until the answer is there. */
@@ -169,6 +173,7 @@ export class Media {
     this.#peer?.close();
     this.#peer = peer;
     this.#restarting = 0;
+    this.#moving = false;
     this.#options.onPeer(peer);
     if (peer.state === "connected") this.#connected();
     else this.#after(CONNECT_MS, () => this.#failed("media_failed"));
