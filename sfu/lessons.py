@@ -215,6 +215,7 @@ class Lessons:
             packets_in=counters.datagrams_in,
             packets_out=counters.datagrams_out,
             cpu=self._cpu(),
+            packets_forwarded=counters.packets_forwarded,
             dropped={str(reason): number for reason, number in counters.dropped.items()},
         )
 

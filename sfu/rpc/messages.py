@@ -128,7 +128,10 @@ class Answered(Struct, tag="answered", frozen=True):
 
 
 class Status(Struct, tag="status", frozen=True):
-    """The worker as it is now. ``cpu`` is cores used over the last second."""
+    """The worker as it is now. ``cpu`` is cores used over the last second.
+
+    ``packets_in`` and ``packets_out`` count datagrams, ``packets_forwarded`` RTP packets sent through slots.
+    """
 
     worker: str
     plane: str
@@ -137,6 +140,7 @@ class Status(Struct, tag="status", frozen=True):
     packets_in: int
     packets_out: int
     cpu: float
+    packets_forwarded: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
 
