@@ -21,7 +21,7 @@ type State =
 
 const NOTHING_ON: Wanted = { camera: false, microphone: false };
 
-/** `/l/<code>`: from a join link into the lesson. A reloaded tab goes straight back in. */
+/** `/l/<code>`: from a join link into the lesson. A reloaded tab goes straight back in, what was on is on again. */
 export function JoinPage({ code }: { code: string }) {
   const text = useText();
   const [devices] = useState(() => new Devices());
@@ -31,11 +31,11 @@ export function JoinPage({ code }: { code: string }) {
   useEffect(() => {
     let here = true;
     const open = async () => {
-      const stay = stayedIn(code);
-      if (stay !== null) {
+      const name = stayedIn(code);
+      if (name !== null) {
         try {
-          const joined = await api.join(code, stay.name);
-          if (here) setState({ at: "in", name: stay.name, joined, wanted: stay });
+          const joined = await api.join(code, name);
+          if (here) setState({ at: "in", name, joined, wanted: NOTHING_ON });
           return;
         } catch {
           forget(code); // the join page says what is wrong

@@ -42,6 +42,21 @@ export function SignInPage() {
     };
   }, [attempt]);
 
+  useEffect(() => {
+    // The link pasted into a tab that is here already changes only the fragment.
+    const pasted = () => {
+      const fresh = takeFragment();
+      if (fresh === "") return;
+      key.current = fresh;
+      setState({ at: "working" });
+      setAttempt((before) => before + 1);
+    };
+    window.addEventListener("hashchange", pasted);
+    return () => {
+      window.removeEventListener("hashchange", pasted);
+    };
+  }, []);
+
   const again = () => {
     running = null;
     setState({ at: "working" });

@@ -49,7 +49,6 @@ function useLesson({ code, name, joined, devices }: Props): LessonSurface | null
 function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props & { lesson: LessonSurface }) {
   const text = useText();
   const phase = useReadable(lesson.phase);
-  const sources = useReadable(lesson.sources);
   const links = useLinks(joined);
   const live = phase.name === "live";
   const closed = phase.name === "closed" ? phase.code : null;
@@ -68,13 +67,10 @@ function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props &
     setApplied(true);
   }, [lesson, live, applied, wanted]);
 
-  const camera = sources.camera.state !== "off";
-  const microphone = sources.microphone.state !== "off";
   useEffect(() => {
-    if (closed !== null) forget(code);
-    else if (live && applied) keepIn({ code, name, camera, microphone });
-    else keepIn({ code, name, ...wanted });
-  }, [code, name, closed, live, applied, wanted, camera, microphone]);
+    if (closed === null) keepIn(code, name);
+    else forget(code);
+  }, [code, name, closed]);
 
   switch (phase.name) {
     case "joining":

@@ -116,18 +116,35 @@ function beside(area: Rect, count: number): Split {
   return { main: rounded(area.left, area.top, area.width - stripWidth - GAP, area.height), cells };
 }
 
-/** Upright screens: the large one above in its own shape, cells below. */
+/** Upright screens: the large one above, small ones below it in at least two columns. */
 function below(area: Rect, count: number): Split {
   if (count === 0) return { main: area, cells: [] };
-  const mainHeight = Math.min(area.height * 0.6, Math.max(area.width / WIDE, area.height * 0.42));
-  const main = rounded(area.left, area.top, area.width, mainHeight);
-  const room: Rect = {
-    left: area.left,
-    top: area.top + mainHeight + GAP,
-    width: area.width,
-    height: area.height - mainHeight - GAP,
+  const room = area.height - Math.max(area.width / WIDE, area.height * 0.42) - GAP;
+  const aspect = 4 / 3;
+  let columns = 1;
+  let rows: number;
+  let width: number;
+  do {
+    columns += 1;
+    rows = Math.ceil(count / columns);
+    width = (area.width - GAP * (columns - 1)) / columns;
+  } while ((rows * width) / aspect + GAP * (rows - 1) > room && columns < count);
+  const height = Math.min(width / aspect, (room - GAP * (rows - 1)) / rows);
+  const used = rows * height + GAP * (rows - 1);
+  const mainHeight = Math.min(area.height - used - GAP, area.width / 0.75);
+  const top = area.top + Math.max(0, (area.height - mainHeight - GAP - used) / 2);
+  const cells = grid(
+    { left: area.left, top: top + mainHeight + GAP, width: area.width, height: used },
+    count,
+    width / height,
+  );
+  return {
+    main: rounded(area.left, top, area.width, mainHeight),
+    cells:
+      count > 1
+        ? cells
+        : [rounded(area.left + (area.width - width) / 2, top + mainHeight + GAP, width, height)],
   };
-  return { main, cells: grid(room, count, 4 / 3) };
 }
 
 function cellAspect(area: Rect): number {

@@ -1,31 +1,29 @@
 /**
- * What a tab keeps so that reloading it leads back into the lesson without a question, in the same state.
- * It is the tab's own memory (sessionStorage): a new tab starts at the join page.
+ * What a tab keeps so that reloading it leads back into the lesson without a question. It is the tab's own
+ * memory (sessionStorage): a new tab starts at the join page. What was on, the server knows.
  */
-export interface Stay {
-  code: string;
-  name: string;
-  camera: boolean;
-  microphone: boolean;
-}
-
 const KEY = "zvonok.in";
 
-export function keepIn(stay: Stay): void {
+interface Stay {
+  code: string;
+  name: string;
+}
+
+export function keepIn(code: string, name: string): void {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify(stay));
+    sessionStorage.setItem(KEY, JSON.stringify({ code, name } satisfies Stay));
   } catch {
     return; // then a reload leads to the join page
   }
 }
 
-export function stayedIn(code: string): Stay | null {
+/** The name under which this tab is in the lesson of this link, else null. */
+export function stayedIn(code: string): string | null {
   try {
     const kept: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
     if (typeof kept !== "object" || kept === null) return null;
-    const { code: keptCode, name, camera, microphone } = kept as Partial<Stay>;
-    if (keptCode !== code || typeof name !== "string") return null;
-    return { code, name, camera: camera === true, microphone: microphone === true };
+    const stay = kept as Partial<Stay>;
+    return stay.code === code && typeof stay.name === "string" ? stay.name : null;
   } catch {
     return null;
   }

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+
+import { codeOf, parseRoute } from "../../src/views/router";
+
+describe("parseRoute", () => {
+  it.each([
+    ["/", { page: "home" }],
+    ["/t", { page: "sign_in" }],
+    ["/t/", { page: "sign_in" }],
+    ["/teacher", { page: "teacher" }],
+    ["/l/AZ492KE3R7T31", { page: "join", code: "AZ492KE3R7T31" }],
+    ["/lesson/abc-1/attendance", { page: "attendance", lesson: "abc-1" }],
+    ["/lesson/abc-1", { page: "nothing" }],
+    ["/l", { page: "nothing" }],
+    ["/l/a/b", { page: "nothing" }],
+    ["/l/%3Cscript%3E", { page: "nothing" }],
+    ["/l/" + "A".repeat(65), { page: "nothing" }],
+    ["/teacher/x", { page: "nothing" }],
+    ["/elsewhere", { page: "nothing" }],
+  ])("%s", (path, route) => {
+    expect(parseRoute(path)).toEqual(route);
+  });
+});
+
+describe("codeOf", () => {
+  it.each([
+    ["AZ492KE3R7T31", "AZ492KE3R7T31"],
+    ["  AZ49 2KE3 R7T31 ", "AZ492KE3R7T31"],
+    ["AZ49-2KE3-R7T31", "AZ492KE3R7T31"],
+    ["https://lessons.example:8443/l/AZ492KE3R7T31", "AZ492KE3R7T31"],
+    ["lessons.example/l/AZ492KE3R7T31/", "AZ492KE3R7T31"],
+    ["https://lessons.example/l/AZ492KE3R7T31?from=chat#x", "AZ492KE3R7T31"],
+    ["AZ492KE3R7T3", null],
+    ["https://lessons.example/", null],
+    ["javascript:alert(1)", null],
+    ["", null],
+  ])("%j", (pasted, code) => {
+    expect(codeOf(pasted)).toBe(code);
+  });
+});
