@@ -1,0 +1,213 @@
+"""The door: teachers sign in and make lessons, people with a link get tickets. What HTTP asks, without HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from config.settings import IceServer, Settings
+from sfu.model import Refused, Role
+from signaling import texts, wire
+from signaling.archive import Archive
+from signaling.catalog.store import Catalog, Lesson
+from signaling.lesson import fields, presence
+from signaling.lessons import Lessons
+from signaling.links import new_code, new_id, participant_of_device, participant_of_teacher, read_code
+from signaling.live import LiveLesson
+from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.replica import record
+from signaling.tickets import KeyRing, Ticket, issue_ticket, read_one_time_key
+
+TURN_LIFETIME_S: Final = 600
+_ROLES: Final = (Role.TEACHER, Role.STUDENT, Role.CO_TEACHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Who asks, as far as signed cookies tell: a device id, and a teacher's id when one is signed in."""
+
+    device: str
+    teacher: str | None = None
+
+
+class Admission:
+    """Everything here raises Refused with a code for the person."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        archive: Archive,
+        lessons: Lessons,
+        lesson_log: LessonLog,
+        keys: Keys,
+        origin: Callable[[], str],
+        now_ms: Clock,
+    ) -> None:
+        """``origin``: what links carry."""
+        self._settings = settings
+        self._catalog = catalog
+        self._archive = archive
+        self._lessons = lessons
+        self._log = lesson_log
+        self._keys = keys
+        self._origin = origin
+        self._now_ms = now_ms
+
+    async def sign_in(self, key: str) -> str:
+        """The teacher's id for a one-time key, which is used up by it."""
+        one_time = read_one_time_key(self._keys.cookies, key, self._now_ms() // 1000)
+        if not await self._catalog.use_key(one_time.jti, one_time.teacher, self._now_ms()):
+            raise Refused("sign_in_key_used")
+        return one_time.teacher
+
+    async def teacher(self, browser: Browser) -> wire.TeacherInfo:
+        """Who is signed in, and their lessons."""
+        teacher = await self._catalog.teacher(self._signed_in(browser))
+        if teacher is None:
+            raise Refused("not_signed_in")
+        lessons = await self._catalog.lessons_of(teacher.id)
+        return wire.TeacherInfo(teacher.name, tuple([await self._info(lesson) for lesson in lessons]))
+
+    async def new_lesson(self, browser: Browser, request: wire.NewLesson) -> wire.LessonInfo:
+        """Make a lesson: its first event, its row, its links."""
+        teacher = await self._catalog.teacher(self._signed_in(browser))
+        if teacher is None:
+            raise Refused("not_signed_in")
+        lesson = Lesson(
+            id=new_id(),
+            teacher=teacher.id,
+            teacher_name=texts.name(request.teacher_name or teacher.name),
+            title=texts.line(request.title),
+            subject=texts.line(request.subject),
+            grade=request.grade,
+            state="waiting",
+            created_at_ms=self._now_ms(),
+            ended_at_ms=None,
+            codes={role: new_code() for role in _ROLES},
+        )
+        await self._catalog.new_lesson(lesson)
+        change = presence.open_lesson(lesson.title, lesson.subject, lesson.grade)
+        try:
+            await self._log.create(lesson.id, record(change, lesson.created_at_ms, None), change)
+        except LogUnreachable as error:
+            raise Refused("internal", type(error).__name__) from None
+        return await self._info(lesson)
+
+    async def attendance(self, browser: Browser, lesson_id: str) -> wire.Attendance:
+        """Who was in a lesson of one's own; another's is ``not_found``."""
+        lesson = await self._catalog.lesson(lesson_id)
+        if lesson is None or lesson.teacher != self._signed_in(browser):
+            raise Refused("not_found")
+        return wire.Attendance(lesson.id, lesson.title, await self._archive.attendance(lesson.id))
+
+    async def link(self, browser: Browser, code: str) -> wire.LinkInfo:
+        """What a join page shows."""
+        lesson, role = await self._find(code)
+        state, name = lesson.state, None
+        if state != "ended":
+            async with self._lessons.get(lesson.id) as live:
+                state = fields.lesson(live.state).state
+                person = live.state.get(fields.person(self._participant(browser, lesson, role)))
+                waits = live.state.get(fields.lobby(self._participant(browser, lesson, role)))
+                name = person.name if person is not None else waits.name if waits is not None else None
+        if role is Role.TEACHER:
+            name = lesson.teacher_name if browser.teacher == lesson.teacher else None
+        return wire.LinkInfo(lesson.title, lesson.subject, lesson.grade, state, role.value, name)
+
+    async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
+        """A ticket for the lesson behind a link."""
+        lesson, role = await self._find(request.code)
+        if role is Role.TEACHER and browser.teacher != lesson.teacher:
+            raise Refused("not_your_lesson")
+        if lesson.state == "ended":
+            raise Refused("lesson_ended")
+        participant = self._participant(browser, lesson, role)
+        async with self._lessons.get(lesson.id) as live:
+            name = self._check(live, lesson, role, participant, request.name)
+        ticket = Ticket(participant, lesson.id, role, name)
+        now_s = self._now_ms() // 1000
+        limits = self._settings.lesson
+        return wire.JoinReply(
+            ticket=issue_ticket(self._keys.tickets, ticket, now_s),
+            lesson=lesson.id,
+            participant=participant,
+            role=role.value,
+            name=name,
+            title=lesson.title,
+            subject=lesson.subject,
+            grade=lesson.grade,
+            tiles=limits.tiles_teacher if role.leads else limits.tiles_student,
+            ice_servers=ice_servers(self._settings.media.ice_servers, participant, now_s),
+        )
+
+    def _check(self, live: LiveLesson, lesson: Lesson, role: Role, participant: str, given: str) -> str:
+        presence.check_entry(live.state, participant, role, self._settings.lesson.max_people)
+        if role is Role.TEACHER:
+            return lesson.teacher_name
+        name = texts.name(given)
+        presence.check_name(live.state, name, role, lesson.teacher_name)
+        return name
+
+    async def _find(self, text: str) -> tuple[Lesson, Role]:
+        code = read_code(text)
+        found = None if code is None else await self._catalog.link(code)
+        if found is None:
+            raise Refused("link_unknown")
+        return found
+
+    def _participant(self, browser: Browser, lesson: Lesson, role: Role) -> str:
+        if role is Role.TEACHER:
+            return participant_of_teacher(self._keys.people, lesson.id, lesson.teacher)
+        return participant_of_device(self._keys.people, lesson.id, browser.device)
+
+    def _signed_in(self, browser: Browser) -> str:
+        if browser.teacher is None:
+            raise Refused("not_signed_in")
+        return browser.teacher
+
+    async def _info(self, lesson: Lesson) -> wire.LessonInfo:
+        held = next((live for live in self._lessons.held() if live.lesson == lesson.id), None)
+        state = lesson.state
+        if held is not None and fields.LESSON in held.state:
+            state = fields.lesson(held.state).state
+        link = {role: f"{self._origin()}/l/{code}" for role, code in lesson.codes.items()}
+        return wire.LessonInfo(
+            lesson=lesson.id,
+            title=lesson.title,
+            subject=lesson.subject,
+            grade=lesson.grade,
+            state=state,
+            created_at_ms=lesson.created_at_ms,
+            ended_at_ms=lesson.ended_at_ms,
+            teacher_link=link[Role.TEACHER],
+            student_link=link[Role.STUDENT],
+            co_teacher_link=link[Role.CO_TEACHER],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Signing keys: of tickets, of cookies and one-time keys; ``people`` makes participant ids and is never changed."""
+
+    tickets: KeyRing
+    cookies: KeyRing
+    people: bytes
+
+
+def ice_servers(configured: Sequence[IceServer], participant: str, now_s: int) -> tuple[wire.IceServer, ...]:
+    """For browsers; a TURN server with a shared secret gets a user name that is over in TURN_LIFETIME_S
+    (the "REST API" form that coturn's use-auth-secret takes)."""
+    made = []
+    for server in configured:
+        username, credential = server.username or None, server.credential or None
+        if server.secret:
+            username = f"{now_s + TURN_LIFETIME_S}:{participant}"
+            digest = hmac.new(server.secret.encode(), username.encode(), hashlib.sha1).digest()
+            credential = base64.b64encode(digest).decode()
+        made.append(wire.IceServer(server.urls, username, credential))
+    return tuple(made)

@@ -1,0 +1,220 @@
+"""The signalling process: ``python -m signaling.app``. Puts the parts together, starts and closes them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import uvloop
+from aiohttp import web
+
+from config.logs import log_to_stderr
+from config.settings import Settings, SettingsError, load_settings
+from signaling import admin
+from signaling.admission import Admission, Keys
+from signaling.archive import Archive
+from signaling.catalog.store import Catalog
+from signaling.http import Door
+from signaling.lessons import Lessons
+from signaling.live import Limits
+from signaling.log import Clock, LessonLog, LogUnreachable, connect
+from signaling.media import Workers
+from signaling.placement import Placement
+from signaling.tickets import KeyRing
+
+log = logging.getLogger(__name__)
+
+CLOSE_CLIENTS_S: Final = 2.0
+
+
+def wall_clock() -> int:
+    """Server time in ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Signalling:
+    """One signalling process. ``start``, later ``close``; the closing order is in docs/closures.md."""
+
+    def __init__(self, settings: Settings, now_ms: Clock = wall_clock) -> None:
+        self.process = secrets.token_hex(6)
+        self.port = 0
+        self.admin_port = 0
+        self._settings = settings
+        self._now_ms = now_ms
+        self._started_at_ms = now_ms()
+        self._redis_ok = True
+        self._runners: list[web.AppRunner] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open SQL, reach Redis, listen. Raises OSError, LogUnreachable, SQLAlchemyError, ValueError."""
+        settings = self._settings
+        for name in ("ticket.key", "cookie.key", "people.key"):
+            settings.paths.secret(name)
+        self.keys = Keys(
+            tickets=KeyRing.read(settings.paths.keys / "ticket.key"),
+            cookies=KeyRing.read(settings.paths.keys / "cookie.key"),
+            people=settings.paths.secret("people.key"),
+        )
+        keep_s = settings.lesson.keep_state_h * 3600
+        self.catalog = await Catalog.open(settings.sql.url)
+        redis = connect(settings.redis.url)
+        self.log = LessonLog(redis, keep_s, self._now_ms, self.process)
+        await self.log.ping()
+        self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"))
+        self.archive = Archive(self.catalog, self.log, self._now_ms)
+        limits = Limits(
+            max_people=settings.lesson.max_people,
+            without_teacher_ends_ms=settings.lesson.without_teacher_ends_s * 1000,
+            drop_grace_ms=settings.lesson.drop_grace_s * 1000,
+        )
+        self.lessons = Lessons(self.log, self.archive, self.workers, limits, self._now_ms)
+        self.door = Door(
+            settings, lambda: self.admission, self.lessons, self.keys, self.process, self._now_ms
+        )
+        self.admission = Admission(
+            settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
+            lambda: self.door.origin, self._now_ms,
+        )  # fmt: skip
+        self.lessons.start()
+        self._tasks = [
+            asyncio.create_task(self.archive.run(), name="archive"),
+            asyncio.create_task(self._watch_redis(), name="redis watch"),
+        ]
+        context = tls_context(settings)
+        self.port = await self._listen(
+            self.door.application, settings.server.host, settings.server.port, context
+        )
+        self.door.bound(self.port)
+        self.admin_port = await self._listen(
+            admin.application(self.health, self.status), settings.admin.host, settings.admin.port, None
+        )
+
+    async def close(self) -> None:
+        """Tell clients to come back, stop listening, copy the rest, disconnect. Idempotent."""
+        self.door.close_sockets()
+        await self.lessons.close()
+        deadline = time.monotonic() + CLOSE_CLIENTS_S
+        while self.door.sockets and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.archive.flush()
+        except Exception:
+            log.exception("events not copied at the end; the log still has them")
+        await self.workers.close()
+        await self.log.close()
+        await self.catalog.close()
+
+    def health(self) -> Mapping[str, str]:
+        """What is wrong, by part."""
+        return {} if self._redis_ok else {"redis": "not reached"}
+
+    def status(self) -> Mapping[str, Any]:
+        """Figures for people and programs; ids of lessons, nothing of people."""
+        held = self.lessons.held()
+        return {
+            "process": self.process,
+            "pid": os.getpid(),
+            "uptime_s": (self._now_ms() - self._started_at_ms) // 1000,
+            "port": self.port,
+            "redis": self._redis_ok,
+            "workers_connected": self.workers.connected,
+            "lessons": len(held),
+            "clients": sum(len(live.clients) for live in held),
+            "waiting": sum(len(live.lobby) for live in held),
+            "sockets": self.door.sockets,
+        }
+
+    async def _watch_redis(self) -> None:
+        while True:
+            try:
+                await self.log.ping()
+                self._redis_ok = True
+            except LogUnreachable:
+                self._redis_ok = False
+            await asyncio.sleep(1.0)
+
+    async def _listen(
+        self, application: web.Application, host: str, port: int, context: ssl.SSLContext | None
+    ) -> int:
+        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.SockSite(
+            runner, listening_socket(host, port), ssl_context=context, backlog=1024, shutdown_timeout=1.0
+        )
+        await site.start()
+        address = runner.addresses[0]
+        return int(address[1])
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A TCP listener; ``::`` takes IPv4 too, and is every IPv4 address where there is no IPv6. Raises OSError."""
+    if host == "::" and socket.has_dualstack_ipv6():
+        return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
+    if host == "::":
+        host = "0.0.0.0"  # noqa: S104 - what the setting asks for
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """The listener's TLS, None for plain HTTP; raises OSError."""
+    if not settings.server.https:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.server.certificate, settings.server.certificate_key)
+    return context
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; prints the readiness line on stdout."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    signalling = Signalling(settings)
+    await signalling.start()
+    try:
+        ready = {"ready": True, "port": signalling.port, "admin_port": signalling.admin_port}
+        print(json.dumps(ready), flush=True)
+        log.info("ready", extra={"signalling": signalling.process, "port": signalling.port})
+        await stopping.wait()
+        log.info("closing", extra={"signalling": signalling.process})
+    finally:
+        await signalling.close()
+
+
+def main() -> int:
+    """Entry point; the exit code."""
+    try:
+        settings = load_settings()
+        log_to_stderr(settings.log.level)
+        uvloop.run(serve(settings))
+    except (SettingsError, OSError, ValueError) as error:
+        print(f"signalling: {error}", file=sys.stderr)
+        return 1
+    except LogUnreachable as error:
+        print(f"signalling: redis is not reached ({type(error).__name__})", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""Copies logs to SQL, gives lessons back to Redis when it lost them, keeps attendance. One a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from signaling import metrics
+from signaling.attendance import Roll
+from signaling.catalog.store import Catalog
+from signaling.lesson import fields
+from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.replica import Record, Replica
+from signaling.wire import AttendanceRow, LessonField
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 2.0
+BATCH: Final = 1000
+MAX_WAITING: Final = 100_000
+"""Events kept in memory while SQL does not answer; beyond that they are read from the log later."""
+
+
+class Archive:
+    """``note`` every applied event; ``run`` copies them at least every EVERY_S; ``flush`` does it at once."""
+
+    def __init__(self, catalog: Catalog, lesson_log: LessonLog, now_ms: Clock) -> None:
+        self._catalog = catalog
+        self._log = lesson_log
+        self._now_ms = now_ms
+        self._waiting: deque[tuple[str, Record]] = deque()
+        self._rolls: dict[str, Roll] = {}
+        self._copied: dict[str, int] = {}
+        self._incomplete: set[str] = set()
+        self._writing = asyncio.Lock()
+
+    def note(self, lesson: str, event: Record) -> None:
+        """An event that is to be copied."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._incomplete.add(lesson)
+            metrics.dropped.labels("archive_full").inc()
+        else:
+            self._waiting.append((lesson, event))
+        metrics.archive_waiting.set(len(self._waiting))
+
+    async def run(self) -> None:
+        """For ever: copy what was noted. SQL that does not answer is tried again."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.flush()
+            except (SQLAlchemyError, OSError) as error:
+                log.error("sql: not written, trying again", extra={"reason": type(error).__name__})
+            except Exception:
+                metrics.failures.labels("archive").inc()
+                log.exception("archive failed")
+
+    async def flush(self) -> None:
+        """Copy everything noted so far; raises SQLAlchemyError, then nothing is lost."""
+        async with self._writing:
+            touched: dict[str, LessonField | None] = {}
+            while self._waiting:
+                batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+                await self._fill_gaps(batch)
+                await self._catalog.add_events(batch)
+                for lesson, event in batch:
+                    self._waiting.popleft()
+                    roll = await self._roll(lesson)
+                    roll.add(event)
+                    self._copied[lesson] = max(event.number, self._copied.get(lesson, 0))
+                    changed = event.set.get(fields.LESSON)
+                    touched.setdefault(lesson, None)
+                    if changed is not None:
+                        touched[lesson] = fields.typed(fields.LESSON, changed)
+                    if event.kind == "ended":
+                        await self._finish(lesson, event, touched.pop(lesson, None))
+                metrics.archived.inc(len(batch))
+                metrics.archive_waiting.set(len(self._waiting))
+            for lesson, field in touched.items():
+                if field is not None:
+                    await self._catalog.set_state(lesson, field.state, None)
+                await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(self._now_ms()))
+
+    async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
+        """Who is and was there, up to now; raises SQLAlchemyError."""
+        await self.flush()
+        roll = self._rolls.get(lesson)
+        return await self._catalog.attendance(lesson) if roll is None else roll.rows(self._now_ms())
+
+    async def recall(self, lesson: str) -> tuple[int, dict[str, bytes]] | None:
+        """A lesson as SQL has it (with what is still waiting here): number and packed state."""
+        events = await self._catalog.events(lesson)
+        known = {event.number for event in events}
+        events += [event for name, event in self._waiting if name == lesson and event.number not in known]
+        events.sort(key=lambda event: event.number)
+        if not events:
+            return None
+        replica = fold(events)
+        return replica.number, dict(replica.raw)
+
+    def forget(self, lesson: str) -> None:
+        """This process holds the lesson no longer."""
+        if not any(name == lesson for name, _ in self._waiting):
+            self._rolls.pop(lesson, None)
+            self._copied.pop(lesson, None)
+
+    async def _finish(self, lesson: str, event: Record, field: LessonField | None) -> None:
+        await self._catalog.set_state(lesson, "ended", event.at_ms)
+        await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(event.at_ms))
+
+    async def _roll(self, lesson: str) -> Roll:
+        roll = self._rolls.get(lesson)
+        if roll is None:
+            roll = self._rolls[lesson] = Roll(await self._catalog.events(lesson))
+        return roll
+
+    async def _fill_gaps(self, batch: list[tuple[str, Record]]) -> None:
+        """Events that no process noted (all were away) are still in the log: fetch them before their successors."""
+        first: dict[str, int] = {}
+        for lesson, event in batch:
+            first.setdefault(lesson, event.number)
+        for lesson, number in first.items():
+            if lesson not in self._copied:
+                self._copied[lesson] = await self._catalog.last_number(lesson)
+            if self._copied[lesson] + 1 >= number and lesson not in self._incomplete:
+                continue
+            try:
+                await self.fetch(lesson)
+            except LogUnreachable:
+                continue
+
+    async def fetch(self, lesson: str) -> None:
+        """Copy what the log has and SQL has not; raises LogUnreachable, SQLAlchemyError."""
+        at = await self._catalog.last_number(lesson)
+        while page := await self._log.since(lesson, at):
+            await self._catalog.add_events([(lesson, event) for event in page])
+            at = page[-1].number
+            if lesson in self._rolls:
+                for event in page:
+                    self._rolls[lesson].add(event)
+        self._copied[lesson] = max(at, self._copied.get(lesson, 0))
+        self._incomplete.discard(lesson)
+
+
+def fold(events: list[Record]) -> Replica:
+    """State after these events. Numbers may jump where a lesson was restored; the contents follow on."""
+    replica = Replica()
+    for event in events:
+        replica.number = event.number - 1
+        replica.apply(event)
+    return replica

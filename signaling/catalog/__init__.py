@@ -1,0 +1,1 @@
+"""SQL: teachers, lessons, links, events, attendance. ``catalog.store.Catalog`` is its whole interface."""

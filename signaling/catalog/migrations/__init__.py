@@ -1,0 +1,1 @@
+"""Alembic's folder; run at every start by ``catalog.store``."""

@@ -1,0 +1,76 @@
+"""Tables. The one migrations folder beside this file must lead to exactly these."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables of the catalog."""
+
+
+class TeacherRow(Base):
+    """A teacher who signed in at least once. ``name`` is kept for the next lesson."""
+
+    __tablename__ = "teachers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), default="")
+    created_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsedKeyRow(Base):
+    """A one-time key that was used; its id can't be entered twice."""
+
+    __tablename__ = "used_keys"
+    jti: Mapped[str] = mapped_column(String(40), primary_key=True)
+    teacher_id: Mapped[str] = mapped_column(String(40))
+    used_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class LessonRow(Base):
+    """A lesson. ``state`` follows the log within seconds; ``name`` is how the teacher is called in it."""
+
+    __tablename__ = "lessons"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    teacher_id: Mapped[str] = mapped_column(ForeignKey("teachers.id"))
+    name: Mapped[str] = mapped_column(String(60))
+    title: Mapped[str] = mapped_column(String(120))
+    subject: Mapped[str] = mapped_column(String(120))
+    grade: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(8))
+    created_at_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (Index("lessons_of_teacher", "teacher_id", "created_at_ms"),)
+
+
+class LinkRow(Base):
+    """A join link's code; one a role and lesson."""
+
+    __tablename__ = "links"
+    code: Mapped[str] = mapped_column(String(13), primary_key=True)
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), index=True)
+    role: Mapped[str] = mapped_column(String(10))
+
+
+class EventRow(Base):
+    """One event of a lesson's log, as the log holds it."""
+
+    __tablename__ = "lesson_events"
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PresenceRow(Base):
+    """One person's presence, computed from the log."""
+
+    __tablename__ = "attendance"
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), primary_key=True)
+    participant: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60))
+    role: Mapped[str] = mapped_column(String(10))
+    first_in_ms: Mapped[int] = mapped_column(BigInteger)
+    last_out_ms: Mapped[int | None] = mapped_column(BigInteger)
+    present_ms: Mapped[int] = mapped_column(BigInteger)
+    stays: Mapped[int] = mapped_column(Integer)

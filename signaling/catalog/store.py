@@ -1,0 +1,275 @@
+"""The catalog: what is asked of SQL and what it is told. Plain frozen values cross this line, never rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, delete, event, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from sfu.model import Role
+from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
+from signaling.replica import Record
+from signaling.wire import AttendanceRow
+
+LessonState = Literal["waiting", "live", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A lesson as the catalog knows it; ``teacher_name`` is how its teacher is called in it."""
+
+    id: str
+    teacher: str
+    teacher_name: str
+    title: str
+    subject: str
+    grade: int
+    state: LessonState
+    created_at_ms: int
+    ended_at_ms: int | None
+    codes: dict[Role, str]
+
+
+class Catalog:
+    """SQL behind async calls. Make it with ``open``; errors of the database go through as they are."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect and bring the tables up to date. ``url`` is SQLAlchemy's, of an async driver."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        async with engine.begin() as connection:
+            await connection.run_sync(_migrate)
+        return cls(engine)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    # --- teachers --------------------------------------------------------------------------------
+
+    async def use_key(self, jti: str, teacher: str, now_ms: int) -> bool:
+        """Mark a one-time key as used; False when it was already. The teacher exists afterwards."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    insert(UsedKeyRow).values(jti=jti, teacher_id=teacher, used_at_ms=now_ms)
+                )
+                known = await connection.scalar(select(TeacherRow.id).where(TeacherRow.id == teacher))
+                if known is None:
+                    await connection.execute(
+                        insert(TeacherRow).values(id=teacher, name="", created_at_ms=now_ms)
+                    )
+        except IntegrityError:
+            return False
+        return True
+
+    async def teacher(self, teacher: str) -> Teacher | None:
+        async with self._engine.connect() as connection:
+            row = (
+                await connection.execute(select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == teacher))
+            ).one_or_none()
+        return None if row is None else Teacher(row.id, row.name)
+
+    # --- lessons ---------------------------------------------------------------------------------
+
+    async def new_lesson(self, lesson: Lesson) -> None:
+        """Enter a lesson with its links; its teacher's name is kept for the next one."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(TeacherRow).where(TeacherRow.id == lesson.teacher).values(name=lesson.teacher_name)
+            )
+            await connection.execute(
+                insert(LessonRow).values(
+                    id=lesson.id,
+                    teacher_id=lesson.teacher,
+                    name=lesson.teacher_name,
+                    title=lesson.title,
+                    subject=lesson.subject,
+                    grade=lesson.grade,
+                    state=lesson.state,
+                    created_at_ms=lesson.created_at_ms,
+                    ended_at_ms=lesson.ended_at_ms,
+                )
+            )
+            await connection.execute(
+                insert(LinkRow),
+                [{"code": code, "lesson_id": lesson.id, "role": role} for role, code in lesson.codes.items()],
+            )
+
+    async def lesson(self, lesson: str) -> Lesson | None:
+        found = await self._lessons(LessonRow.id == lesson)
+        return found[0] if found else None
+
+    async def lessons_of(self, teacher: str, limit: int = 200) -> list[Lesson]:
+        """A teacher's lessons, newest first."""
+        return await self._lessons(LessonRow.teacher_id == teacher, limit)
+
+    async def unfinished(self, limit: int = 100_000) -> list[str]:
+        """Lessons that have not ended."""
+        async with self._engine.connect() as connection:
+            rows = await connection.scalars(select(LessonRow.id).where(LessonRow.state != "ended").limit(limit))
+            return list(rows)
+
+    async def link(self, code: str) -> tuple[Lesson, Role] | None:
+        """What a join code leads to."""
+        async with self._engine.connect() as connection:
+            row = (
+                await connection.execute(select(LinkRow.lesson_id, LinkRow.role).where(LinkRow.code == code))
+            ).one_or_none()
+        if row is None:
+            return None
+        lesson = await self.lesson(row.lesson_id)
+        return None if lesson is None else (lesson, Role(row.role))
+
+    async def set_state(self, lesson: str, state: LessonState, ended_at_ms: int | None) -> None:
+        """What the log says of the lesson now; an ended lesson stays ended."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(LessonRow)
+                .where(LessonRow.id == lesson, LessonRow.state != "ended")
+                .values(state=state, ended_at_ms=ended_at_ms)
+            )
+
+    async def _lessons(self, condition: Any, limit: int = 1) -> list[Lesson]:
+        async with self._engine.connect() as connection:
+            rows = (
+                await connection.execute(
+                    select(LessonRow.__table__)
+                    .where(condition)
+                    .order_by(LessonRow.created_at_ms.desc(), LessonRow.id)
+                    .limit(limit)
+                )
+            ).all()
+            codes: dict[str, dict[Role, str]] = {row.id: {} for row in rows}
+            links = await connection.execute(
+                select(LinkRow.lesson_id, LinkRow.role, LinkRow.code).where(LinkRow.lesson_id.in_(codes))
+            )
+            for link in links:
+                codes[link.lesson_id][Role(link.role)] = link.code
+        return [
+            Lesson(
+                id=row.id,
+                teacher=row.teacher_id,
+                teacher_name=row.name,
+                title=row.title,
+                subject=row.subject,
+                grade=row.grade,
+                state=row.state,
+                created_at_ms=row.created_at_ms,
+                ended_at_ms=row.ended_at_ms,
+                codes=codes[row.id],
+            )
+            for row in rows
+        ]
+
+    # --- log and attendance ------------------------------------------------------------------------
+
+    async def add_events(self, events: Sequence[tuple[str, Record]]) -> None:
+        """Copy events of the log; those that are there already stay as they are."""
+        if not events:
+            return
+        rows = [
+            {"lesson_id": lesson, "number": record.number, "body": record.body()} for lesson, record in events
+        ]
+        async with self._engine.begin() as connection:
+            await connection.execute(self._insert(EventRow).on_conflict_do_nothing(), rows)
+
+    async def events(self, lesson: str) -> list[Record]:
+        """All copied events of a lesson in their order."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(
+                select(EventRow.number, EventRow.body)
+                .where(EventRow.lesson_id == lesson)
+                .order_by(EventRow.number)
+            )
+            return [Record.parse(row.number, row.body) for row in rows]
+
+    async def last_number(self, lesson: str) -> int:
+        """Number of the last copied event, 0 when there is none."""
+        async with self._engine.connect() as connection:
+            number = await connection.scalar(
+                select(func.max(EventRow.number)).where(EventRow.lesson_id == lesson)
+            )
+        return number or 0
+
+    async def put_attendance(self, lesson: str, rows: Iterable[AttendanceRow]) -> None:
+        """Replace what is known of who was there."""
+        values = [
+            {
+                "lesson_id": lesson,
+                "participant": row.participant,
+                "name": row.name,
+                "role": row.role,
+                "first_in_ms": row.first_in_ms,
+                "last_out_ms": row.last_out_ms,
+                "present_ms": row.present_ms,
+                "stays": row.stays,
+            }
+            for row in rows
+        ]
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(PresenceRow).where(PresenceRow.lesson_id == lesson))
+            if values:
+                await connection.execute(insert(PresenceRow), values)
+
+    async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
+        """Who was there, in the order of their first coming."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(
+                select(PresenceRow.__table__)
+                .where(PresenceRow.lesson_id == lesson)
+                .order_by(PresenceRow.first_in_ms, PresenceRow.participant)
+            )
+            return tuple(
+                AttendanceRow(
+                    participant=row.participant,
+                    name=row.name,
+                    role=row.role,
+                    first_in_ms=row.first_in_ms,
+                    last_out_ms=row.last_out_ms,
+                    present_ms=row.present_ms,
+                    stays=row.stays,
+                )
+                for row in rows
+            )
+
+    def _insert(self, table: type[Any]) -> Any:
+        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        return dialect.insert(table)
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

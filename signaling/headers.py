@@ -1,0 +1,96 @@
+"""Security headers of every answer, and who asks: origins, addresses behind proxies. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_POLICY: Final = ", ".join(
+    [
+        *(f"{feature}=(self)" for feature in (
+            "camera", "microphone", "display-capture", "fullscreen", "screen-wake-lock", "autoplay",
+            "speaker-selection", "clipboard-write", "picture-in-picture",
+        )),
+        *(f"{feature}=()" for feature in (
+            "accelerometer", "geolocation", "gyroscope", "hid", "magnetometer", "midi", "payment", "serial", "usb",
+            "xr-spatial-tracking", "browsing-topics",
+        )),
+    ]
+)  # fmt: skip
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+
+
+def security(origin: str) -> dict[str, str]:
+    """Headers for every answer; ``origin`` is where the pages come from."""
+    socket = f"ws{origin.removeprefix('http')}"
+    headers = {
+        "Content-Security-Policy": "; ".join(
+            [
+                "default-src 'self'",
+                f"connect-src 'self' {socket}",
+                "img-src 'self' blob: data:",
+                "media-src 'self' blob:",
+                "worker-src 'self' blob:",
+                "font-src 'self'",
+                "object-src 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+                "frame-ancestors 'none'",
+            ]
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": _POLICY,
+    }
+    if origin.startswith("https:"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
+    """Address of the client: the last one in X-Forwarded-For that is not a trusted proxy's.
+
+    The header counts only when ``peer`` itself is a trusted proxy.
+    """
+    if not _within(peer, trusted):
+        return peer
+    for hop in reversed([part.strip() for part in headers.get("X-Forwarded-For", "").split(",")]):
+        address = hop.removeprefix("[").partition("]")[0] if hop.startswith("[") else hop
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return peer
+        if not _within(str(parsed), trusted):
+            return str(parsed)
+    return peer
+
+
+def rate_key(address: str) -> str:
+    """What an address is limited by: itself, for IPv6 its /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed.version == network.version and parsed in network for network in networks)

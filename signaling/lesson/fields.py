@@ -1,0 +1,91 @@
+"""A lesson's state as rules see it: field path -> typed value. Paths and types are those of ``signaling.wire``.
+
+Fields whose path begins with ``_`` never leave the server: ``_ban/<participant>`` (true) and ``_order``
+(the number of people admitted so far; every admission changes it, so two at once cannot get one place).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from signaling.wire import ChatField, LessonField, LobbyField, PersonField
+
+State = Mapping[str, Any]
+
+LESSON: Final = "lesson"
+ORDER: Final = "_order"
+HIDDEN: Final = "_"
+LEADERS_ONLY: Final = "lobby/"
+
+_TYPES: Final[dict[str, Any]] = {
+    "lesson": LessonField,
+    "person": PersonField,
+    "chat": ChatField,
+    "lobby": LobbyField,
+    "hand": int,
+    "on": bool,
+    "_ban": bool,
+    "_order": int,
+}
+
+
+def person(participant: str) -> str:
+    return f"person/{participant}"
+
+
+def on(participant: str, source: str) -> str:
+    return f"on/{participant}/{source}"
+
+
+def hand(participant: str) -> str:
+    return f"hand/{participant}"
+
+
+def chat(message_id: str) -> str:
+    return f"chat/{message_id}"
+
+
+def lobby(participant: str) -> str:
+    return f"lobby/{participant}"
+
+
+def ban(participant: str) -> str:
+    return f"_ban/{participant}"
+
+
+def typed(path: str, value: Any) -> Any:
+    """A builtin value of the log as the struct that rules work with; unknown paths stay as they are."""
+    kind = _TYPES.get(path.partition("/")[0])
+    return value if kind is None else msgspec.convert(value, kind)
+
+
+def people(state: State) -> Iterator[tuple[str, PersonField]]:
+    """Everybody who was ever admitted, with their participant id."""
+    for path, value in state.items():
+        if path.startswith("person/"):
+            yield path[7:], value
+
+
+def waiting(state: State) -> Iterator[tuple[str, LobbyField]]:
+    """Everybody in the lobby."""
+    for path, value in state.items():
+        if path.startswith("lobby/"):
+            yield path[6:], value
+
+
+def sources_on(state: State, participant: str) -> frozenset[str]:
+    """Which sources a participant publishes now."""
+    return frozenset(
+        source
+        for source in ("microphone", "camera", "screen", "screen_sound")
+        if state.get(on(participant, source))
+    )
+
+
+def lesson(state: State) -> LessonField:
+    """The lesson's own field; raises KeyError before it was opened."""
+    value: LessonField = state[LESSON]
+    return value

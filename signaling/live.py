@@ -1,0 +1,548 @@
+"""One lesson as this process holds it: its replica, its clients, and every change to it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from sfu.model import Refused, Role
+from signaling import metrics, wire
+from signaling.codec import encode
+from signaling.lesson import ending, fields, presence
+from signaling.lesson.change import Actor, Change, Moment
+from signaling.log import Absent, Clock, Conflict, LessonLog, LogUnreachable
+from signaling.media import LessonMedia, Workers
+from signaling.replica import RESTORE_GAP, Encoded, Record, Replica, View, record
+from signaling.roles import decide
+
+log = logging.getLogger(__name__)
+
+TRIES: Final = 10
+UNREACHABLE_TRIES: Final = 8
+UNREACHABLE_WAIT_S: Final = 0.25
+MOVED_SPREAD_MS: Final = 1500
+
+Decision = Callable[[Mapping[str, Any]], Change | None]
+
+
+class Client(Protocol):
+    """One client's socket as a lesson needs it; every method returns at once."""
+
+    participant: str
+    role: Role
+    view: View
+    seat: str
+
+    @property
+    def closed(self) -> bool: ...
+
+    def send(self, message: bytes) -> None:
+        """Queue a message; a client that does not read is closed, never waited for."""
+
+    def close(self, code: str, *, retry: bool = False) -> None:
+        """Say ``closed`` and end the socket."""
+
+
+class Keeper(Protocol):
+    """What copies events to SQL and gives back a lesson that Redis lost."""
+
+    def note(self, lesson: str, event: Record) -> None: ...
+
+    async def recall(self, lesson: str) -> tuple[int, dict[str, bytes]] | None:
+        """Number and state of a lesson as SQL has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The settings a lesson needs."""
+
+    max_people: int
+    without_teacher_ends_ms: int
+    drop_grace_ms: int
+
+
+class LiveLesson:
+    """``open`` it, then ``enter`` clients, ``execute`` commands, ``tick`` it a few times a second.
+
+    Changes go one by one under a lock; events are applied in the order of their numbers, whoever made
+    them, and each is encoded once for each kind of client.
+    """
+
+    def __init__(
+        self,
+        lesson: str,
+        lesson_log: LessonLog,
+        keeper: Keeper,
+        workers: Workers,
+        limits: Limits,
+        now_ms: Clock,
+    ) -> None:
+        self.lesson = lesson
+        self.replica = Replica()
+        self.clients: dict[str, Client] = {}
+        self.lobby: dict[str, Client] = {}
+        self._log = lesson_log
+        self._keeper = keeper
+        self._limits = limits
+        self._now_ms = now_ms
+        self._lock = asyncio.Lock()
+        self._catching_up = asyncio.Lock()
+        self._graces: dict[str, int] = {}
+        self._entering: dict[str, str] = {}
+        self._resuming: dict[str, wire.Hello] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._admitting = False
+        self.closed = False
+        self.idle_since_ms = now_ms()
+        self.media = LessonMedia(lesson, self, workers, self.spawn)
+
+    # --- as its media sees it --------------------------------------------------------------------
+
+    @property
+    def number(self) -> int:
+        return self.replica.number
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        return self.replica.state
+
+    def to_participant(self, participant: str, message: wire.ServerMessage) -> None:
+        client = self.clients.get(participant)
+        if client is not None:
+            client.send(encode(message))
+
+    def to_everybody(self, message: wire.ServerMessage) -> None:
+        data = encode(message)
+        for client in list(self.clients.values()):
+            client.send(data)
+
+    def moved(self, epoch: int) -> None:
+        for client in list(self.clients.values()):
+            delay_ms = 0 if client.role.leads else random.randrange(MOVED_SPREAD_MS)
+            client.send(encode(wire.Moved(epoch, delay_ms)))
+
+    def quality(self, lines: tuple[wire.LineQuality, ...]) -> None:
+        for client in list(self.clients.values()):
+            if client.role.leads:
+                client.send(encode(wire.Quality(lines)))
+            else:
+                own = tuple(line for line in lines if line.participant == client.participant)
+                client.send(encode(wire.Quality(own)))
+
+    # --- opening and closing -----------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Follow the log and take over its state; raises Refused ``not_found``, LogUnreachable."""
+        await self._log.follow(self.lesson)
+        await self._load()
+
+    async def _load(self) -> None:
+        loaded = await self._log.load(self.lesson)
+        if loaded is None:
+            await self._restore()
+            return
+        number, raw, recent = loaded
+        self.replica.reset(number, raw, recent)
+
+    async def _restore(self) -> None:
+        """Redis does not have the lesson: write it from memory, or from SQL."""
+        number, raw = self.replica.number, dict(self.replica.raw)
+        recalled = await self._keeper.recall(self.lesson)
+        if recalled is not None and recalled[0] > number:
+            number, raw = recalled
+        if number == 0:
+            raise Refused("not_found")
+        in_force = await self._log.restore(self.lesson, number + RESTORE_GAP, raw)
+        log.warning(
+            "lesson restored", extra={"lesson": self.lesson, "number": number, "in_force": in_force}
+        )
+        metrics.restored.inc()
+        if fields.typed("lesson", _lesson_of(raw)).state != "ended":
+            await self._log.set_live(self.lesson, live=True)
+        for client in (*self.clients.values(), *self.lobby.values()):
+            await self._log.take_seat(self.lesson, client.participant, client.seat)
+        loaded = await self._log.load(self.lesson)
+        if loaded is None:
+            raise Refused("internal", "restored state is gone")
+        self._adopt(*loaded)
+
+    def _adopt(self, number: int, raw: dict[str, bytes], recent: list[Record]) -> None:
+        """A state that does not follow from the one before: every client gets it whole."""
+        self.replica.reset(number, raw, recent)
+        for client in list(self.clients.values()):
+            self._welcome(client, None)
+        self.media.resend()
+        self._settle()
+
+    async def close(self) -> None:
+        """Hold the lesson no longer. Clients are the caller's to close."""
+        self.closed = True
+        self.media.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._log.unfollow(self.lesson)
+        except LogUnreachable:
+            pass
+
+    @property
+    def needed(self) -> bool:
+        """Whether something can still happen to the lesson without a new client."""
+        if self.clients or self.lobby or self._graces or self._tasks or self._entering:
+            return True
+        state = self.replica.state
+        if fields.LESSON not in state or fields.lesson(state).state == "ended":
+            return False
+        return (
+            fields.lesson(state).ends_at_ms is not None
+            or any(person.here for _, person in fields.people(state))
+            or any(True for _ in fields.waiting(state))
+        )
+
+    # --- changing ------------------------------------------------------------------------------------
+
+    async def command(self, client: Client, message: Any) -> int:
+        """Carry out a client's command; the number of its event, 0 when nothing had to change.
+
+        Raises Refused.
+        """
+        actor = Actor(client.participant, client.role)
+        moment = self.moment()
+        return await self.execute(lambda state: decide(state, actor, message, moment), client.participant)
+
+    def moment(self) -> Moment:
+        """Now, with a fresh token."""
+        return Moment(self._now_ms(), secrets.token_hex(4))
+
+    async def execute(self, decision: Decision, by: str | None) -> int:
+        """Decide on the present state, append, apply; decide again when somebody was faster."""
+        async with self._lock:
+            unreachable = 0
+            for _ in range(TRIES + UNREACHABLE_TRIES):
+                change = decision(self.replica.state)
+                if change is None:
+                    return 0
+                event = record(change, self._now_ms(), by)
+                try:
+                    number = await self._log.append(self.lesson, event, change, self.replica.raw)
+                except Conflict:
+                    metrics.conflicts.inc()
+                    await self._reach(self.catch_up)
+                    continue
+                except Absent:
+                    await self._reach(self._restore)
+                    continue
+                except LogUnreachable as error:
+                    unreachable += 1
+                    if unreachable > UNREACHABLE_TRIES:
+                        raise Refused("internal", f"redis: {type(error).__name__}") from None
+                    await asyncio.sleep(UNREACHABLE_WAIT_S * unreachable)
+                    await self._reach(self.catch_up, quiet=True)
+                    continue
+                metrics.events.labels(event.kind).inc()
+                if not self._apply(
+                    Record(number, event.kind, event.at_ms, event.by, event.set, event.delete)
+                ):
+                    await self._reach(self.catch_up, quiet=True)
+                return number
+            raise Refused("internal", "no try succeeded")
+
+    async def _reach(self, work: Callable[[], Coroutine[Any, Any, None]], *, quiet: bool = False) -> None:
+        try:
+            await work()
+        except LogUnreachable as error:
+            if not quiet:
+                raise Refused("internal", f"redis: {type(error).__name__}") from None
+
+    def hear(self, event: Record) -> None:
+        """An event as it was published; a gap before it is filled from the log."""
+        if event.number > self.replica.number and not self._apply(event):
+            self.spawn(self._reach(self.catch_up, quiet=True))
+
+    async def catch_up(self) -> None:
+        """Apply everything the log has and we have not; raises LogUnreachable, Refused."""
+        async with self._catching_up:
+            while True:
+                behind = self.replica.number
+                for event in await self._log.since(self.lesson, behind):
+                    if event.number > self.replica.number and not self._apply(event):
+                        break
+                if self.replica.number == behind:
+                    break
+            in_force = (await self._log.numbers([self.lesson]))[0]
+            if in_force is None:
+                await self._restore()
+            elif in_force != self.replica.number:
+                loaded = await self._log.load(self.lesson)
+                if loaded is not None and loaded[0] != self.replica.number:
+                    self._adopt(*loaded)
+
+    def _apply(self, event: Record) -> bool:
+        before = self.replica.state.get(fields.LESSON)
+        if not self.replica.apply(event):
+            return event.number <= self.replica.number
+        self._keeper.note(self.lesson, event)
+        encoded = Encoded(event)
+        for client in list(self.clients.values()):
+            client.send(encoded.for_view(client.view))
+        self.media.changed(event)
+        self._settle()
+        after = self.replica.state.get(fields.LESSON)
+        if event.kind in ("opened", "ended") or (before != after and event.kind == "teacher_in"):
+            self.spawn(self._mark_live(live=event.kind != "ended"))
+        return True
+
+    async def _mark_live(self, *, live: bool) -> None:
+        try:
+            await self._log.set_live(self.lesson, live)
+            if not live:
+                await self.media.end()
+        except LogUnreachable:
+            log.warning("lesson not marked", extra={"lesson": self.lesson, "live": live})
+
+    def _settle(self) -> None:
+        """Bring clients in line with the state: who is in gets in, who is out goes."""
+        state = self.replica.state
+        if fields.LESSON not in state:
+            return
+        ended = fields.lesson(state).state == "ended"
+        for client in (*self.clients.values(), *self.lobby.values()):
+            if ended:
+                self._let_go(client, "ended")
+            elif state.get(fields.ban(client.participant)):
+                self._let_go(client, "removed")
+        if ended:
+            self._graces.clear()
+            return
+        for participant, client in list(self.lobby.items()):
+            person = state.get(fields.person(participant))
+            if person is not None and person.here:
+                del self.lobby[participant]
+                self.clients[participant] = client
+                self.spawn(self._admit_client(client))
+        if self.lobby and fields.lesson(state).state == "live" and not self._admitting:
+            self._admitting = True
+            self.spawn(self._admit_all())
+
+    def _let_go(self, client: Client, code: str) -> None:
+        self.clients.pop(client.participant, None)
+        self.lobby.pop(client.participant, None)
+        self._graces.pop(client.participant, None)
+        client.close(code)
+
+    async def _admit_all(self) -> None:
+        try:
+            for participant in list(self.lobby):
+                await self.execute(lambda state, who=participant: presence.admit(state, who), None)
+        finally:
+            self._admitting = False
+
+    async def _admit_client(self, client: Client) -> None:
+        await self._place()
+        if self.clients.get(client.participant) is client:
+            self._welcome(client, None)
+
+    # --- clients --------------------------------------------------------------------------------------
+
+    async def enter(self, client: Client, name: str, hello: wire.Hello) -> None:
+        """A client with a valid ticket: it gets ``welcome`` or ``waiting``, an older socket of the same
+        participant is closed. Raises Refused."""
+        who = client.participant
+        actor = Actor(who, client.role)
+        self._entering[who] = client.seat
+        try:
+            self._take_over(who, client)
+            await self._reach(lambda: self._log.take_seat(self.lesson, who, client.seat))
+            moment = self.moment()
+            await self.execute(
+                lambda state: presence.enter(state, actor, name, self._limits.max_people, moment), who
+            )
+            self._graces.pop(who, None)
+            person = self.replica.state.get(fields.person(who))
+            if person is not None and person.here:
+                await self._place()
+        finally:
+            latest = self._entering.get(who) == client.seat
+            if latest:
+                del self._entering[who]
+        if not latest:
+            client.close("taken_over")
+            return
+        self._take_over(who, client)
+        if client.closed:
+            self._start_grace(who)
+            return
+        person = self.replica.state.get(fields.person(who))
+        if person is not None and person.here:
+            self.clients[who] = client
+            self._welcome(client, hello)
+        else:
+            self.lobby[who] = client
+            client.send(encode(wire.Waiting("no_teacher", fields.lesson(self.replica.state).title)))
+        self._settle()
+
+    def seat_taken(self, participant: str, seat: str) -> None:
+        """Another process has a newer socket of this participant."""
+        for place in (self.clients, self.lobby):
+            client = place.get(participant)
+            if client is not None and client.seat != seat and self._entering.get(participant) is None:
+                del place[participant]
+                client.close("taken_over")
+
+    def dropped(self, client: Client) -> None:
+        """A client's socket is gone; its person stays for the grace."""
+        who = client.participant
+        if self.clients.get(who) is client:
+            del self.clients[who]
+        elif self.lobby.get(who) is client:
+            del self.lobby[who]
+        else:
+            return
+        self._start_grace(who)
+
+    async def leave(self, client: Client) -> None:
+        """A client goes on purpose."""
+        who = client.participant
+        if self.clients.get(who) is client or self.lobby.get(who) is client:
+            self.clients.pop(who, None)
+            self.lobby.pop(who, None)
+            await self._leave(who)
+
+    def _take_over(self, participant: str, client: Client) -> None:
+        for place in (self.clients, self.lobby):
+            older = place.get(participant)
+            if older is not None and older is not client:
+                del place[participant]
+                older.close("taken_over")
+
+    def _start_grace(self, participant: str) -> None:
+        state = self.replica.state
+        if participant not in self._entering and fields.lesson(state).state != "ended":
+            self._graces[participant] = self._now_ms() + self._limits.drop_grace_ms
+
+    async def _leave(self, participant: str) -> None:
+        self._graces.pop(participant, None)
+        moment = self.moment()
+        ends_ms = self._limits.without_teacher_ends_ms
+        await self.execute(
+            lambda state: presence.leave(state, participant, ends_ms, moment), participant
+        )
+
+    def _welcome(self, client: Client, hello: wire.Hello | None) -> None:
+        events: tuple[wire.Event, ...] | None = None
+        if hello is not None and hello.after is not None:
+            events = self.replica.since(hello.after, client.view)
+        client.send(
+            encode(
+                wire.Welcome(
+                    participant=client.participant,
+                    role=client.role.value,
+                    lesson=self.lesson,
+                    number=self.replica.number,
+                    lease=self.media.epoch,
+                    now_ms=self._now_ms(),
+                    fields=self.replica.fields(client.view) if events is None else None,
+                    events=events or (),
+                    media_alive=hello is not None and self.media.alive(client.participant, hello.lease),
+                )
+            )
+        )
+        self.media.repeat(client.participant)
+
+    async def _place(self) -> None:
+        try:
+            await self.media.ensure()
+        except Refused as refused:
+            log.warning("lesson without a worker", extra={"lesson": self.lesson, "code": refused.code})
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Graces that are over, the time without a teacher, a missing worker. Raises Refused."""
+        now_ms = self._now_ms()
+        if self.needed:
+            self.idle_since_ms = now_ms
+        for participant, due_ms in list(self._graces.items()):
+            if now_ms >= due_ms:
+                await self._grace_over(participant)
+        state = self.replica.state
+        if fields.LESSON not in state:
+            return
+        ends_at_ms = fields.lesson(state).ends_at_ms
+        if ends_at_ms is not None and now_ms >= ends_at_ms:
+            moment = self.moment()
+            await self.execute(lambda now: ending.end_without_teacher(now, moment), None)
+        if self.clients and not self.media.ready:
+            self.media.worker_lost()
+
+    async def _grace_over(self, participant: str) -> None:
+        self._graces.pop(participant, None)
+        if participant in self.clients or participant in self.lobby or participant in self._entering:
+            return
+        try:
+            seat = (await self._log.seats(self.lesson)).get(participant, "")
+            process = seat.partition("/")[0]
+            if process != self._log.process and await self._log.alive([process]):
+                return  # another process has them
+        except LogUnreachable:
+            self._graces[participant] = self._now_ms() + self._limits.drop_grace_ms
+            return
+        await self._leave(participant)
+
+    async def sweep(self) -> None:
+        """People who are here by the log but have a socket in no process get the grace; clients whose
+        person is not here come in again. Raises LogUnreachable, Refused."""
+        state = self.replica.state
+        if fields.LESSON not in state or fields.lesson(state).state == "ended":
+            return
+        known = {*self.clients, *self.lobby, *self._graces, *self._entering}
+        orphans = [who for who, person in fields.people(state) if person.here and who not in known]
+        orphans += [who for who, _ in fields.waiting(state) if who not in known]
+        if orphans:
+            seats = await self._log.seats(self.lesson)
+            owners = {who: seats.get(who, "").partition("/")[0] for who in orphans}
+            alive = await self._log.alive(owners.values())
+            for who, owner in owners.items():
+                if owner == self._log.process or owner not in alive:
+                    self._start_grace(who)
+        for client in list(self.clients.values()):
+            person = state.get(fields.person(client.participant))
+            if person is not None and not person.here:
+                actor, name, moment = Actor(client.participant, client.role), person.name, self.moment()
+                await self.execute(
+                    lambda now, a=actor, n=name, m=moment: presence.enter(
+                        now, a, n, self._limits.max_people, m
+                    ),
+                    client.participant,
+                )
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run in the background; a fault is logged once with the lesson's id."""
+        if self.closed:
+            work.close()
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, Refused):
+            log.info("background work refused", extra={"lesson": self.lesson, "code": error.code})
+        elif error is not None:
+            log.error("background work failed", extra={"lesson": self.lesson}, exc_info=error)
+
+
+def _lesson_of(raw: Mapping[str, bytes]) -> Any:
+    from signaling.codec import unpack
+
+    return unpack(raw[fields.LESSON])

@@ -1,0 +1,76 @@
+-- The one writer of lessons. All keys of a lesson share its hash tag.
+-- KEYS: state (hash field -> packed value), log (stream, id = "<number>-0", field e = packed event),
+--       meta (hash: number). ARGV[1] names the operation.
+--
+-- create: ARGV 2 seconds to keep
+-- append: ARGV 2 event, 3 seconds to keep, 4 channel, then counts and lists:
+--   expect: n, (field, "=" .. packed | "-") * n; set: n, (field, packed) * n; delete: n, field * n
+--   -> number of the event | "conflict" | "absent"
+-- restore: ARGV 2 number, 3 seconds to keep, 4 channel, then set as above: writes a lesson that is not
+--   there, or that was itself restored from less and has not moved since
+--   -> number in force
+
+local state, log, meta = KEYS[1], KEYS[2], KEYS[3]
+
+local function keep(seconds)
+  redis.call('EXPIRE', state, seconds)
+  redis.call('EXPIRE', log, seconds)
+  redis.call('EXPIRE', meta, seconds)
+end
+
+if ARGV[1] == 'create' then
+  redis.call('HSETNX', meta, 'number', 0)
+  keep(ARGV[2])
+  return 'created'
+end
+
+if ARGV[1] == 'append' then
+  local current = redis.call('HGET', meta, 'number')
+  if not current then return 'absent' end
+  local at = 5
+  for _ = 1, tonumber(ARGV[at]) do
+    local found = redis.call('HGET', state, ARGV[at + 1])
+    local wanted = ARGV[at + 2]
+    if wanted == '-' then
+      if found then return 'conflict' end
+    elseif not found or '=' .. found ~= wanted then
+      return 'conflict'
+    end
+    at = at + 2
+  end
+  at = at + 1
+  for _ = 1, tonumber(ARGV[at]) do
+    redis.call('HSET', state, ARGV[at + 1], ARGV[at + 2])
+    at = at + 2
+  end
+  at = at + 1
+  for _ = 1, tonumber(ARGV[at]) do
+    redis.call('HDEL', state, ARGV[at + 1])
+    at = at + 1
+  end
+  local number = redis.call('HINCRBY', meta, 'number', 1)
+  redis.call('XADD', log, string.format('%d-0', number), 'e', ARGV[2])
+  keep(ARGV[3])
+  redis.call('SPUBLISH', ARGV[4], string.format('e%d:', number) .. ARGV[2])
+  return number
+end
+
+if ARGV[1] == 'restore' then
+  local given = tonumber(ARGV[2])
+  local current = redis.call('HMGET', meta, 'number', 'restored')
+  if current[1] and (not current[2] or current[1] ~= current[2] or tonumber(current[1]) >= given) then
+    return tonumber(current[1])
+  end
+  redis.call('DEL', state, log, meta)
+  local at = 5
+  for _ = 1, tonumber(ARGV[at]) do
+    redis.call('HSET', state, ARGV[at + 1], ARGV[at + 2])
+    at = at + 2
+  end
+  redis.call('HSET', meta, 'number', given, 'restored', given)
+  keep(ARGV[3])
+  redis.call('SPUBLISH', ARGV[4], string.format('r%d:', given))
+  return given
+end
+
+return redis.error_reply('unknown operation')

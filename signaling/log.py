@@ -1,0 +1,315 @@
+"""The lesson log in Redis: append, load, follow. With ``signaling.placement`` the only user of Redis here.
+
+Keys of a lesson share its hash tag: ``zvonok:{<lesson>}:state|log|meta`` (see log.lua), ``:seats`` (which
+socket a participant has, and in which process) and ``:keeper`` (a process that holds the lesson in
+memory). Everything published on ``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored,
+s seat taken, l lease changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from sfu.model import Refused
+from signaling.codec import pack
+from signaling.lesson.change import Change
+from signaling.replica import Record
+
+log = logging.getLogger(__name__)
+
+_SCRIPT: Final = Path(__file__).with_name("log.lua").read_text(encoding="utf-8")
+_LIVE: Final = "zvonok:live"
+_PAGE: Final = 500
+RECENT: Final = 500
+SEATS_KEPT_S: Final = 24 * 3600
+PROCESS_TTL_MS: Final = 5_000
+KEEPER_TTL_MS: Final = 10_000
+
+LogUnreachable = (RedisConnectionError, RedisTimeoutError, OSError)
+"""What is raised while Redis cannot be reached; the outcome of the command is then unknown."""
+
+
+def connect(url: str) -> Redis:
+    """A client whose commands fail within seconds rather than hang."""
+    return Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0, health_check_interval=15)
+
+
+class Conflict(Exception):  # noqa: N818 - a result, not a fault
+    """Somebody else changed what the change rests on: read again, decide again."""
+
+
+class Absent(Exception):  # noqa: N818
+    """Redis does not know the lesson (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventHeard:
+    lesson: str
+    event: Record
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredHeard:
+    lesson: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatHeard:
+    """``participant`` has a newer socket: ``seat``."""
+
+    lesson: str
+    participant: str
+    seat: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHeard:
+    lesson: str
+
+
+Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard
+
+
+class Clock(Protocol):
+    """Server time in ms since 1970."""
+
+    def __call__(self) -> int: ...
+
+
+def key(lesson: str, part: str) -> str:
+    """Key of one part of a lesson."""
+    return f"zvonok:{{{lesson}}}:{part}"
+
+
+class LessonLog:
+    """All lessons' logs. One instance a process; ``close`` at the end."""
+
+    def __init__(self, redis: Redis, keep_s: int, now_ms: Clock, process: str) -> None:
+        """``process``: this process's id, in seats and announcements."""
+        self.redis = redis
+        self.process = process
+        self._keep_s = keep_s
+        self._now_ms = now_ms
+        self._script = redis.register_script(_SCRIPT)
+        self._pubsub = redis.pubsub()
+        self._following: set[str] = set()
+        self._wake = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+
+    # --- write ---------------------------------------------------------------------------------
+
+    async def append(self, lesson: str, event: Record, change: Change, raw: Mapping[str, bytes]) -> int:
+        """Append if all fields the change rests on are as in ``raw``; the event's number.
+
+        Raises Conflict, Absent, LogUnreachable.
+        """
+        expect = sorted(change.rests_on())
+        arguments: list[Any] = ["append", event.body(), self._keep_s, key(lesson, "live"), len(expect)]
+        for path in expect:
+            value = raw.get(path)
+            arguments += [path, b"-" if value is None else b"=" + value]
+        arguments += _sets({path: pack(value) for path, value in event.set.items()})
+        arguments += [len(event.delete), *event.delete]
+        answer = await self._script(keys=_keys(lesson), args=arguments)
+        if answer == b"conflict":
+            raise Conflict
+        if answer == b"absent":
+            raise Absent
+        return int(answer)
+
+    async def create(self, lesson: str, event: Record, change: Change) -> None:
+        """Write a new lesson's first event; raises LogUnreachable."""
+        await self._script(keys=_keys(lesson), args=["create", self._keep_s])
+        try:
+            await self.append(lesson, event, change, {})
+        except Conflict:
+            return  # it was there already
+
+    async def ping(self) -> None:
+        """Raises LogUnreachable."""
+        await self.redis.ping()  # type: ignore[misc]
+
+    async def restore(self, lesson: str, number: int, raw: Mapping[str, bytes]) -> int:
+        """Write a lesson that Redis does not have; the number in force afterwards."""
+        arguments = ["restore", number, self._keep_s, key(lesson, "live"), *_sets(raw)]
+        return int(await self._script(keys=_keys(lesson), args=arguments))
+
+    async def set_live(self, lesson: str, live: bool) -> None:
+        """Enter the lesson among those that some process must hold, or take it out."""
+        if live:
+            await self.redis.zadd(_LIVE, {lesson: self._now_ms()})
+        else:
+            await self.redis.zrem(_LIVE, lesson)
+
+    async def live_lessons(self) -> list[str]:
+        """Lessons that some process must hold."""
+        return [name.decode() for name in await self.redis.zrange(_LIVE, 0, -1)]
+
+    # --- read ----------------------------------------------------------------------------------
+
+    async def load(self, lesson: str) -> tuple[int, dict[str, bytes], list[Record]] | None:
+        """Number, state and last events of a lesson, of one moment; None when Redis does not have it."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hget(key(lesson, "meta"), "number")
+            pipe.hgetall(key(lesson, "state"))
+            pipe.xrevrange(key(lesson, "log"), count=RECENT)
+            number, state, entries = await pipe.execute()
+        if number is None:
+            return None
+        recent = [_record(entry) for entry in reversed(entries)]
+        return int(number), {path.decode(): value for path, value in state.items()}, recent
+
+    async def since(self, lesson: str, number: int) -> list[Record]:
+        """Events after ``number``, oldest first, at most a page of them."""
+        entries = await self.redis.xrange(key(lesson, "log"), min=f"{number + 1}-0", count=_PAGE)
+        return [_record(entry) for entry in entries]
+
+    async def numbers(self, lessons: Sequence[str]) -> list[int | None]:
+        """The last event number of each lesson; None where Redis does not have it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for lesson in lessons:
+                pipe.hget(key(lesson, "meta"), "number")
+            return [None if found is None else int(found) for found in await pipe.execute()]
+
+    async def field(self, lesson: str, path: str) -> bytes | None:
+        """One field of a lesson's state as packed."""
+        value: bytes | None = await self.redis.hget(key(lesson, "state"), path)  # type: ignore[misc]
+        return value
+
+    # --- sockets and processes ------------------------------------------------------------------
+
+    async def take_seat(self, lesson: str, participant: str, seat: str) -> None:
+        """This socket is the participant's now; every process is told. ``seat``: ``<process>/<socket>``."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key(lesson, "seats"), participant, seat)
+            pipe.expire(key(lesson, "seats"), SEATS_KEPT_S)
+            pipe.execute_command("SPUBLISH", key(lesson, "live"), f"s{participant}:{seat}")
+            await pipe.execute()
+
+    async def seats(self, lesson: str) -> dict[str, str]:
+        """Participant -> ``<process>/<socket>`` that was last theirs."""
+        found: dict[bytes, bytes] = await self.redis.hgetall(key(lesson, "seats"))  # type: ignore[misc]
+        return {participant.decode(): seat.decode() for participant, seat in found.items()}
+
+    async def announce(self, lessons: Iterable[str]) -> None:
+        """This process is alive and holds these lessons."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.set(f"zvonok:signaling:{self.process}", b"1", px=PROCESS_TTL_MS)
+            for lesson in lessons:
+                pipe.set(key(lesson, "keeper"), self.process, px=KEEPER_TTL_MS)
+            await pipe.execute()
+
+    async def withdraw(self) -> None:
+        """This process is going away."""
+        await self.redis.delete(f"zvonok:signaling:{self.process}")
+
+    async def alive(self, processes: Iterable[str]) -> frozenset[str]:
+        """Which of these processes announced themselves lately."""
+        names = sorted(set(processes))
+        if not names:
+            return frozenset()
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(f"zvonok:signaling:{name}")
+            found = await pipe.execute()
+        return frozenset(name for name, here in zip(names, found, strict=True) if here)
+
+    async def unkept(self, lessons: Sequence[str]) -> list[str]:
+        """Which of these lessons no process holds."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for lesson in lessons:
+                pipe.exists(key(lesson, "keeper"))
+            found = await pipe.execute()
+        return [lesson for lesson, kept in zip(lessons, found, strict=True) if not kept]
+
+    # --- follow --------------------------------------------------------------------------------
+
+    def start(self, hear: Callable[[Heard], None]) -> None:
+        """Begin to hear what is published about followed lessons; ``hear`` must not raise or block."""
+        self._reader = asyncio.create_task(self._read(hear), name="lesson log")
+
+    async def follow(self, lesson: str) -> None:
+        """Hear about this lesson from now on."""
+        self._following.add(lesson)
+        await self._pubsub.ssubscribe(key(lesson, "live"))
+        self._wake.set()
+
+    async def unfollow(self, lesson: str) -> None:
+        """Hear no more about this lesson."""
+        self._following.discard(lesson)
+        await self._pubsub.sunsubscribe(key(lesson, "live"))
+
+    async def close(self) -> None:
+        """Stop hearing and disconnect."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+        await self._pubsub.aclose()
+        await self.redis.aclose()
+
+    async def _read(self, hear: Callable[[Heard], None]) -> None:
+        while True:
+            if not self._following:
+                self._wake.clear()
+                await self._wake.wait()
+            try:
+                message = await self._pubsub.get_message(timeout=5.0)
+            except RedisError as error:
+                log.warning("redis: not heard, trying again", extra={"reason": type(error).__name__})
+                await asyncio.sleep(0.3)
+                continue
+            except OSError as error:
+                log.warning("redis: not heard, trying again", extra={"reason": type(error).__name__})
+                await asyncio.sleep(0.3)
+                continue
+            if message is None or message["type"] != "smessage":
+                continue
+            heard = parse_published(message["channel"], message["data"])
+            if heard is not None:
+                hear(heard)
+
+
+def parse_published(channel: bytes, data: bytes) -> Heard | None:
+    """What a message on a lesson's channel says; None for what this version does not know."""
+    lesson = channel.decode().partition("{")[2].partition("}")[0]
+    head, _, rest = data.partition(b":")
+    if head[:1] == b"e":
+        return EventHeard(lesson, Record.parse(int(head[1:]), rest))
+    if head[:1] == b"r":
+        return RestoredHeard(lesson)
+    if head[:1] == b"s":
+        return SeatHeard(lesson, head[1:].decode(), rest.decode())
+    if head[:1] == b"l":
+        return LeaseHeard(lesson)
+    return None
+
+
+def unreachable(error: BaseException) -> Refused:
+    """What a person is told while Redis is away."""
+    return Refused("internal", f"redis: {type(error).__name__}")
+
+
+def _keys(lesson: str) -> list[str]:
+    return [key(lesson, "state"), key(lesson, "log"), key(lesson, "meta")]
+
+
+def _sets(values: Mapping[str, bytes]) -> list[Any]:
+    flat: list[Any] = [len(values)]
+    for path, value in values.items():
+        flat += [path, value]
+    return flat
+
+
+def _record(entry: tuple[bytes, dict[bytes, bytes]]) -> Record:
+    identifier, values = entry
+    return Record.parse(int(identifier.partition(b"-")[0]), values[b"e"])

