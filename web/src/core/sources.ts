@@ -113,6 +113,7 @@ export class Sources {
     this.#set(source, { state: "starting", stream: null, failure: null });
     try {
       await (source === "screen" ? this.#startScreen() : this.#start(source));
+      if (!this.#tracks.has(source)) this.#set(source, OFF); // another wish came meanwhile
     } catch (error) {
       const code = error instanceof Failed ? error.code : `${source}_busy`;
       this.#wish[source] = false;
