@@ -153,11 +153,11 @@ class Signalling:
     async def _listen(
         self, application: web.Application, host: str, port: int, context: ssl.SSLContext | None
     ) -> int:
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
         site = web.SockSite(
-            runner, listening_socket(host, port), ssl_context=context, backlog=1024, shutdown_timeout=1.0
+            runner, listening_socket(host, port), ssl_context=context, backlog=1024
         )
         await site.start()
         address = runner.addresses[0]
