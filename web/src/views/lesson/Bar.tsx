@@ -92,6 +92,7 @@ export function Bar(props: Props) {
       hint={sources.screen.state === "off" ? text.bar.screenTurnOn : text.bar.screenTurnOff}
       active={sources.screen.state !== "off"}
       busy={sources.screen.state === "starting"}
+      state={sources.screen.state}
       icon={sources.screen.state === "off" ? <Screen /> : <ScreenOff />}
       onClick={() => {
         props.onSource("screen", sources.screen.state === "off");
