@@ -40,7 +40,7 @@ function serve(link: Reply, ...joins: Reply[]) {
 }
 
 function open() {
-  vi.stubGlobal("RTCPeerConnection", class {});
+  vi.stubGlobal("RTCPeerConnection", () => undefined);
   vi.stubGlobal("isSecureContext", true);
   render(
     <Language initial="en">

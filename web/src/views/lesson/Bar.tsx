@@ -101,7 +101,7 @@ export function Bar(props: Props) {
   );
 
   return (
-    <div className="bar" role="toolbar" aria-label={text.bar.label}>
+    <div className="bar" id="controls" role="group" tabIndex={-1} aria-label={text.bar.label}>
       <div className="bar-group">
         <MicrophoneButton lesson={lesson} source={sources.microphone} may={self.may.microphone} onSource={props.onSource} />
         <BarButton
@@ -124,39 +124,44 @@ export function Bar(props: Props) {
           }}
         />
         {!narrow && screenButton}
-        <BarButton
-          testId="raise-hand"
-          label={text.bar.hand}
-          hint={self.hand ? text.bar.handLower : text.bar.handRaise}
-          pressed={self.hand}
-          active={self.hand}
-          icon={<Hand />}
-          onClick={() => {
-            props.onHand(!self.hand);
-          }}
-        />
+        {!self.leads && (
+          <BarButton
+            testId="raise-hand"
+            label={text.bar.hand}
+            hint={self.hand ? text.bar.handLower : text.bar.handRaise}
+            pressed={self.hand}
+            active={self.hand}
+            icon={<Hand />}
+            onClick={() => {
+              props.onHand(!self.hand);
+            }}
+          />
+        )}
       </div>
       {narrow ? (
         <div className="bar-group">
+          {self.leads && peopleButton}
           {chatButton}
           <Popover
             label={text.bar.more}
             testId="more"
             className="bar-button"
-            face={<Face icon={<More />} label={text.bar.more} badge={self.leads && hands.length > 0 ? hands.length : null} />}
+            face={<Face icon={<More />} label={text.bar.more} />}
           >
             {(close) => (
               <div className="menu wide">
-                <MenuItem
-                  testId="people"
-                  icon={<People />}
-                  label={text.bar.peopleCount(people.length)}
-                  {...(hands.length > 0 ? { help: text.bar.peopleHands(hands.length) } : {})}
-                  onClick={() => {
-                    close();
-                    props.onPanel("people");
-                  }}
-                />
+                {!self.leads && (
+                  <MenuItem
+                    testId="people"
+                    icon={<People />}
+                    label={text.bar.peopleCount(people.length)}
+                    {...(hands.length > 0 ? { help: text.bar.peopleHands(hands.length) } : {})}
+                    onClick={() => {
+                      close();
+                      props.onPanel("people");
+                    }}
+                  />
+                )}
                 {screen && (
                   <MenuItem
                     testId="toggle-screen"
@@ -169,10 +174,15 @@ export function Bar(props: Props) {
                   />
                 )}
                 {props.onInvite !== null && (
-                  <MenuItem testId="invite" icon={<Invite />} label={text.bar.invite} onClick={() => {
-                    close();
-                    props.onInvite?.();
-                  }} />
+                  <MenuItem
+                    testId="invite"
+                    icon={<Invite />}
+                    label={text.bar.invite}
+                    onClick={() => {
+                      close();
+                      props.onInvite?.();
+                    }}
+                  />
                 )}
                 {props.fullScreen !== null && <FullScreenItem fullScreen={props.fullScreen} close={close} />}
                 <p className="menu-title">{text.layout.title}</p>
@@ -197,7 +207,12 @@ export function Bar(props: Props) {
               <div className="menu">
                 <p className="menu-title">{text.layout.title}</p>
                 <LayoutItems layout={props.layout} onLayout={props.onLayout} close={close} />
-                {props.fullScreen !== null && <FullScreenItem fullScreen={props.fullScreen} close={close} />}
+                {props.fullScreen !== null && (
+                  <>
+                    <hr className="menu-rule" />
+                    <FullScreenItem fullScreen={props.fullScreen} close={close} />
+                  </>
+                )}
               </div>
             )}
           </Popover>
@@ -294,7 +309,7 @@ function BarButton(props: {
     <button
       type="button"
       className={names.join(" ")}
-      aria-label={props.hint}
+      aria-label={withLabel(props.label, props.hint)}
       aria-pressed={props.pressed}
       aria-busy={props.busy}
       aria-disabled={props.forbidden}
@@ -306,6 +321,11 @@ function BarButton(props: {
       <Face icon={props.icon} label={props.label} badge={props.badge ?? null} />
     </button>
   );
+}
+
+/** Who controls the page by voice says what is written on a button, so its name has that in it. */
+function withLabel(label: string, hint: string): string {
+  return hint.toLocaleLowerCase().includes(label.toLocaleLowerCase()) ? hint : `${label}: ${hint}`;
 }
 
 function Face({ icon, label, badge = null }: { icon: ReactNode; label: string; badge?: number | null }) {

@@ -100,6 +100,7 @@ export function FrameButtons(props: {
   pinned: boolean;
   leads: boolean;
   onStage: boolean;
+  touched: boolean;
   onPin: (participant: string | null) => void;
   onFailed: (error: unknown) => void;
 }) {
@@ -107,7 +108,7 @@ export function FrameButtons(props: {
   const { person, pinned } = props;
   const name = fullName(person);
   return (
-    <div className="frame-buttons">
+    <div className={props.touched ? "frame-buttons touched" : "frame-buttons"}>
       <button
         type="button"
         className="frame-button"

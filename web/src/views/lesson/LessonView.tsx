@@ -33,13 +33,14 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   const [unread, setUnread] = useState(0);
   const root = useRef<HTMLDivElement>(null);
   const fullScreen = useFullScreen(root);
+  const idle = useIdle(fullScreen?.on === true);
 
   const chatShown = panel === "chat";
   const onChat = useCallback(() => {
     if (!chatShown) setUnread((before) => before + 1);
   }, [chatShown]);
   const notices = useNotices(lesson, text, chatShown, onChat);
-  const { failed, say } = notices;
+  const { failed, say, warn } = notices;
   const talking = useTalkKey(lesson, failed);
 
   const showPanel = (next: Panel) => {
@@ -47,6 +48,10 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
     if (next === "chat") setUnread(0);
   };
   const setSource = (source: "microphone" | "camera" | "screen", on: boolean) => {
+    if (on && !self.may[source]) {
+      warn(text.bar[`${source}Forbidden`]);
+      return;
+    }
     if (source !== "screen") {
       const { announce } = text;
       if (source === "microphone") say(on ? announce.microphoneOn : announce.microphoneOff);
@@ -71,12 +76,16 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
       className={panel === null ? "lesson" : "lesson with-panel"}
       data-testid="lesson"
       data-full-screen={fullScreen?.on === true}
+      data-idle={idle}
       // A clicked button gives the focus back, so that the space bar is for talking and not for pressing it again.
       // Presses by keyboard (detail 0) keep it.
       onClickCapture={(event) => {
         if (event.detail > 0 && event.target instanceof Element) blurLater(event.target);
       }}
     >
+      <a className="skip" href="#controls">
+        {text.common.skipToControls}
+      </a>
       <header className="lesson-title">
         <h1>{rules?.title ?? ""}</h1>
         {rules !== null && <p>{[rules.subject, text.common.grade(rules.grade)].join(" · ")}</p>}
@@ -235,4 +244,31 @@ function useFullScreen(root: React.RefObject<HTMLElement | null>): { on: boolean
       else document.exitFullscreen().catch(() => undefined);
     },
   };
+}
+
+const IDLE_MS = 3500;
+
+/** Nobody has moved, touched or pressed anything for a while; followed only while it matters. */
+function useIdle(watched: boolean): boolean {
+  const [idle, setIdle] = useState(false);
+  useEffect(() => {
+    if (!watched) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const moved = () => {
+      setIdle(false);
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        setIdle(true);
+      }, IDLE_MS);
+    };
+    moved();
+    const events = ["pointermove", "pointerdown", "keydown"] as const;
+    for (const event of events) window.addEventListener(event, moved);
+    return () => {
+      clearTimeout(timer);
+      for (const event of events) window.removeEventListener(event, moved);
+      setIdle(false);
+    };
+  }, [watched]);
+  return idle;
 }

@@ -44,7 +44,7 @@ export function PersonMenu({ lesson, person, onStage, className, testId, onFaile
               <MenuItem
                 testId={`lower-${id}`}
                 icon={<Hand />}
-                label={text.people.lower(name)}
+                label={text.people.lowerHand}
                 onClick={run(close, () => lesson.lowerHand(id))}
               />
             )}

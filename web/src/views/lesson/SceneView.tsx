@@ -29,6 +29,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const connected = useReadable(lesson.connection).media === "connected";
   const camera = useReadable(lesson.sources).camera;
   const [wantedPage, setWantedPage] = useState(0);
+  const [touched, setTouched] = useState<string | null>(null);
 
   const byId = useMemo(() => new Map(people.map((person) => [person.id, person])), [people]);
   const me = byId.get(self.id) ?? null;
@@ -76,6 +77,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
       pinned={picture.pin === person.id}
       leads={self.leads}
       onStage={rules?.stage === person.id}
+      touched={touched === person.id}
       onPin={onPin}
       onFailed={onFailed}
     />
@@ -84,7 +86,21 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
 
   return (
     <div className="scene-box">
-      <div ref={box} className="scene" role="region" aria-label={text.lesson.area} data-testid="scene" data-layout={effective}>
+      <div
+        ref={box}
+        className="scene"
+        role="region"
+        aria-label={text.lesson.area}
+        data-testid="scene"
+        data-layout={effective}
+        // A finger cannot hover: a touched picture shows its buttons until another is touched.
+        onPointerUp={(event) => {
+          if (event.pointerType !== "touch" || !(event.target instanceof Element)) return;
+          if (event.target.closest("button") !== null) return;
+          const of = event.target.closest<HTMLElement>(".frame")?.dataset["participant"] ?? null;
+          setTouched(of === touched ? null : of);
+        }}
+      >
         <Frame
           rect={places.stage}
           kind="stage"

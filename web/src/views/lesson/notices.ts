@@ -20,8 +20,18 @@ const LONG_MS = 12_000;
 const MOST = 4;
 
 /** The banner of a notice, or null when it is only spoken or shown elsewhere. */
-export function bannerOf(notice: Notice, text: Dictionary, nameOf: (participant: string) => string): Banner | null {
+export function bannerOf(
+  notice: Notice,
+  text: Dictionary,
+  leads: boolean,
+  nameOf: (participant: string) => string,
+): Banner | null {
   switch (notice.kind) {
+    case "hand_up": {
+      if (!leads) return null;
+      const sentence = text.announce.hand(notice.name);
+      return { key: `hand-${notice.participant}`, tone: "calm", sentence, action: null, forMs: SHORT_MS };
+    }
     case "muted": {
       const by = notice.by === null ? "" : nameOf(notice.by);
       const sentence: Record<SourceName, string> = {
@@ -84,6 +94,8 @@ export interface Notices {
   /** Shows why something was not done. */
   failed: (error: unknown) => void;
   say: (sentence: string) => void;
+  /** Shows a sentence of a view's own for a while. */
+  warn: (sentence: string) => void;
 }
 
 /** Collects what happened into banners and speech; the oldest banner gives way. */
@@ -122,7 +134,7 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
   useEffect(
     () =>
       lesson.onNotice((notice) => {
-        const banner = bannerOf(notice, text, (participant) => lesson.nameOf(participant));
+        const banner = bannerOf(notice, text, lesson.self.get().leads, (id) => lesson.nameOf(id));
         if (banner !== null) show(banner);
         const sentence = spokenOf(notice, text, chatShown);
         if (sentence !== "") setSpoken(sentence);
@@ -146,5 +158,12 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
     [text, show],
   );
 
-  return { banners, spoken, close, failed, say: setSpoken };
+  const warn = useCallback(
+    (sentence: string) => {
+      show({ key: "failed", tone: "warn", sentence, action: null, forMs: LONG_MS });
+    },
+    [show],
+  );
+
+  return { banners, spoken, close, failed, say: setSpoken, warn };
 }
