@@ -144,6 +144,10 @@ class Server:
         samples = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in samples}
 
+    async def metric(self, name: str) -> float:
+        """One metric, summed over its labels."""
+        return sum(value for sample, value in (await self.metrics()).items() if sample.split("{")[0] == name)
+
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)

@@ -10,6 +10,8 @@ from tests.browser.person import Person, eventually
 STAGE: Final = 0
 STAGE_SOUND: Final = 1
 SCREEN: Final = 2
+SCREEN_SOUND: Final = 3
+LOUD: Final = (5, 6, 7)
 FIRST_TILE: Final = 8
 CLICK_MS: Final = 10_000
 
@@ -28,8 +30,8 @@ class Links:
 
 
 async def click(person: Person, mark: str) -> None:
-    """Press what carries this mark."""
-    await person.page.locator(by(mark)).first.click(timeout=CLICK_MS)
+    """Press what carries this mark and is to be seen."""
+    await person.page.locator(f"{by(mark)}:visible").first.click(timeout=CLICK_MS)
 
 
 async def sign_in(person: Person, teacher_link: str) -> None:
@@ -108,6 +110,29 @@ async def turn(person: Person, source: str, *, on: bool) -> None:
     )
 
 
+async def layout(person: Person, name: str) -> None:
+    """Choose how pictures are arranged: gallery, speaker or focus."""
+    await click(person, "layout")
+    await click(person, f"layout-{name}")
+    await person.page.wait_for_selector(f"{by('scene')}[data-layout={name}]", timeout=CLICK_MS)
+
+
+async def menu(person: Person, participant: str, item: str) -> None:
+    """Do something with somebody by their menu in the list of people."""
+    if not await person.page.locator(by("people-panel")).is_visible():
+        await click(person, "people")
+    await click(person, f"person-menu-{participant}")
+    await click(person, f"{item}-{participant}")
+
+
+async def say(person: Person, text: str) -> None:
+    """Write to the class."""
+    if not await person.page.locator(by("chat-panel")).is_visible():
+        await click(person, "chat")
+    await person.page.fill(by("chat-input"), text)
+    await click(person, "chat-send")
+
+
 async def own_id(person: Person) -> str:
     """This person's id in the lesson."""
     mark = await person.page.locator(f"section:has({by('own-video')})").get_attribute("data-testid")
@@ -115,9 +140,9 @@ async def own_id(person: Person) -> str:
 
 
 async def slot_of(person: Person, participant: str) -> int | None:
-    """The tile slot in which this person draws somebody, None when they are in none."""
+    """The slot (stage or tile) in which this person draws somebody's camera, None when there is none."""
     mark = await person.do(
         "(css) => document.querySelector(css)?.dataset.testid",
-        f"{by(f'tile-{participant}')} video[data-testid^=slot-]",
+        f'section[data-participant="{participant}"]:not([hidden], {by("screen")}) video[data-testid^=slot-]',
     )
     return int(mark.removeprefix("slot-")) if mark else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+from PIL import Image
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
 from config.setup.browser import sandbox_arguments
@@ -146,6 +149,33 @@ class Person:
             f"{self.name}: {frames} frames of {who} in {name}",
             limit_s=limit_s,
         )
+
+    async def listen(self, name: str, slot: int) -> None:
+        """Begin to listen to the sound of a slot."""
+        await self.do("(name, slot) => zvonokReader.listen(name, zvonokReader.slot(slot).track)", name, slot)
+
+    async def hear(self, name: str, tone_hz: float, *, limit_s: float = 15) -> None:
+        """Wait until this tone is the strongest in what is listened to under this name."""
+        await eventually(
+            lambda: self.do("(name) => zvonokReader.tone(name).hz", name),
+            lambda hz: abs(hz - tone_hz) < 10,
+            f"{self.name}: a tone of {tone_hz} Hz in {name}",
+            limit_s=limit_s,
+        )
+
+    async def video_frame(self, selector: str) -> Image.Image:
+        """What a <video> shows, in the size in which it came."""
+        data = await self.do(
+            """(css) => {
+                const video = document.querySelector(css);
+                const canvas = document.createElement("canvas");
+                [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+                canvas.getContext("2d").drawImage(video, 0, 0);
+                return canvas.toDataURL("image/png");
+            }""",
+            selector,
+        )
+        return Image.open(io.BytesIO(base64.b64decode(data.split(",", 1)[1])))
 
     async def counts(self) -> list[dict[str, int]]:
         """For each connection that the page made: how often it described itself and its peer."""

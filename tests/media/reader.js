@@ -219,6 +219,11 @@
       eyes.clear();
       ears.clear();
     },
+    // The running connection's sender of a send section (microphone, camera, screen, screen sound).
+    sent(index) {
+      const live = connections.filter((each) => each.connectionState !== "closed").at(-1);
+      return live?.getTransceivers().filter((each) => each.direction === "sendonly")[index]?.sender ?? null;
+    },
     // The running connection's receiver of a slot (receive sections in slot order).
     slot(index) {
       const live = connections.filter((each) => each.connectionState !== "closed").at(-1);
