@@ -15,7 +15,7 @@ Status = Callable[[], Mapping[str, Any]]
 
 
 def application(health: Health, status: Status) -> web.Application:
-    """``health`` gives what is wrong by part (empty: all well); ``status`` figures for people and programs."""
+    """``health`` gives what is wrong by part (empty: all well); ``status`` figures for all."""
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -40,7 +40,8 @@ def application(health: Health, status: Status) -> web.Application:
 
 def _table(figures: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(json.dumps(value))}</td></tr>" for name, value in figures.items()
+        f"<tr><th>{escape(name)}</th><td>{escape(json.dumps(value))}</td></tr>"
+        for name, value in figures.items()
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">'

@@ -1,4 +1,4 @@
-"""The door: teachers sign in and make lessons, people with a link get tickets. What HTTP asks, without HTTP."""
+"""The door: teachers sign in and make lessons, people with a link get tickets. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Signing keys: of tickets, of cookies and one-time keys; ``people`` makes participant ids and is never changed."""
+    """Signing keys: of tickets; of cookies and one-time keys. ``people`` makes participant ids, for ever."""
 
     tickets: KeyRing
     cookies: KeyRing

@@ -13,6 +13,7 @@ import ssl
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import uvloop
@@ -28,9 +29,9 @@ from signaling.http import Door
 from signaling.lessons import Lessons
 from signaling.live import Limits
 from signaling.log import Clock, LessonLog, LogUnreachable, connect
-from signaling.media import Workers
 from signaling.placement import Placement
 from signaling.tickets import KeyRing
+from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +54,23 @@ class Signalling:
         self._now_ms = now_ms
         self._started_at_ms = now_ms()
         self._redis_ok = True
-        self._runners: list[web.AppRunner] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = AsyncExitStack()
 
     async def start(self) -> None:
-        """Open SQL, reach Redis, listen. Raises OSError, LogUnreachable, SQLAlchemyError, ValueError."""
-        settings = self._settings
+        """Open SQL, reach Redis, listen. Raises OSError, LogUnreachable, SQLAlchemyError, ValueError; then
+        everything is closed again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Tell clients to come back, stop listening, copy the rest, disconnect. Idempotent."""
+        await self._closing.aclose()
+
+    async def _start(self) -> None:
+        settings, closing = self._settings, self._closing
         for name in ("ticket.key", "cookie.key", "people.key"):
             settings.paths.secret(name)
         self.keys = Keys(
@@ -68,11 +80,15 @@ class Signalling:
         )
         keep_s = settings.lesson.keep_state_h * 3600
         self.catalog = await Catalog.open(settings.sql.url)
+        closing.push_async_callback(self.catalog.close)
         redis = connect(settings.redis.url)
         self.log = LessonLog(redis, keep_s, self._now_ms, self.process)
+        closing.push_async_callback(self.log.close)
         await self.log.ping()
         self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"))
+        closing.push_async_callback(self.workers.close)
         self.archive = Archive(self.catalog, self.log, self._now_ms)
+        closing.push_async_callback(self._copy_rest)
         limits = Limits(
             max_people=settings.lesson.max_people,
             without_teacher_ends_ms=settings.lesson.without_teacher_ends_s * 1000,
@@ -86,40 +102,32 @@ class Signalling:
             settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
             lambda: self.door.origin, self._now_ms,
         )  # fmt: skip
+        closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        self._tasks = [
-            asyncio.create_task(self.archive.run(), name="archive"),
-            asyncio.create_task(self._watch_redis(), name="redis watch"),
-        ]
-        context = tls_context(settings)
-        self.port = await self._listen(
-            self.door.application, settings.server.host, settings.server.port, context
-        )
+        for work in (self.archive.run(), self._watch_redis()):
+            closing.push_async_callback(_stop, asyncio.create_task(work))
+        server = settings.server
+        self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
         self.door.bound(self.port)
         self.admin_port = await self._listen(
             admin.application(self.health, self.status), settings.admin.host, settings.admin.port, None
         )
+        closing.push_async_callback(self._say_goodbye)
 
-    async def close(self) -> None:
-        """Tell clients to come back, stop listening, copy the rest, disconnect. Idempotent."""
+    async def _say_goodbye(self) -> None:
+        """Every client is told to come back, and gets a moment to hear it."""
         self.door.close_sockets()
-        await self.lessons.close()
-        deadline = time.monotonic() + CLOSE_CLIENTS_S
-        while self.door.sockets and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSE_CLIENTS_S):
+                await self.door.emptied()
+        except TimeoutError:
+            log.warning("clients left hanging", extra={"sockets": self.door.sockets})
+
+    async def _copy_rest(self) -> None:
         try:
             await self.archive.flush()
         except Exception:
             log.exception("events not copied at the end; the log still has them")
-        await self.workers.close()
-        await self.log.close()
-        await self.catalog.close()
 
     def health(self) -> Mapping[str, str]:
         """What is wrong, by part."""
@@ -155,22 +163,25 @@ class Signalling:
     ) -> int:
         runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
-        self._runners.append(runner)
-        site = web.SockSite(
-            runner, listening_socket(host, port), ssl_context=context, backlog=1024
-        )
+        self._closing.push_async_callback(runner.cleanup)
+        site = web.SockSite(runner, listening_socket(host, port), ssl_context=context, backlog=1024)
         await site.start()
         address = runner.addresses[0]
         return int(address[1])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A TCP listener; ``::`` takes IPv4 too, and is every IPv4 address where there is no IPv6. Raises OSError."""
+    """A TCP listener; ``::`` takes IPv4 too, or is ``0.0.0.0`` where there is no IPv6. Raises OSError."""
     if host == "::" and socket.has_dualstack_ipv6():
         return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
     if host == "::":
         host = "0.0.0.0"  # noqa: S104 - what the setting asks for
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

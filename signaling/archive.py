@@ -77,7 +77,8 @@ class Archive:
                     if changed is not None:
                         touched[lesson] = fields.typed(fields.LESSON, changed)
                     if event.kind == "ended":
-                        await self._finish(lesson, event, touched.pop(lesson, None))
+                        touched.pop(lesson, None)
+                        await self._finish(lesson, event)
                 metrics.archived.inc(len(batch))
                 metrics.archive_waiting.set(len(self._waiting))
             for lesson, field in touched.items():
@@ -108,7 +109,7 @@ class Archive:
             self._rolls.pop(lesson, None)
             self._copied.pop(lesson, None)
 
-    async def _finish(self, lesson: str, event: Record, field: LessonField | None) -> None:
+    async def _finish(self, lesson: str, event: Record) -> None:
         await self._catalog.set_state(lesson, "ended", event.at_ms)
         await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(event.at_ms))
 
@@ -119,7 +120,7 @@ class Archive:
         return roll
 
     async def _fill_gaps(self, batch: list[tuple[str, Record]]) -> None:
-        """Events that no process noted (all were away) are still in the log: fetch them before their successors."""
+        """Events that no process noted (all were away) are still in the log: fetched before later ones."""
         first: dict[str, int] = {}
         for lesson, event in batch:
             first.setdefault(lesson, event.number)

@@ -88,7 +88,7 @@ class Roll:
 
 
 def as_csv(attendance: Attendance) -> str:
-    """RFC 4180 with a header line; times as ISO 8601 in UTC; nothing that a spreadsheet takes for a formula."""
+    """RFC 4180 with a header line; times in ISO 8601, UTC; nothing a spreadsheet takes for a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["name", "role", "first_in", "last_out", "present_min", "stays"])

@@ -13,8 +13,8 @@ _POLICY: Final = ", ".join(
             "speaker-selection", "clipboard-write", "picture-in-picture",
         )),
         *(f"{feature}=()" for feature in (
-            "accelerometer", "geolocation", "gyroscope", "hid", "magnetometer", "midi", "payment", "serial", "usb",
-            "xr-spatial-tracking", "browsing-topics",
+            "accelerometer", "geolocation", "gyroscope", "hid", "magnetometer", "midi", "payment", "serial",
+            "usb", "xr-spatial-tracking", "browsing-topics",
         )),
     ]
 )  # fmt: skip

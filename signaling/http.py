@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import re
@@ -101,6 +102,8 @@ class Door:
         self._numbers = count(1)
         self._headers: dict[str, str] = {}
         self._origins: frozenset[str] = frozenset()
+        self._closing = False
+        self._empty = asyncio.Event()
         self.origin = ""
         self.bound(settings.server.port)
         self.application = self._make()
@@ -120,9 +123,16 @@ class Door:
         return len(self._sockets)
 
     def close_sockets(self) -> None:
-        """Tell everybody to come back: this process is going away."""
+        """Tell everybody to come back: this process is going away; nobody new comes in."""
+        self._closing = True
+        if not self._sockets:
+            self._empty.set()
         for socket in list(self._sockets):
             socket.close("shutting_down", retry=True)
+
+    async def emptied(self) -> None:
+        """After ``close_sockets``: the last client is gone."""
+        await self._empty.wait()
 
     def _make(self) -> web.Application:
         app = web.Application(middlewares=[self._contain], client_max_size=MAX_BODY_BYTES)
@@ -240,9 +250,7 @@ class Door:
         return _json(await self._admission().new_lesson(browser, body))
 
     async def _attendance(self, request: web.Request) -> web.Response:
-        return _json(
-            await self._admission().attendance(self._browser(request), request.match_info["lesson"])
-        )
+        return _json(await self._admission().attendance(self._browser(request), request.match_info["lesson"]))
 
     async def _attendance_csv(self, request: web.Request) -> web.Response:
         found = await self._admission().attendance(self._browser(request), request.match_info["lesson"])
@@ -281,6 +289,8 @@ class Door:
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
         self._check_origin(request)
+        if self._closing:
+            raise Refused("internal", "closing")
         self._limits.take(self._limits.sockets, self._address(request))
         response = web.WebSocketResponse(
             max_msg_size=MAX_FRAME_BYTES, compress=False, heartbeat=HEARTBEAT_S, timeout=2.0
@@ -295,6 +305,8 @@ class Door:
             await socket.run()
         finally:
             self._sockets.discard(socket)
+            if self._closing and not self._sockets:
+                self._empty.set()
         return response
 
     # --- pages -------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from signaling.log import (
     RestoredHeard,
     SeatHeard,
 )
-from signaling.media import Workers
+from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +81,7 @@ class Lessons:
                 known = self._live.get(lesson)
                 if known is not None:
                     return known
-                live = LiveLesson(
-                    lesson, self._log, self._archive, self._workers, self._limits, self._now_ms
-                )
+                live = LiveLesson(lesson, self._log, self._archive, self._workers, self._limits, self._now_ms)
                 self._live[lesson] = live
                 try:
                     await live.open()

@@ -6,28 +6,26 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from sfu.model import Refused, Role
-from signaling import metrics, wire
+from signaling import wire
 from signaling.codec import encode
+from signaling.follower import Decision, Follower, Keeper
 from signaling.lesson import ending, fields, presence
-from signaling.lesson.change import Actor, Change, Moment
-from signaling.log import Absent, Clock, Conflict, LessonLog, LogUnreachable
-from signaling.media import LessonMedia, Workers
-from signaling.replica import RESTORE_GAP, Encoded, Record, Replica, View, record
+from signaling.lesson.change import Actor, Moment
+from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.media import LessonMedia
+from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
+from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
-TRIES: Final = 10
-UNREACHABLE_TRIES: Final = 8
-UNREACHABLE_WAIT_S: Final = 0.25
 MOVED_SPREAD_MS: Final = 1500
-
-Decision = Callable[[Mapping[str, Any]], Change | None]
 
 
 class Client(Protocol):
@@ -46,15 +44,6 @@ class Client(Protocol):
 
     def close(self, code: str, *, retry: bool = False) -> None:
         """Say ``closed`` and end the socket."""
-
-
-class Keeper(Protocol):
-    """What copies events to SQL and gives back a lesson that Redis lost."""
-
-    def note(self, lesson: str, event: Record) -> None: ...
-
-    async def recall(self, lesson: str) -> tuple[int, dict[str, bytes]] | None:
-        """Number and state of a lesson as SQL has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +72,16 @@ class LiveLesson:
         now_ms: Clock,
     ) -> None:
         self.lesson = lesson
-        self.replica = Replica()
         self.clients: dict[str, Client] = {}
         self.lobby: dict[str, Client] = {}
         self._log = lesson_log
-        self._keeper = keeper
         self._limits = limits
         self._now_ms = now_ms
-        self._lock = asyncio.Lock()
-        self._catching_up = asyncio.Lock()
+        self._follower = Follower(
+            lesson, lesson_log, keeper, now_ms, self._happened, self._replaced, self._retake_seats
+        )
         self._graces: dict[str, int] = {}
         self._entering: dict[str, str] = {}
-        self._resuming: dict[str, wire.Hello] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._admitting = False
         self.closed = False
@@ -102,6 +89,11 @@ class LiveLesson:
         self.media = LessonMedia(lesson, self, workers, self.spawn)
 
     # --- as its media sees it --------------------------------------------------------------------
+
+    @property
+    def replica(self) -> Replica:
+        """The lesson's state with its last events."""
+        return self._follower.replica
 
     @property
     def number(self) -> int:
@@ -138,46 +130,7 @@ class LiveLesson:
 
     async def open(self) -> None:
         """Follow the log and take over its state; raises Refused ``not_found``, LogUnreachable."""
-        await self._log.follow(self.lesson)
-        await self._load()
-
-    async def _load(self) -> None:
-        loaded = await self._log.load(self.lesson)
-        if loaded is None:
-            await self._restore()
-            return
-        number, raw, recent = loaded
-        self.replica.reset(number, raw, recent)
-
-    async def _restore(self) -> None:
-        """Redis does not have the lesson: write it from memory, or from SQL."""
-        number, raw = self.replica.number, dict(self.replica.raw)
-        recalled = await self._keeper.recall(self.lesson)
-        if recalled is not None and recalled[0] > number:
-            number, raw = recalled
-        if number == 0:
-            raise Refused("not_found")
-        in_force = await self._log.restore(self.lesson, number + RESTORE_GAP, raw)
-        log.warning(
-            "lesson restored", extra={"lesson": self.lesson, "number": number, "in_force": in_force}
-        )
-        metrics.restored.inc()
-        if fields.typed("lesson", _lesson_of(raw)).state != "ended":
-            await self._log.set_live(self.lesson, live=True)
-        for client in (*self.clients.values(), *self.lobby.values()):
-            await self._log.take_seat(self.lesson, client.participant, client.seat)
-        loaded = await self._log.load(self.lesson)
-        if loaded is None:
-            raise Refused("internal", "restored state is gone")
-        self._adopt(*loaded)
-
-    def _adopt(self, number: int, raw: dict[str, bytes], recent: list[Record]) -> None:
-        """A state that does not follow from the one before: every client gets it whole."""
-        self.replica.reset(number, raw, recent)
-        for client in list(self.clients.values()):
-            self._welcome(client, None)
-        self.media.resend()
-        self._settle()
+        await self._follower.open()
 
     async def close(self) -> None:
         """Hold the lesson no longer. Clients are the caller's to close."""
@@ -186,10 +139,7 @@ class LiveLesson:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            await self._log.unfollow(self.lesson)
-        except LogUnreachable:
-            pass
+        await self._follower.close()
 
     @property
     def needed(self) -> bool:
@@ -221,82 +171,40 @@ class LiveLesson:
         return Moment(self._now_ms(), secrets.token_hex(4))
 
     async def execute(self, decision: Decision, by: str | None) -> int:
-        """Decide on the present state, append, apply; decide again when somebody was faster."""
-        async with self._lock:
-            unreachable = 0
-            for _ in range(TRIES + UNREACHABLE_TRIES):
-                change = decision(self.replica.state)
-                if change is None:
-                    return 0
-                event = record(change, self._now_ms(), by)
-                try:
-                    number = await self._log.append(self.lesson, event, change, self.replica.raw)
-                except Conflict:
-                    metrics.conflicts.inc()
-                    await self._reach(self.catch_up)
-                    continue
-                except Absent:
-                    await self._reach(self._restore)
-                    continue
-                except LogUnreachable as error:
-                    unreachable += 1
-                    if unreachable > UNREACHABLE_TRIES:
-                        raise Refused("internal", f"redis: {type(error).__name__}") from None
-                    await asyncio.sleep(UNREACHABLE_WAIT_S * unreachable)
-                    await self._reach(self.catch_up, quiet=True)
-                    continue
-                metrics.events.labels(event.kind).inc()
-                if not self._apply(
-                    Record(number, event.kind, event.at_ms, event.by, event.set, event.delete)
-                ):
-                    await self._reach(self.catch_up, quiet=True)
-                return number
-            raise Refused("internal", "no try succeeded")
-
-    async def _reach(self, work: Callable[[], Coroutine[Any, Any, None]], *, quiet: bool = False) -> None:
-        try:
-            await work()
-        except LogUnreachable as error:
-            if not quiet:
-                raise Refused("internal", f"redis: {type(error).__name__}") from None
+        """As Follower.execute."""
+        return await self._follower.execute(decision, by)
 
     def hear(self, event: Record) -> None:
         """An event as it was published; a gap before it is filled from the log."""
-        if event.number > self.replica.number and not self._apply(event):
-            self.spawn(self._reach(self.catch_up, quiet=True))
+        if not self._follower.hear(event):
+            self.spawn(self.catch_up())
 
     async def catch_up(self) -> None:
-        """Apply everything the log has and we have not; raises LogUnreachable, Refused."""
-        async with self._catching_up:
-            while True:
-                behind = self.replica.number
-                for event in await self._log.since(self.lesson, behind):
-                    if event.number > self.replica.number and not self._apply(event):
-                        break
-                if self.replica.number == behind:
-                    break
-            in_force = (await self._log.numbers([self.lesson]))[0]
-            if in_force is None:
-                await self._restore()
-            elif in_force != self.replica.number:
-                loaded = await self._log.load(self.lesson)
-                if loaded is not None and loaded[0] != self.replica.number:
-                    self._adopt(*loaded)
+        """Apply what was missed; tried again by the next sync when Redis is away. Raises Refused."""
+        try:
+            await self._follower.catch_up()
+        except LogUnreachable as error:
+            log.warning("redis: not read", extra={"lesson": self.lesson, "reason": type(error).__name__})
 
-    def _apply(self, event: Record) -> bool:
-        before = self.replica.state.get(fields.LESSON)
-        if not self.replica.apply(event):
-            return event.number <= self.replica.number
-        self._keeper.note(self.lesson, event)
+    def _happened(self, event: Record) -> None:
         encoded = Encoded(event)
         for client in list(self.clients.values()):
             client.send(encoded.for_view(client.view))
         self.media.changed(event)
         self._settle()
-        after = self.replica.state.get(fields.LESSON)
-        if event.kind in ("opened", "ended") or (before != after and event.kind == "teacher_in"):
+        if event.kind in ("opened", "teacher_in", "ended"):
             self.spawn(self._mark_live(live=event.kind != "ended"))
-        return True
+
+    def _replaced(self) -> None:
+        """A state that does not follow from the one before: every client gets it whole."""
+        for client in list(self.clients.values()):
+            self._welcome(client, None)
+        self.media.resend()
+        self._settle()
+
+    async def _retake_seats(self) -> None:
+        for client in (*self.clients.values(), *self.lobby.values()):
+            await self._log.take_seat(self.lesson, client.participant, client.seat)
 
     async def _mark_live(self, *, live: bool) -> None:
         try:
@@ -339,7 +247,7 @@ class LiveLesson:
     async def _admit_all(self) -> None:
         try:
             for participant in list(self.lobby):
-                await self.execute(lambda state, who=participant: presence.admit(state, who), None)
+                await self.execute(partial(presence.admit, participant=participant), None)
         finally:
             self._admitting = False
 
@@ -358,7 +266,10 @@ class LiveLesson:
         self._entering[who] = client.seat
         try:
             self._take_over(who, client)
-            await self._reach(lambda: self._log.take_seat(self.lesson, who, client.seat))
+            try:
+                await self._log.take_seat(self.lesson, who, client.seat)
+            except LogUnreachable as error:
+                raise Refused("internal", f"redis: {type(error).__name__}") from None
             moment = self.moment()
             await self.execute(
                 lambda state: presence.enter(state, actor, name, self._limits.max_people, moment), who
@@ -430,9 +341,7 @@ class LiveLesson:
         self._graces.pop(participant, None)
         moment = self.moment()
         ends_ms = self._limits.without_teacher_ends_ms
-        await self.execute(
-            lambda state: presence.leave(state, participant, ends_ms, moment), participant
-        )
+        await self.execute(lambda state: presence.leave(state, participant, ends_ms, moment), participant)
 
     def _welcome(self, client: Client, hello: wire.Hello | None) -> None:
         events: tuple[wire.Event, ...] | None = None
@@ -514,13 +423,14 @@ class LiveLesson:
         for client in list(self.clients.values()):
             person = state.get(fields.person(client.participant))
             if person is not None and not person.here:
-                actor, name, moment = Actor(client.participant, client.role), person.name, self.moment()
-                await self.execute(
-                    lambda now, a=actor, n=name, m=moment: presence.enter(
-                        now, a, n, self._limits.max_people, m
-                    ),
-                    client.participant,
+                again = partial(
+                    presence.enter,
+                    actor=Actor(client.participant, client.role),
+                    name=person.name,
+                    max_people=self._limits.max_people,
+                    moment=self.moment(),
                 )
+                await self.execute(again, client.participant)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run in the background; a fault is logged once with the lesson's id."""
@@ -540,9 +450,3 @@ class LiveLesson:
             log.info("background work refused", extra={"lesson": self.lesson, "code": error.code})
         elif error is not None:
             log.error("background work failed", extra={"lesson": self.lesson}, exc_info=error)
-
-
-def _lesson_of(raw: Mapping[str, bytes]) -> Any:
-    from signaling.codec import unpack
-
-    return unpack(raw[fields.LESSON])

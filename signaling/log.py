@@ -39,16 +39,20 @@ LogUnreachable = (RedisConnectionError, RedisTimeoutError, OSError)
 """What is raised while Redis cannot be reached; the outcome of the command is then unknown."""
 
 
-def connect(url: str) -> Redis:
+Client = Any
+"""redis-py's Redis; its own types are unions over every way of decoding."""
+
+
+def connect(url: str) -> Client:
     """A client whose commands fail within seconds rather than hang."""
     return Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0, health_check_interval=15)
 
 
-class Conflict(Exception):  # noqa: N818 - a result, not a fault
+class Conflict(Exception):
     """Somebody else changed what the change rests on: read again, decide again."""
 
 
-class Absent(Exception):  # noqa: N818
+class Absent(Exception):
     """Redis does not know the lesson (any more)."""
 
 
@@ -94,7 +98,7 @@ def key(lesson: str, part: str) -> str:
 class LessonLog:
     """All lessons' logs. One instance a process; ``close`` at the end."""
 
-    def __init__(self, redis: Redis, keep_s: int, now_ms: Clock, process: str) -> None:
+    def __init__(self, redis: Client, keep_s: int, now_ms: Clock, process: str) -> None:
         """``process``: this process's id, in seats and announcements."""
         self.redis = redis
         self.process = process
@@ -137,7 +141,7 @@ class LessonLog:
 
     async def ping(self) -> None:
         """Raises LogUnreachable."""
-        await self.redis.ping()  # type: ignore[misc]
+        await self.redis.ping()
 
     async def restore(self, lesson: str, number: int, raw: Mapping[str, bytes]) -> int:
         """Write a lesson that Redis does not have; the number in force afterwards."""
@@ -183,7 +187,7 @@ class LessonLog:
 
     async def field(self, lesson: str, path: str) -> bytes | None:
         """One field of a lesson's state as packed."""
-        value: bytes | None = await self.redis.hget(key(lesson, "state"), path)  # type: ignore[misc]
+        value: bytes | None = await self.redis.hget(key(lesson, "state"), path)
         return value
 
     # --- sockets and processes ------------------------------------------------------------------
@@ -198,7 +202,7 @@ class LessonLog:
 
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""
-        found: dict[bytes, bytes] = await self.redis.hgetall(key(lesson, "seats"))  # type: ignore[misc]
+        found: dict[bytes, bytes] = await self.redis.hgetall(key(lesson, "seats"))
         return {participant.decode(): seat.decode() for participant, seat in found.items()}
 
     async def announce(self, lessons: Iterable[str]) -> None:

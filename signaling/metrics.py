@@ -30,7 +30,9 @@ worker_lessons = Gauge("zvonok_worker_lessons", "Lessons on a worker", ["worker"
 worker_transports = Gauge("zvonok_worker_transports", "Media connections of a worker", ["worker"])
 worker_cpu = Gauge("zvonok_worker_cpu_cores", "Cores used by a worker", ["worker"])
 worker_datagrams = Gauge("zvonok_worker_datagrams", "Datagrams of a worker so far", ["worker", "direction"])
-worker_forwarded = Gauge("zvonok_worker_packets_forwarded", "RTP packets sent through slots so far", ["worker"])
+worker_forwarded = Gauge(
+    "zvonok_worker_packets_forwarded", "RTP packets sent through slots so far", ["worker"]
+)
 worker_dropped = Gauge("zvonok_worker_dropped", "Packets that went no further so far", ["worker", "reason"])
 
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from sfu.model import ParseError
 from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, unpack, worker_key
-from signaling.log import key
+from signaling.log import Client, key
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ def choose(workers: Iterable[WorkerRecord], avoid: Collection[str] = ()) -> Work
 class Placement:
     """Leases and registry. Redis errors go through as they are."""
 
-    def __init__(self, redis: Redis, keep_s: int) -> None:
+    def __init__(self, redis: Client, keep_s: int) -> None:
         self._redis = redis
         self._keep_s = keep_s
         self._script = redis.register_script(_SCRIPT)
@@ -68,11 +66,11 @@ class Placement:
 
     async def lease(self, lesson: str) -> Lease | None:
         """The lease in force, None when the lesson was never placed."""
-        worker, epoch = await self._redis.hmget(key(lesson, "lease"), ["worker", "epoch"])  # type: ignore[misc]
+        worker, epoch = await self._redis.hmget(key(lesson, "lease"), ["worker", "epoch"])
         return None if worker is None or epoch is None else Lease(worker.decode(), int(epoch))
 
     async def place(self, lesson: str, worker: str, believed_epoch: int, highest_epoch: int) -> Lease:
-        """Lease the lesson to ``worker`` if ``believed_epoch`` still is in force; the lease in force after."""
+        """Lease the lesson to ``worker`` if ``believed_epoch`` is still in force; the lease in force."""
         answer: Any = await self._script(
             keys=[key(lesson, "lease")],
             args=[believed_epoch, worker, highest_epoch, self._keep_s, key(lesson, "live")],

@@ -68,9 +68,7 @@ def decide(state: State, actor: Actor, message: Any, moment: Moment) -> Change |
     change = rule(state, actor, message, moment)
     if change is None:
         return None
-    return Change(
-        change.kind, change.set, change.delete, change.expect | {fields.person(actor.participant)}
-    )
+    return Change(change.kind, change.set, change.delete, change.expect | {fields.person(actor.participant)})
 
 
 def request_id(message: msgspec.Struct) -> int | None:

@@ -223,7 +223,8 @@ class Socket:
             buckets.append(self._chats)
         elif isinstance(message, wire.Offer):
             buckets.append(self._offers)
-        if any([bucket.take(now) > 0 for bucket in buckets]):
+        waits = [bucket.take(now) for bucket in buckets]
+        if max(waits) > 0:
             raise Refused("rate_limited")
 
     def _refuse(self, number: int, refused: Refused) -> None:

@@ -9,7 +9,9 @@ from typing import Final
 from sfu.model import Refused
 from signaling.wire import MAX_CHAT, MAX_NAME, MAX_TITLE
 
-ZERO_WIDTH: Final = frozenset("\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u00ad\u034f\u180e\u115f\u1160\u3164\uffa0")
+ZERO_WIDTH: Final = frozenset(
+    "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u00ad\u034f\u180e\u115f\u1160\u3164\uffa0"
+)
 """Characters that show nothing; the Hangul fillers count as letters and would make an empty name."""
 BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINER: Final = "\u200d"
@@ -26,7 +28,9 @@ def name(text: str) -> str:
     """
     folded = unicodedata.normalize("NFC", _SPACES.sub(" ", text)).strip()
     folded = "".join(c for c in folded if c not in ZERO_WIDTH)
-    if any(c in BIDI or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in folded):
+    if any(
+        c in BIDI or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in folded
+    ):
         raise Refused("name_bad_characters")
     folded = _SPACES.sub(" ", folded).strip()
     if not any(unicodedata.category(c)[0] in "LN" for c in folded):
@@ -105,9 +109,9 @@ def _longest_marks(text: str) -> int:
 _LOOKS_LIKE: Final = {
     alike: plain
     for plain, group in {
-        "a": "аαɑ", "b": "вьъβ8", "c": "сϲ", "d": "ԁ", "e": "еєεэз3", "g": "ɡԍ9", "h": "нһη", "i": "іιıӏl1|ⅼ",
-        "j": "јϳ", "k": "кκ", "m": "мμ", "n": "пո", "o": "оοσ0", "p": "рρ", "q": "ԛ", "r": "гɼ", "s": "ѕ5", "t": "тτ",
-        "u": "υս", "v": "ѵν", "w": "ѡωшщ", "x": "хχ", "y": "уγү",
+        "a": "аαɑ", "b": "вьъβ8", "c": "сϲ", "d": "ԁ", "e": "еєεэз3", "g": "ɡԍ9", "h": "нһη",
+        "i": "іιıӏl1|ⅼ", "j": "јϳ", "k": "кκ", "m": "мμ", "n": "пո", "o": "оοσ0", "p": "рρ", "q": "ԛ",
+        "r": "гɼ", "s": "ѕ5", "t": "тτ", "u": "υս", "v": "ѵν", "w": "ѡωшщ", "x": "хχ", "y": "уγү",
     }.items()
     for alike in group
 }  # fmt: skip

@@ -66,7 +66,12 @@ class KeyRing:
             secret,
             algorithms=[_ALGORITHM],
             audience=audience,
-            options={"require": ["exp", "aud"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+            options={
+                "require": ["exp", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
         )
         expires = claims["exp"]
         if not isinstance(expires, int) or isinstance(expires, bool):
@@ -88,7 +93,12 @@ class Ticket:
 
 def issue_ticket(keys: KeyRing, ticket: Ticket, now_s: int) -> str:
     """A ticket good for TICKET_LIFETIME_S."""
-    claims = {"sub": ticket.participant, "lesson": ticket.lesson, "role": ticket.role.value, "name": ticket.name}
+    claims = {
+        "sub": ticket.participant,
+        "lesson": ticket.lesson,
+        "role": ticket.role.value,
+        "name": ticket.name,
+    }
     return keys.sign(claims, "lesson", now_s, TICKET_LIFETIME_S)
 
 
@@ -111,13 +121,15 @@ class OneTimeKey:
     jti: str
 
 
-def issue_one_time_key(keys: KeyRing, teacher: str, now_s: int, lifetime_s: int = ONE_TIME_KEY_LIFETIME_S) -> str:
+def issue_one_time_key(
+    keys: KeyRing, teacher: str, now_s: int, lifetime_s: int = ONE_TIME_KEY_LIFETIME_S
+) -> str:
     """The fragment of a teacher's link (``/t#<key>``). ``teacher`` is the id it signs in as."""
     return keys.sign({"sub": teacher, "jti": secrets.token_urlsafe(12)}, "sign-in", now_s, lifetime_s)
 
 
 def read_one_time_key(keys: KeyRing, token: str, now_s: int) -> OneTimeKey:
-    """Raises Refused ``sign_in_key_bad`` (an expired one too). Whether it was used is the catalog's to say."""
+    """Raises Refused ``sign_in_key_bad``, also when expired. Whether it was used only the catalog knows."""
     try:
         claims = keys.verify(token, "sign-in", now_s)
         return OneTimeKey(str(claims["sub"]), str(claims["jti"]))

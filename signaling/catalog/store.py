@@ -89,7 +89,9 @@ class Catalog:
     async def teacher(self, teacher: str) -> Teacher | None:
         async with self._engine.connect() as connection:
             row = (
-                await connection.execute(select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == teacher))
+                await connection.execute(
+                    select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == teacher)
+                )
             ).one_or_none()
         return None if row is None else Teacher(row.id, row.name)
 
@@ -130,7 +132,9 @@ class Catalog:
     async def unfinished(self, limit: int = 100_000) -> list[str]:
         """Lessons that have not ended."""
         async with self._engine.connect() as connection:
-            rows = await connection.scalars(select(LessonRow.id).where(LessonRow.state != "ended").limit(limit))
+            rows = await connection.scalars(
+                select(LessonRow.id).where(LessonRow.state != "ended").limit(limit)
+            )
             return list(rows)
 
     async def link(self, code: str) -> tuple[Lesson, Role] | None:

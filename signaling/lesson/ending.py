@@ -10,7 +10,7 @@ from signaling.lesson.fields import LESSON, State
 from signaling.wire import End
 
 
-def end(state: State, actor: Actor, message: End, moment: Moment) -> Change | None:
+def end(state: State, _actor: Actor, _message: End, _moment: Moment) -> Change | None:
     """The teacher ends it for all."""
     return _end(state)
 

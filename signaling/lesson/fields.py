@@ -1,4 +1,4 @@
-"""A lesson's state as rules see it: field path -> typed value. Paths and types are those of ``signaling.wire``.
+"""A lesson's state as rules see it: field path -> typed value, as ``signaling.wire`` lists them.
 
 Fields whose path begins with ``_`` never leave the server: ``_ban/<participant>`` (true) and ``_order``
 (the number of people admitted so far; every admission changes it, so two at once cannot get one place).

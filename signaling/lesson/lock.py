@@ -10,7 +10,7 @@ from signaling.lesson.fields import LESSON, State
 from signaling.wire import Lock
 
 
-def lock(state: State, actor: Actor, message: Lock, moment: Moment) -> Change | None:
+def lock(state: State, _actor: Actor, message: Lock, _moment: Moment) -> Change | None:
     """None: it is so already."""
     lesson = fields.lesson(state)
     if lesson.locked == message.on:

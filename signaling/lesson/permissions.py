@@ -23,7 +23,7 @@ def allowed(state: State, participant: str) -> frozenset[str]:
     return frozenset(fields.lesson(state).may if person.may is None else person.may)
 
 
-def set_may(state: State, actor: Actor, message: SetMay, moment: Moment) -> Change | None:
+def set_may(state: State, _actor: Actor, message: SetMay, _moment: Moment) -> Change | None:
     """Give or take permission; what is on and no longer allowed goes off in the same event."""
     may = None if message.may is None else _ordered(message.may)
     lesson = fields.lesson(state)
@@ -46,14 +46,16 @@ def set_may(state: State, actor: Actor, message: SetMay, moment: Moment) -> Chan
     off = tuple(
         path
         for who, person in fields.people(state)
-        if person.here and person.role == Role.STUDENT and person.may is None
+        if person.here and not Role(person.role).leads and person.may is None
         for path in _off(state, who, frozenset(may))
     )
     return Change("may", {LESSON: msgspec.structs.replace(lesson, may=may)}, off)
 
 
 def _off(state: State, participant: str, may: frozenset[str]) -> tuple[str, ...]:
-    return tuple(fields.on(participant, source) for source in sorted(fields.sources_on(state, participant) - may))
+    return tuple(
+        fields.on(participant, source) for source in sorted(fields.sources_on(state, participant) - may)
+    )
 
 
 def _ordered(may: tuple[SourceName, ...]) -> tuple[SourceName, ...]:

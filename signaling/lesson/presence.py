@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
 
 from sfu.model import Refused, Role
@@ -11,7 +13,7 @@ from signaling.lesson.fields import LESSON, ORDER, State
 from signaling.texts import skeleton
 from signaling.wire import LessonField, LobbyField, PersonField, Remove
 
-MAX_EVER_FACTOR = 5
+MAX_EVER_FACTOR: Final = 5
 """How many people a lesson ever admits, as a multiple of how many may be in at once: bounds its state."""
 
 
@@ -52,7 +54,7 @@ def check_name(state: State, name: str, role: Role, teacher_name: str) -> None:
     taken |= {
         skeleton(person.name)
         for _, person in fields.people(state)
-        if person.role == Role.TEACHER or (role is Role.STUDENT and person.role == Role.CO_TEACHER)
+        if Role(person.role) is Role.TEACHER or (role is Role.STUDENT and Role(person.role).leads)
     }
     if skeleton(name) in taken - {""}:
         raise Refused("name_taken_teacher")
@@ -108,12 +110,12 @@ def leave(state: State, participant: str, without_teacher_ends_ms: int, moment: 
     changes, deletes = gone(state, participant, person)
     lesson = fields.lesson(state)
     still_led = any(
-        other.here and Role(other.role).leads
-        for who, other in fields.people(state)
-        if who != participant
+        other.here and Role(other.role).leads for who, other in fields.people(state) if who != participant
     )
     leaders = frozenset(
-        fields.person(who) for who, other in fields.people(state) if Role(other.role).leads and who != participant
+        fields.person(who)
+        for who, other in fields.people(state)
+        if Role(other.role).leads and who != participant
     )
     if Role(person.role).leads and not still_led and lesson.state == "live":
         changes[LESSON] = msgspec.structs.replace(
@@ -123,7 +125,7 @@ def leave(state: State, participant: str, without_teacher_ends_ms: int, moment: 
     return Change("left", changes, deletes, leaders if Role(person.role).leads else frozenset())
 
 
-def remove(state: State, actor: Actor, message: Remove, moment: Moment) -> Change | None:
+def remove(state: State, _actor: Actor, message: Remove, _moment: Moment) -> Change | None:
     """A leader removes a student for the rest of the lesson. None: removed already."""
     target = message.participant
     person: PersonField | None = state.get(fields.person(target))
@@ -140,11 +142,9 @@ def remove(state: State, actor: Actor, message: Remove, moment: Moment) -> Chang
     return Change("removed", {**changes, fields.ban(target): True}, deletes)
 
 
-def gone(
-    state: State, participant: str, person: PersonField
-) -> tuple[dict[str, object], tuple[str, ...]]:
+def gone(state: State, participant: str, person: PersonField) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Fields to set and delete when a participant is no longer here."""
-    changes: dict[str, object] = {fields.person(participant): msgspec.structs.replace(person, here=False)}
+    changes: dict[str, Any] = {fields.person(participant): msgspec.structs.replace(person, here=False)}
     deletes = [fields.on(participant, source) for source in sorted(fields.sources_on(state, participant))]
     if fields.hand(participant) in state:
         deletes.append(fields.hand(participant))
@@ -154,10 +154,12 @@ def gone(
     return changes, tuple(deletes)
 
 
-def _admit(state: State, actor: Actor, name: str) -> tuple[dict[str, object], frozenset[str]]:
+def _admit(state: State, actor: Actor, name: str) -> tuple[dict[str, Any], frozenset[str]]:
     known: PersonField | None = state.get(fields.person(actor.participant))
-    label = known.label if known is not None and known.name == name else _label(state, actor.participant, name)
-    changes: dict[str, object] = {}
+    label = (
+        known.label if known is not None and known.name == name else _label(state, actor.participant, name)
+    )
+    changes: dict[str, Any] = {}
     if known is None:
         order = next_order(state)
         changes[ORDER] = order
@@ -175,7 +177,7 @@ def _admit(state: State, actor: Actor, name: str) -> tuple[dict[str, object], fr
 
 
 def _label(state: State, participant: str, name: str) -> str:
-    """"" for the first of a name, "2", "3" ... for the next ones."""
+    """ "" for the first of a name, "2", "3" ... for the next ones."""
     folded = skeleton(name)
     used = {
         person.label or "1"

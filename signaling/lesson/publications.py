@@ -10,7 +10,7 @@ from signaling.lesson.permissions import allowed
 from signaling.wire import Mute, PersonField, Publish
 
 
-def publish(state: State, actor: Actor, message: Publish, moment: Moment) -> Change | None:
+def publish(state: State, actor: Actor, message: Publish, _moment: Moment) -> Change | None:
     """None: it is so already. Raises Refused ``not_allowed`` for a source this person may not publish."""
     path = fields.on(actor.participant, message.source)
     if not message.on:
@@ -22,7 +22,7 @@ def publish(state: State, actor: Actor, message: Publish, moment: Moment) -> Cha
     return Change("published", {path: True}, expect=frozenset({LESSON, fields.person(actor.participant)}))
 
 
-def mute(state: State, actor: Actor, message: Mute, moment: Moment) -> Change | None:
+def mute(state: State, actor: Actor, message: Mute, _moment: Moment) -> Change | None:
     """Shut a source of one participant, or of all students. None: nothing of it is on.
 
     The teacher's own sources are shut by nobody else.
@@ -31,13 +31,13 @@ def mute(state: State, actor: Actor, message: Mute, moment: Moment) -> Change | 
         paths = tuple(
             fields.on(who, message.source)
             for who, person in fields.people(state)
-            if person.role == Role.STUDENT and fields.on(who, message.source) in state
+            if Role(person.role) is Role.STUDENT and fields.on(who, message.source) in state
         )
         return Change("muted", {}, paths) if paths else None
     person: PersonField | None = state.get(fields.person(message.participant))
     if person is None:
         raise Refused("not_found")
-    if person.role == Role.TEACHER and message.participant != actor.participant:
+    if Role(person.role) is Role.TEACHER and message.participant != actor.participant:
         raise Refused("not_allowed")
     path = fields.on(message.participant, message.source)
     return Change("muted", {}, (path,)) if path in state else None

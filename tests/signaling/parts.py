@@ -76,7 +76,7 @@ class FakeWorker:
     async def start(self) -> Self:
         address = await self._server.listen()
         record = WorkerRecord(
-            worker=self.name, pid=1, rpc_host=address[0], rpc_port=address[1], udp_port=1, addresses=("127.0.0.1",),
+            worker=self.name, pid=1, rpc_host=address[0], rpc_port=address[1], udp_port=1, addresses=("::1",),
             plane="fake", lessons=0, transports=0, max_transports=100, cpu=0.0, started_at_ms=0,
         )  # fmt: skip
 
