@@ -34,6 +34,7 @@ export type { LessonOptions, LessonSurface };
 const PHONE_TILES = 4;
 /** A ticket lives two minutes; an older one than this is not tried. */
 const TICKET_USABLE_MS = 90_000;
+const TELL_BACK_AFTER_MS = 3_000;
 /** `closed` codes after which coming back by a button makes no sense. */
 const FINAL: ReadonlySet<string> = new Set([
   "ended",
@@ -431,12 +432,18 @@ export class Lesson implements LessonSurface {
     return () => stop.abort();
   }
 
+  /** A short restart is nobody's business. */
   #followMedia(): () => void {
-    let lost = false;
+    let lostAtMs: number | null = null;
     return this.#media.state.subscribe(() => {
       const { media } = this.#media.state.get();
-      if (media === "connected" && lost) this.#tell({ kind: "media_back" });
-      lost = media === "restoring" || media === "failed" || (lost && media !== "connected" && media !== "off");
+      if (media === "restoring" || media === "failed") {
+        lostAtMs ??= Date.now();
+      } else if (media === "connected" || media === "off") {
+        if (media === "connected" && lostAtMs !== null && Date.now() - lostAtMs > TELL_BACK_AFTER_MS)
+          this.#tell({ kind: "media_back" });
+        lostAtMs = null;
+      }
     });
   }
 
