@@ -26,6 +26,7 @@ from sfu.rpc.registration import (
 log = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT_S: Final = 2.0
+FORGOTTEN_AFTER_MS: Final = 3_600_000
 
 
 class Registry:
@@ -42,6 +43,7 @@ class Registry:
         )
         self._record = record
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self.registered = False
         """Whether the last renewal reached Redis."""
 
@@ -53,9 +55,10 @@ class Registry:
         """Take the record away (if Redis answers) and stop. Idempotent."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self._task = None
+        self._stopping.set()
+        task, self._task = self._task, None
+        # Not by cancelling: the client's own clean-up may swallow that.
+        await asyncio.wait([task], timeout=2 * COMMAND_TIMEOUT_S)
         worker = self._record().worker
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
@@ -63,13 +66,12 @@ class Registry:
                 await self._redis.zrem(WORKERS_KEY, worker)
         except (RedisError, OSError, TimeoutError):
             pass  # the record expires by itself
-        finally:
-            await self._redis.aclose()
+        await self._redis.aclose()
 
     async def _renew(self) -> None:
         due = time.monotonic()
         told = False
-        while True:
+        while not self._stopping.is_set():
             try:
                 async with asyncio.timeout(COMMAND_TIMEOUT_S):
                     await self._write(self._record())
@@ -79,13 +81,15 @@ class Registry:
                     log.warning("redis is away", extra={"reason": type(error).__name__})
                 self.registered, told = False, True
             due = max(due + RENEW_EVERY_S, time.monotonic())
-            await asyncio.sleep(due - time.monotonic())
+            try:
+                async with asyncio.timeout(due - time.monotonic()):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
 
     async def _write(self, record: WorkerRecord) -> None:
         now_ms = time.time_ns() // 1_000_000
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(worker_key(record.worker), pack(record), ex=RECORD_TTL_S)
-            pipeline.zadd(WORKERS_KEY, {record.worker: now_ms})
-            # Ids of workers that died are not kept for ever.
-            pipeline.zremrangebyscore(WORKERS_KEY, 0, now_ms - 3_600_000)
-            await pipeline.execute()
+        await self._redis.set(worker_key(record.worker), pack(record), ex=RECORD_TTL_S)
+        await self._redis.zadd(WORKERS_KEY, {record.worker: now_ms})
+        # Ids of workers that died are not kept for ever.
+        await self._redis.zremrangebyscore(WORKERS_KEY, 0, now_ms - FORGOTTEN_AFTER_MS)
