@@ -114,6 +114,7 @@ class Commands:
         if transport is None:
             return False
         self._housekeeping.remove(transport)
+        tables.unestimated_transports.pop(transport, None)
         for credentials in (transport.ice.credentials, transport.ice.old_credentials):
             if credentials is not None:
                 tables.ufrags.pop(credentials.local_ufrag, None)

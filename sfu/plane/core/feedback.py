@@ -124,7 +124,7 @@ class Feedback:
         if not segment.layer.source.open:
             return Drop.GATED
         round_trip_us = transport.round_trip_us or _DEFAULT_ROUND_TRIP_US
-        length = len(packet.payload)
+        length = slot.overhead + 2 + packet.payload_length
         if not slot.budget.allow(sequence, length, slot.octets, now_us, round_trip_us):
             return Drop.RTX_BUDGET
         plain = slot.write_repair(packet, sequence, segment, send_time_bytes(now_us))

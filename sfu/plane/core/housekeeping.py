@@ -45,6 +45,7 @@ class Housekeeping:
         self._ask_for_packets(now_us)
         self.ask_for_keyframes(now_us)
         self._first_reports(now_us)
+        self._first_estimates()
         self._turn_wheel(now_us)
         if self._batch_us is None:
             self._batch_us = now_us
@@ -113,6 +114,12 @@ class Housekeeping:
         for transport, parts in by_transport.items():
             for compound in reports.compounds(parts):
                 self.send_feedback(transport, compound)
+
+    def _first_estimates(self) -> None:
+        transports = self._tables.unestimated_transports
+        for transport in transports:
+            self.send_estimate(transport)
+        transports.clear()
 
     def _turn_wheel(self, now_us: int) -> None:
         position = now_us // _WHEEL_US

@@ -113,6 +113,8 @@ class Ingress:
                 layer.renew()
                 self._switching.hold(layer.source)
             layer.ssrc = ssrc
+            if layer.source.video:
+                self._tables.unestimated_transports[transport] = None
         self._outbox.batched.append(StreamBound(layer.source.handle, layer.index, ssrc, stream.rtx))
         return stream
 

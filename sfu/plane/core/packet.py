@@ -40,6 +40,13 @@ class Packet:
         self.level: int | None = None
         """The audio level extension's byte (RFC 6464), None without."""
 
+    @property
+    def payload_length(self) -> int:
+        """Bytes of what ``payload_with`` gives."""
+        if self.picture_id is None:
+            return len(self.payload)
+        return len(self.lead) + (2 if self.tl0picidx is None else 3) + len(self.payload)
+
     def payload_with(self, picture_offset: int, tl0_offset: int) -> bytes:
         """The payload with its numbers moved on; a picture id always takes its 15-bit form."""
         picture_id = self.picture_id

@@ -101,9 +101,14 @@ class Slot:
         self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
 
     @property
+    def overhead(self) -> int:
+        """Bytes before the payload in each packet."""
+        return _HEADER_LENGTH + self._extensions.length
+
+    @property
     def payload_octets(self) -> int:
         """What a sender report counts (RFC 3550 section 6.4.1)."""
-        return self.octets - self.packets * (_HEADER_LENGTH + self._extensions.length)
+        return self.octets - self.packets * self.overhead
 
     def start(self, layer: Layer, packet: Packet) -> None:
         """Go on with this packet of another source or layer, on the slot's own time line."""

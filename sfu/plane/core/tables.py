@@ -26,6 +26,7 @@ class Tables:
         "taps",
         "transports",
         "ufrags",
+        "unestimated_transports",
         "unreported_slots",
     )
 
@@ -44,5 +45,7 @@ class Tables:
         """Sent something since the last batch, or did before it (in order of arrival)."""
         self.keyframe_sources: dict[Source, None] = {}
         self.missing_layers: dict[Layer, None] = {}
+        self.unestimated_transports: dict[Transport, None] = {}
+        """Began to send video and have not been told what they may send."""
         self.unreported_slots: dict[Slot, None] = {}
         """Began to show something and owe their peer a sender report."""

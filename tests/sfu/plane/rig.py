@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from sfu import rtcp, rtp, stun
@@ -382,4 +383,4 @@ def consecutive(numbers: Sequence[int], bits: int = 16) -> bool:
 
 
 def pairs(items: Sequence[E]) -> Iterator[tuple[E, E]]:
-    return zip(items, items[1:], strict=False)
+    return pairwise(items)

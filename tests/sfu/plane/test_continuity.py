@@ -329,16 +329,16 @@ def test_any_history_gives_one_continuous_stream(
     first_offsets = (0, 0)
     top_number, top_time, top_picture = sequence - 1, None, None
     numbers.highest = sequence
-    for packet in received:
-        ssrc, source_sequence, source_picture = originals[packet.tag]
-        number = numbers.extend(packet.sequence)
-        time = times.extend(packet.timestamp)
-        picture = pictures.extend(packet.picture.picture_id or 0)
+    for got in received:
+        ssrc, source_sequence, source_picture = originals[got.tag]
+        number = numbers.extend(got.sequence)
+        time = times.extend(got.timestamp)
+        picture = pictures.extend(got.picture.picture_id or 0)
         offsets = ((number - source_sequence) & 0xFFFF, (picture - source_picture) & 0x7FFF)
         if ssrc != segment or (
-            packet.picture.keyframe and number == top_number + 1 and offsets != first_offsets
+            got.picture.keyframe and number == top_number + 1 and offsets != first_offsets
         ):
-            assert packet.picture.keyframe, "a segment began without a keyframe"
+            assert got.picture.keyframe, "a segment began without a keyframe"
             assert number == top_number + 1
             assert top_time is None or time > top_time
             assert top_picture is None or picture == top_picture + 1
