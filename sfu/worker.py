@@ -76,7 +76,12 @@ class Worker:
         """Bind, listen, register. Raises OSError when a port cannot be bound."""
         media = self._settings.media
         port = media.port + self._index if media.port else 0
-        self._plane = await open_plane(media.plane, media.host, port, self.lessons.on_events)
+        try:
+            self._plane = await open_plane(media.plane, media.host, port, self.lessons.on_events)
+        except OSError as error:
+            raise OSError(
+                f"media.port: UDP port {port} of {media.host} cannot be used ({error.strerror})"
+            ) from error
         self.addresses = addresses_of(self._settings)
         self.lessons.start(
             self._plane, Certificate.generate(), [(address, self.udp_port) for address in self.addresses]
