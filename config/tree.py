@@ -128,7 +128,12 @@ class Tree:
             paths.secret(name)
         if server.tls == "local":
             certificate, key = self._local_certificate()
-            dynamic |= {"server.certificate": str(certificate), "server.certificate_key": str(key)}
+            # Said outright: "auto" with a certificate means one that needs no page on how to trust it.
+            dynamic |= {
+                "server.tls": "local",
+                "server.certificate": str(certificate),
+                "server.certificate_key": str(key),
+            }
         elif server.tls == "certificate":
             checks.certificate_files(settings)
         if settings.redis.url:

@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ class Server:
         everything = {**DEFAULTS, "paths.var": str(self.var), **self.settings}
         return [f"--set={key}={_text(value)}" for key, value in everything.items()]
 
-    async def start(self, *, inside: tuple[str, ...] = ()) -> None:
+    async def start(self, *, inside: Sequence[str] = ()) -> None:
         """Start and wait for the links; ``inside`` runs another command, as ``ip netns exec`` does."""
         zvonok = str(Path(sys.executable).with_name("zvonok"))
         environment = {name: os.environ[name] for name in QUIET if name in os.environ}
@@ -154,10 +154,13 @@ def _text(value: object) -> str:
 
 
 @asynccontextmanager
-async def serving(var: Path, **settings: object) -> AsyncIterator[Server]:
-    """A running server; settings are given as ``lesson__drop_grace_s=1``. At the end it must stop cleanly."""
+async def serving(var: Path, *, inside: Sequence[str] = (), **settings: object) -> AsyncIterator[Server]:
+    """A running server; settings are given as ``lesson__drop_grace_s=1``. At the end it must stop cleanly.
+
+    ``inside`` is a command that runs another, such as ``ip netns exec NAME``.
+    """
     server = Server(var, {key.replace("__", "."): value for key, value in settings.items()})
-    await server.start()
+    await server.start(inside=inside)
     try:
         yield server
     except BaseException:

@@ -14,6 +14,8 @@ from config.setup.apt import apt_install, is_debian
 VARIABLE = "ZVONOK_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-dejavu-core")
+TOOLS = {"ip": "iproute2", "certutil": "libnss3-tools"}
+"""For the test from another host: namespaces, and a browser that trusts the local authority."""
 START_LIMIT_S = 30
 MISSING = (
     "browser tests NOT RUN: install chromium (or google-chrome) so that `chromium --headless` starts, "
@@ -50,10 +52,11 @@ def starts(path: str) -> bool:
 
 
 def install() -> None:
-    """As root on Debian, install Chromium, a font and iproute2 when they are missing."""
+    """As root on Debian, install Chromium, a font, iproute2 and certutil when they are missing."""
     if os.geteuid() != 0 or not is_debian():
         return
-    wanted = [] if shutil.which("ip", path="/usr/sbin:/usr/bin:/sbin:/bin") else ["iproute2"]
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    wanted = [package for command, package in TOOLS.items() if shutil.which(command, path=path) is None]
     if find_chromium() is None and not os.environ.get(VARIABLE):
         wanted += PACKAGES
     if wanted:

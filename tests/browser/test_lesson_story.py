@@ -10,6 +10,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -116,8 +117,9 @@ async def test_shared_screen_takes_the_stage_and_its_text_is_legible(story: Stor
             const sheet = document.createElement("div");
             sheet.id = "sheet";
             sheet.textContent = text;
-            Object.assign(sheet.style, { position: "fixed", left: "100px", top: "60px", width: "480px", zIndex: 99,
+            Object.assign(sheet.style, { position: "fixed", left: "100px", top: "60px", width: "480px",
                 padding: "24px", background: "#fff", color: "#111", font: "12pt/1.5 sans-serif" });
+            sheet.style.zIndex = 99;
             document.body.append(sheet);
         }""",
         TEXT,
@@ -148,8 +150,8 @@ async def test_shared_screen_takes_the_stage_and_its_text_is_legible(story: Stor
         await student.photograph(f"screen-{student.name}")
         first = (await student.inbound(SCREEN_SOUND)).get("packetsReceived", 0)
         await eventually(
-            lambda student=student: student.inbound(SCREEN_SOUND),
-            lambda stats, first=first: stats.get("packetsReceived", 0) > first + 10,
+            partial(student.inbound, SCREEN_SOUND),
+            partial(more_packets, first + 10),
             "sound of the shared tab",
         )
     await story.teacher.do("() => document.querySelector('#sheet').remove()")
@@ -200,7 +202,7 @@ async def test_forced_mute_holds_against_a_client_that_goes_on_sending(story: St
     await classroom.turn(boris, "microphone", on=True)
     identity = await classroom.own_id(boris)
     for somebody in (teacher, vera):
-        await eventually(lambda who=somebody: heard(who), lambda packets: packets > 50, "Boris is heard")
+        await eventually(partial(heard, somebody), lambda packets: packets > 50, "Boris is heard")
     await boris.do(
         """() => {
             const refuse = (prototype, name, harmless) => {
@@ -340,6 +342,11 @@ async def test_second_lesson_of_the_day(story: Story) -> None:
 def likeness(original: Image.Image, shown: Image.Image) -> float:
     """Correlation of two grey pictures of one size: 1 is the same, 0 nothing in common."""
     return float(np.corrcoef(np.asarray(original, float).ravel(), np.asarray(shown, float).ravel())[0, 1])
+
+
+def more_packets(than: int, stats: dict[str, Any]) -> bool:
+    """Whether a slot's statistics count more packets than that."""
+    return bool(stats.get("packetsReceived", 0) > than)
 
 
 def forwarded(server: Server) -> Callable[[], Awaitable[float]]:
