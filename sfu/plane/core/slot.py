@@ -47,6 +47,7 @@ class Slot:
     __slots__ = (
         "_base_us",
         "_extensions",
+        "_first_byte",
         "_sent",
         "add",
         "back_off",
@@ -99,6 +100,7 @@ class Slot:
         self._base_us: int | None = None
         self._sent: array[int] | None = None
         self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
+        self._first_byte = 0x90 if self._extensions.length else 0x80
 
     @property
     def overhead(self) -> int:
@@ -153,7 +155,7 @@ class Slot:
         munger = self.munger
         return b"%b%b%b" % (
             _HEADER.pack(
-                0x90,
+                self._first_byte,
                 packet.marker | self.add.payload_type,
                 sequence & 0xFFFF,
                 (packet.timestamp + munger.timestamp_offset) & 0xFFFFFFFF,
@@ -168,7 +170,7 @@ class Slot:
         self.rtx_sequence += 1
         return b"%b%b%b%b" % (
             _HEADER.pack(
-                0x90,
+                self._first_byte,
                 packet.marker | (self.add.rtx_payload_type or 0),
                 self.rtx_sequence & 0xFFFF,
                 (packet.timestamp + segment.timestamp_offset) & 0xFFFFFFFF,
