@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -35,16 +39,39 @@ def _namespaces_missing() -> str:
     if ip is None:
         return "install iproute2"
     name = f"zvonok-{os.getpid()}"
-    made = subprocess.run([ip, "netns", "add", name], capture_output=True, text=True)
+    made = subprocess.run([ip, "netns", "add", name], check=False, capture_output=True, text=True)
     if made.returncode:
         return f"ip netns add: {made.stderr.strip()}"
     subprocess.run([ip, "netns", "delete", name], check=True)
     return ""
 
 
+def _limited(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def run(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(limit_s):
+            await test(*args, **kwargs)
+
+    return run
+
+
+def _limit_asynchronous(item: pytest.Function) -> None:
+    """Let the loop itself end a test that waits for ever.
+
+    uvloop swallows what the alarm of pytest-timeout raises, so that alarm becomes the last resort: it
+    ends the whole run, with every stack printed, when the loop is stuck.
+    """
+    marker = item.get_closest_marker("timeout")
+    limit_s = float(marker.args[0] if marker else item.config.getini("timeout"))
+    item.add_marker(pytest.mark.timeout(limit_s + 15, method="thread"), append=False)
+    item.obj = _limited(item.obj, limit_s)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run; the summary names each with its reason."""
     for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            _limit_asynchronous(item)
         if item.get_closest_marker("browser") and find_chromium() is None:
             item.add_marker(pytest.mark.skip(reason="no Chromium that starts (see CONTRIBUTING.md)"))
         if item.get_closest_marker("netns") and (reason := _namespaces_missing()):
