@@ -202,6 +202,15 @@ class MediaPeer:
         await asyncio.gather(*self._readers, return_exceptions=True)
         await self.pc.close()
 
+    async def closed(self) -> None:
+        """Wait until the worker hung up."""
+        changed = asyncio.Event()
+        self.pc.on("connectionstatechange", changed.set)
+        async with asyncio.timeout(LIMIT_S):
+            while self.pc.connectionState not in ("closed", "failed"):
+                changed.clear()
+                await changed.wait()
+
     async def _connect(self, tracks: Mapping[Source, MediaStreamTrack], slots: int, connection: int) -> None:
         pc = self.pc
         sending = {source: pc.addTransceiver(track, direction="sendonly") for source, track in tracks.items()}

@@ -84,7 +84,9 @@ async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
 @pytest.mark.asyncio
 async def test_the_record_is_there_and_expires_by_itself(watch: Watch, redis: Redis) -> None:
     await watch.renewed()
-    assert unpack(await redis.get(worker_key(RECORD.worker))) == RECORD
+    data = await redis.get(worker_key(RECORD.worker))
+    assert isinstance(data, bytes)
+    assert unpack(data) == RECORD
     assert 0 < await redis.ttl(worker_key(RECORD.worker)) <= RECORD_TTL_S
     assert await redis.zrange(WORKERS_KEY, 0, -1) == [RECORD.worker.encode()]
     assert watch.registry.registered

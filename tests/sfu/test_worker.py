@@ -62,6 +62,7 @@ async def test_it_registers_and_takes_itself_away(tmp_path: Path) -> None:
             async with asyncio.timeout(LIMIT_S):
                 while (data := await redis.get(worker_key(name))) is None:
                     await redis.wait(0, 10)
+            assert isinstance(data, bytes)
             record = unpack(data)
             assert (record.rpc_host, record.rpc_port) == worker.rpc
             assert record.udp_port == worker.ready["udp_port"]
