@@ -130,6 +130,11 @@ class Door:
         for socket in list(self._sockets):
             socket.close("shutting_down", retry=True)
 
+    def _gone(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        if self._closing and not self._sockets:
+            self._empty.set()
+
     async def emptied(self) -> None:
         """After ``close_sockets``: the last client is gone."""
         await self._empty.wait()
@@ -304,9 +309,7 @@ class Door:
         try:
             await socket.run()
         finally:
-            self._sockets.discard(socket)
-            if self._closing and not self._sockets:
-                self._empty.set()
+            self._gone(socket)
         return response
 
     # --- pages -------------------------------------------------------------------------------------------

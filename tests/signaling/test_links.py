@@ -1,0 +1,64 @@
+"""Join codes and participant ids."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from signaling.links import (
+    CODE_BITS,
+    code_from,
+    new_code,
+    new_id,
+    participant_of_device,
+    participant_of_teacher,
+    read_code,
+)
+
+
+def test_a_code_has_at_least_60_bits_and_no_two_are_alike() -> None:
+    assert CODE_BITS >= 60
+    assert len({new_code() for _ in range(1000)}) == 1000
+
+
+@given(st.integers(0, 2**CODE_BITS - 1), st.integers(0, 2**CODE_BITS - 1))
+def test_numbers_and_codes_match_one_to_one(one: int, other: int) -> None:
+    assert (code_from(one) == code_from(other)) == (one == other)
+    assert read_code(code_from(one)) == code_from(one)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("0123456789abc", "0123456789ABC"),
+        (" 0123-4567-89ABC ", "0123456789ABC"),
+        ("oIl3456789ABC", "0113456789ABC"),
+        ("0123456789AB", None),
+        ("0123456789ABCD", None),
+        ("0123456789ABU", None),
+        ("", None),
+        ("../../etc/pas", None),
+        ("０123456789ABC", None),
+    ],
+)
+def test_codes_as_people_type_them(typed: str, code: str | None) -> None:
+    assert read_code(typed) == code
+
+
+def test_a_browser_is_the_same_person_in_a_lesson_and_another_one_in_the_next() -> None:
+    key = b"k" * 32
+    assert participant_of_device(key, "l1", "d1") == participant_of_device(key, "l1", "d1")
+    everybody = {
+        participant_of_device(key, "l1", "d1"),
+        participant_of_device(key, "l2", "d1"),
+        participant_of_device(key, "l1", "d2"),
+        participant_of_device(b"j" * 32, "l1", "d1"),
+        participant_of_teacher(key, "l1", "d1"),
+    }
+    assert len(everybody) == 5
+    assert all(len(participant) == 16 for participant in everybody)
+
+
+def test_ids_are_16_characters() -> None:
+    assert len(new_id()) == 16

@@ -1,0 +1,182 @@
+"""State is the fold of the log, for any sequence of commands, from any point, for every kind of client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from sfu.model import Refused, Role
+from signaling import wire
+from signaling.archive import fold
+from signaling.codec import builtins, pack, unpack
+from signaling.lesson import ending, fields, presence
+from signaling.lesson.change import Actor, Change, Moment
+from signaling.lesson.fields import typed
+from signaling.replica import KEPT_EVENTS, Encoded, Record, Replica, View, record
+from signaling.roles import decide
+
+ROLES = {"t": Role.TEACHER, "c": Role.CO_TEACHER, "a": Role.STUDENT, "b": Role.STUDENT, "d": Role.STUDENT}
+_who = st.sampled_from(sorted(ROLES))
+_source = st.sampled_from(["microphone", "camera", "screen", "screen_sound"])
+_may = st.lists(_source, max_size=3, unique=True).map(tuple)
+_message = st.one_of(
+    st.builds(wire.Publish, st.just(1), _source, st.booleans()),
+    st.builds(wire.Chat, st.just(1), st.text(min_size=1, max_size=8)),
+    st.builds(wire.Hand, st.just(1), st.booleans(), st.none() | _who, st.booleans()),
+    st.builds(wire.Mute, st.just(1), st.none() | _who, _source),
+    st.builds(wire.SetMay, st.just(1), st.none() | _may, st.none() | _who),
+    st.builds(wire.SetStage, st.just(1), st.none() | _who),
+    st.builds(wire.Lock, st.just(1), st.booleans()),
+    st.builds(wire.Remove, st.just(1), _who),
+)
+_step = st.one_of(
+    st.tuples(st.just("enter"), _who, st.sampled_from(["Маша", "Петя", "Anna"])),
+    st.tuples(st.just("leave"), _who, st.none()),
+    st.tuples(st.just("admit"), _who, st.none()),
+    st.tuples(st.just("time"), _who, st.none()),
+    st.tuples(st.just("say"), _who, _message),
+    st.tuples(st.just("say"), _who, _message),
+    st.tuples(st.just("end"), st.just("t"), st.just(wire.End(1))),
+)
+
+
+def decided(state: Any, step: tuple[str, str, Any], moment: Moment) -> Change | None:
+    kind, who, what = step
+    actor = Actor(who, ROLES[who])
+    match kind:
+        case "enter":
+            return presence.enter(state, actor, what, 4, moment)
+        case "leave":
+            return presence.leave(state, who, 1_000, moment)
+        case "admit":
+            return presence.admit(state, who)
+        case "time":
+            return ending.end_without_teacher(state, moment)
+        case _:
+            return decide(state, actor, what, moment)
+
+
+def played(steps: list[tuple[str, str, Any]]) -> tuple[Replica, list[Record]]:
+    """Carry out steps as the server would; refused ones change nothing."""
+    replica, log = Replica(), list[Record]()
+
+    def happen(change: Change | None, at_ms: int, by: str | None) -> None:
+        if change is not None:
+            made = record(change, at_ms, by)
+            made = Record(replica.number + 1, made.kind, at_ms, by, made.set, made.delete)
+            assert replica.apply(made)
+            log.append(made)
+
+    happen(presence.open_lesson("Optics", "Physics", 8), 0, None)
+    for number, step in enumerate(steps, 1):
+        try:
+            happen(decided(replica.state, step, Moment(number * 300, f"{number:04d}")), number * 300, step[1])
+        except Refused:
+            continue
+    return replica, log
+
+
+@given(st.lists(_step, max_size=60))
+@settings(max_examples=150)
+def test_the_snapshot_is_the_fold_of_the_log(steps: list[tuple[str, str, Any]]) -> None:
+    replica, log = played(steps)
+    reread = [Record.parse(event.number, event.body()) for event in log]
+    assert [event.body() for event in reread] == [event.body() for event in log]
+    again = fold(reread)
+    assert (again.number, again.raw, again.state) == (replica.number, replica.raw, replica.state)
+    assert {path: typed(path, unpack(value)) for path, value in replica.raw.items()} == replica.state
+
+
+@given(st.lists(_step, max_size=40), st.data())
+@settings(max_examples=150)
+def test_resuming_from_any_point_gives_the_same_view(steps: list[tuple[str, str, Any]], data: Any) -> None:
+    replica, log = played(steps)
+    at = data.draw(st.integers(0, replica.number))
+    for view in View:
+        then = fold(log[:at])
+        mine = then.fields(view)
+        events = replica.since(at, view)
+        assert events is not None
+        assert [event.number for event in events] == list(range(at + 1, replica.number + 1))
+        for event in events:
+            for path in event.delete:
+                mine.pop(path, None)
+            mine |= unpack(pack(builtins(event.set)))
+        assert mine == replica.fields(view)
+
+
+@given(st.lists(_step, max_size=60))
+@settings(max_examples=100)
+def test_what_always_holds(steps: list[tuple[str, str, Any]]) -> None:
+    replica, log = played(steps)
+    state = replica.state
+    lesson = fields.lesson(state)
+    people = dict(fields.people(state))
+    here = {who for who, person in people.items() if person.here}
+    led = any(ROLES[who].leads for who in here)
+    assert (lesson.state == "live") == led or lesson.state == "ended"
+    assert (lesson.ends_at_ms is not None) == (lesson.state == "waiting" and lesson.started_at_ms is not None)
+    assert len({person.order for person in people.values()}) == len(people)
+    assert len({(person.name, person.label) for person in people.values()}) == len(people)
+    for path in state:
+        kind, _, who = path.partition("/")
+        if kind in ("on", "hand"):
+            assert who.partition("/")[0] in here
+        if kind == "_ban":
+            assert who not in here
+            assert f"lobby/{who}" not in state
+        if kind == "lobby":
+            assert who not in here
+    assert lesson.stage is None or lesson.stage in here
+    ended = [event.number for event in log if event.kind == "ended"]
+    assert not ended or ended == [replica.number]
+
+
+def test_nothing_hidden_leaves_and_students_do_not_see_the_lobby() -> None:
+    event = Record(
+        1,
+        "removed",
+        5,
+        "t",
+        {"_ban/x": True, "person/x": {"n": 1}, "lobby/y": {"n": 2}},
+        ("lobby/x", "_order"),
+    )
+    assert event.seen_by(View.STUDENT) == wire.Event(1, "removed", 5, "t", {"person/x": {"n": 1}}, ())
+    assert set(event.seen_by(View.LEADER).set) == {"person/x", "lobby/y"}
+    assert event.seen_by(View.LEADER).delete == ("lobby/x",)
+
+
+def test_an_event_is_encoded_once_for_each_view() -> None:
+    encoded = Encoded(Record(1, "chat", 5, "t", {"chat/1": {"text": "x"}}))
+    assert encoded.for_view(View.STUDENT) is encoded.for_view(View.STUDENT)
+
+
+def test_gaps_and_repeats_are_not_applied() -> None:
+    replica = Replica()
+    first = Record(1, "opened", 0, None)
+    assert replica.apply(first)
+    assert not replica.apply(first)
+    assert not replica.apply(Record(3, "x", 0, None))
+    assert replica.number == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"), [(0, False), (1499, True), (1500, True), (499, False), (1501, False)]
+)
+def test_only_kept_events_can_be_resumed(asked: int, answered: bool) -> None:
+    replica = Replica()
+    for number in range(1, KEPT_EVENTS + 501):
+        replica.apply(Record(number, "x", 0, None))
+    assert (replica.since(asked, View.STUDENT) is not None) == answered
+
+
+def test_a_reset_forgets_recent_events_that_do_not_lead_up_to_it() -> None:
+    replica = Replica()
+    replica.reset(10, {}, [Record(3, "x", 0, None), Record(4, "x", 0, None)])
+    assert replica.since(3, View.STUDENT) is None
+    replica.reset(5, {}, [Record(1, "x", 0, None), Record(4, "x", 0, None), Record(5, "x", 0, None)])
+    assert replica.since(2, View.STUDENT) is None
+    assert [event.number for event in replica.since(3, View.STUDENT) or ()] == [4, 5]

@@ -1,0 +1,74 @@
+"""The table of commands and roles, walked fully: what is not written down here is allowed to nobody."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from sfu.model import Refused, Role
+from signaling import wire
+from signaling.lesson.change import Actor, Moment
+from signaling.roles import COMMANDS, RULES, check, decide
+from tests.signaling.test_rules import full
+
+T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
+EXPECTED: dict[type[Any], set[Role]] = {
+    wire.Hello: set(),
+    wire.Offer: {T, C, S},
+    wire.Draw: {T, C, S},
+    wire.Publish: {T, C, S},
+    wire.Chat: {T, C, S},
+    wire.Hand: {T, C, S},
+    wire.Leave: {T, C, S},
+    wire.Mute: {T, C},
+    wire.SetMay: {T, C},
+    wire.SetStage: {T, C},
+    wire.Lock: {T, C},
+    wire.Remove: {T, C},
+    wire.End: {T},
+}
+MESSAGES: dict[type[Any], Any] = {
+    wire.Publish: wire.Publish(1, "camera", on=True),
+    wire.Chat: wire.Chat(1, "hi"),
+    wire.Hand: wire.Hand(1, up=True),
+    wire.Mute: wire.Mute(1, "p"),
+    wire.SetMay: wire.SetMay(1, ("camera",)),
+    wire.SetStage: wire.SetStage(1, "p"),
+    wire.Lock: wire.Lock(1, on=True),
+    wire.Remove: wire.Remove(1, "p"),
+    wire.End: wire.End(1),
+}
+PEOPLE = {T: "t", C: "c", S: "m"}
+
+
+def test_the_table_names_every_command() -> None:
+    assert set(EXPECTED) == set(get_args(wire.ClientMessage))
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("command", list(EXPECTED), ids=lambda kind: kind.__name__)
+def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
+    if role in EXPECTED[command]:
+        check(role, command)
+    else:
+        with pytest.raises(Refused, match="not_allowed"):
+            check(role, command)
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
+def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
+    state = full() | {"on/p/microphone": True}
+    actor = Actor(PEOPLE[role], role)
+    if role in EXPECTED[command]:
+        assert decide(state, actor, MESSAGES[command], Moment(1, "x")) is not None
+    else:
+        with pytest.raises(Refused, match="not_allowed"):
+            decide(state, actor, MESSAGES[command], Moment(1, "x"))
+
+
+def test_a_command_that_is_not_in_the_table_is_denied() -> None:
+    with pytest.raises(Refused, match="not_allowed"):
+        check(Role.TEACHER, int)
+    assert set(COMMANDS) <= set(EXPECTED)
