@@ -40,7 +40,8 @@ def writable_folders(paths: Paths) -> None:
 def lock_folder(var: Path, wait_s: float) -> int:
     """Take the one lock on the data folder; its descriptor, which children inherit.
 
-    A server that was just killed may still be writing: it is waited for. Raises CannotStart.
+    The children of a server that was just killed may still be writing: they are waited for. Raises
+    CannotStart.
     """
     descriptor = os.open(var / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait_s
@@ -49,8 +50,8 @@ def lock_folder(var: Path, wait_s: float) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                owner = os.read(descriptor, 20).decode(errors="replace").strip()
+            owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+            if time.monotonic() > deadline or Path(f"/proc/{owner}/fd").exists():
                 os.close(descriptor)
                 raise CannotStart(
                     f"a server runs in {var} already (process {owner}): stop it first, "
