@@ -57,13 +57,13 @@ types:
 	@echo 'Types' && .venv/bin/mypy --no-error-summary
 
 contracts:
-	@echo 'Import contracts' && .venv/bin/lint-imports --no-cache --no-logo
+	@echo 'Import contracts' && said=$$(.venv/bin/lint-imports --no-cache --no-logo) || { echo "$$said"; exit 1; }
 
 wire:
 	@echo 'Generated wire types' && $(PY) -m signaling.schema --check
 
 pages:
-	@echo 'Pages: types, lint, unit tests' && $(NODE) sh -c "npm run --silent types && npm run --silent lint && npm run --silent test"
+	@echo 'Pages: types, lint, unit tests' && NO_COLOR=1 $(NODE) sh -c "npm run --silent types && npm run --silent lint && npm run --silent test"
 
 unit: ready-check
 	@$(PYTEST) -q -m "not browser and not netns and not long"

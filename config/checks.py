@@ -24,9 +24,10 @@ class CannotStart(Exception):
 
 def writable_folders(paths: Paths) -> None:
     """Make paths.var and its folders; raises CannotStart."""
-    for folder, mode in ((paths.var_path, 0o755), (paths.keys, 0o700), (paths.log, 0o755)):
+    for folder in (paths.var_path, paths.keys, paths.log):
         try:
-            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            # What is said in lessons is in there: for the server's user only.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = folder / f".probe.{os.getpid()}"
             probe.touch()
             probe.unlink()

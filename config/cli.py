@@ -115,10 +115,12 @@ def _serve(chosen: argparse.Namespace) -> int:
         _say(f"  Start a lesson   {_new_link(loaded.settings, TEACHER, origin)}")
         _say("                   (works once; `zvonok teacher link` makes another)")
         _say(f"  Status           {admin}/status")
+        if not server.public:
+            _say("  Other machines   start it with make run PUBLIC=<name or address of this one>")
         if server.tls == "local":
             _say(f"  Other devices    trust this server once: {origin}/trust")
         if server.tls == "off" and server.public:
-            _say(f"  HTTPS            is left to a proxy in front of port {origin and server.port}")
+            _say(f"  HTTPS            is left to a proxy in front of port {server.port}")
         _say("")
         _say("Ctrl-C stops it.")
 

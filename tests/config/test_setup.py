@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,21 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
     packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"]
     assert not [name for name, package in packages.items() if "resolved" in package]
     assert not [name for name, package in packages.items() if name and "integrity" not in package]
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {
+        "requirements.lock": project["project"]["dependencies"],
+        "requirements-dev.lock": [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]],
+        "requirements-node.lock": project["dependency-groups"]["node"],
+    }
+    for lock, requirements in wanted.items():
+        locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+        names = {
+            re.split(r"[^A-Za-z0-9_-]", text)[0].lower() for text in requirements if isinstance(text, str)
+        }
+        assert names <= locked, f"run make lock: {lock} lacks {names - locked}"
 
 
 def test_ci_runs_what_everybody_runs() -> None:
