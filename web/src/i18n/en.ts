@@ -88,6 +88,22 @@ export const en = {
   refusalActions,
   problem: {
     title: "That did not work",
+    /** Where the sentence alone under the common title would read oddly. */
+    titles: {
+      removed: "You are no longer in this lesson",
+      lesson_ended: "The lesson is over",
+      link_unknown: "No such lesson",
+      link_expired: "The link has run out",
+      lesson_full: "The lesson is full",
+      lesson_locked: "The lesson is locked",
+      not_your_lesson: "Another teacher’s lesson",
+      not_signed_in: "Sign in first",
+      not_found: "Nothing here",
+      rate_limited: "One moment",
+      version_mismatch: "There is a new version",
+      network: "No connection",
+      shutting_down: "The server is restarting",
+    },
     code: (code: string) => `Code: ${code}`,
     crashed: "The page stopped because of a mistake of ours. Reload it: you will come back to the same place.",
     retryAfter: (seconds: number) => `Try again in ${seconds} s`,

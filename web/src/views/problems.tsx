@@ -1,7 +1,7 @@
 import { Component, useEffect, useState, type ReactNode } from "react";
 
 import { Failed } from "../core/types";
-import { knownRefusal, refusalAction, type RefusalAction } from "../i18n";
+import { knownRefusal, refusalAction, type Dictionary, type RefusalAction, type RefusalCode } from "../i18n";
 import { Warning } from "./icons";
 import { navigate } from "./router";
 import { useText } from "./text";
@@ -42,7 +42,7 @@ export function Problem({ code, title, waitS = null, onAgain, children }: Proble
       <span className="problem-mark">
         <Warning />
       </span>
-      <h1>{title ?? text.problem.title}</h1>
+      <h1>{title ?? titleOf(known, text)}</h1>
       <p>{text.refusals[known]}</p>
       <div className="buttons">
         <button
@@ -66,10 +66,15 @@ export function Problem({ code, title, waitS = null, onAgain, children }: Proble
 export function ProblemPage(props: ProblemProps) {
   const text = useText();
   return (
-    <Page title={props.title ?? text.problem.title}>
+    <Page title={props.title ?? titleOf(knownRefusal(props.code), text)}>
       <Problem {...props} />
     </Page>
   );
+}
+
+function titleOf(code: RefusalCode, text: Dictionary): string {
+  const titles: Partial<Record<RefusalCode, string>> = text.problem.titles;
+  return titles[code] ?? text.problem.title;
 }
 
 function act(action: RefusalAction, onAgain: (() => void) | undefined): void {

@@ -11,13 +11,12 @@ import type { Banner, Notices } from "./notices";
 interface Props {
   lesson: LessonSurface;
   notices: Notices;
-  onUnmute: () => void;
-  onCameraOff: () => void;
+  onSource: (source: "microphone" | "camera", on: boolean) => void;
   onDevices: () => void;
 }
 
 /** Everything that is wrong right now, each as a sentence with a button, and what has just happened. */
-export function Banners({ lesson, notices, onUnmute, onCameraOff, onDevices }: Props) {
+export function Banners({ lesson, notices, onSource, onDevices }: Props) {
   const { text, language } = useWords();
   const connection = useReadable(lesson.connection);
   const soundRefused = useReadable(lesson.soundRefused);
@@ -84,7 +83,13 @@ export function Banners({ lesson, notices, onUnmute, onCameraOff, onDevices }: P
     lines.push(
       <Line key="weak" testId="banner-weak" tone="warn" sentence={text.banner.weak}>
         {sources.camera.state === "on" && (
-          <button type="button" className="button small" onClick={onCameraOff}>
+          <button
+            type="button"
+            className="button small"
+            onClick={() => {
+              onSource("camera", false);
+            }}
+          >
             {text.banner.cameraTurnOff}
           </button>
         )}
@@ -133,9 +138,9 @@ export function Banners({ lesson, notices, onUnmute, onCameraOff, onDevices }: P
       >
         <ActionButton
           banner={banner}
-          onUnmute={() => {
+          onSource={(source) => {
             notices.close(banner.key);
-            onUnmute();
+            onSource(source, true);
           }}
           onDevices={() => {
             notices.close(banner.key);
@@ -153,11 +158,38 @@ export function Banners({ lesson, notices, onUnmute, onCameraOff, onDevices }: P
   );
 }
 
-function ActionButton(props: { banner: Banner; mayUnmute: boolean; onUnmute: () => void; onDevices: () => void }) {
+function ActionButton(props: {
+  banner: Banner;
+  mayUnmute: boolean;
+  onSource: (source: "microphone" | "camera") => void;
+  onDevices: () => void;
+}) {
   const { text } = useWords();
+  if (props.banner.action === "again_microphone" || props.banner.action === "again_camera") {
+    const source = props.banner.action === "again_camera" ? "camera" : "microphone";
+    return (
+      <button
+        type="button"
+        className="button small"
+        data-testid="try-again"
+        onClick={() => {
+          props.onSource(source);
+        }}
+      >
+        {text.refusalActions.again}
+      </button>
+    );
+  }
   if (props.banner.action === "unmute" && props.mayUnmute) {
     return (
-      <button type="button" className="button small" data-testid="unmute" onClick={props.onUnmute}>
+      <button
+        type="button"
+        className="button small"
+        data-testid="unmute"
+        onClick={() => {
+          props.onSource("microphone");
+        }}
+      >
         {props.banner.key === "may" ? text.bar.microphoneTurnOn : text.banner.unmute}
       </button>
     );

@@ -49,7 +49,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   };
   const setSource = (source: "microphone" | "camera" | "screen", on: boolean) => {
     if (on && !self.may[source]) {
-      warn(text.bar[`${source}Forbidden`]);
+      warn(source === "microphone" ? "may" : "failed", text.bar[`${source}Forbidden`]);
       return;
     }
     if (source !== "screen") {
@@ -94,12 +94,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         <Banners
           lesson={lesson}
           notices={notices}
-          onUnmute={() => {
-            setSource("microphone", true);
-          }}
-          onCameraOff={() => {
-            setSource("camera", false);
-          }}
+          onSource={setSource}
           onDevices={() => {
             setOpen("devices");
           }}

@@ -39,7 +39,9 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const stageDrawn = stagePerson !== null && effective !== "gallery";
 
   const others = people.filter((person) => !person.self && !(stageDrawn && person.id === stagePerson.id));
-  const withCamera = connected ? others.filter((person) => person.on.camera) : [];
+  // Until the server has told who is where (or cannot), everybody is shown by name.
+  const told = connected && [picture.stage, ...picture.tiles].some((slot) => slot.participant !== null);
+  const withCamera = told ? others.filter((person) => person.on.camera) : [];
   const without = others.filter((person) => !withCamera.includes(person));
   const pages = paging(wantedPage, picture.tiles.length, withCamera.length, without.length);
   const tiles = pages.cameras

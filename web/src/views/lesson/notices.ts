@@ -11,7 +11,7 @@ export interface Banner {
   tone: "calm" | "warn";
   sentence: string;
   /** What its button does; the words are chosen by the view. */
-  action: "unmute" | "devices" | "camera_off" | null;
+  action: "unmute" | "devices" | "again_microphone" | "again_camera" | null;
   forMs: number | null;
 }
 
@@ -95,7 +95,7 @@ export interface Notices {
   failed: (error: unknown) => void;
   say: (sentence: string) => void;
   /** Shows a sentence of a view's own for a while. */
-  warn: (sentence: string) => void;
+  warn: (key: string, sentence: string) => void;
 }
 
 /** Collects what happened into banners and speech; the oldest banner gives way. */
@@ -146,12 +146,13 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
   const failed = useCallback(
     (error: unknown) => {
       const code = error instanceof Failed ? error.code : "internal";
-      const device = /^(camera|microphone)_/.test(code);
+      const [source, trouble] = code.split("_");
+      const device = source === "camera" || source === "microphone";
       show({
         key: "failed",
         tone: "warn",
         sentence: text.refusals[knownRefusal(code)],
-        action: device ? "devices" : null,
+        action: !device ? null : trouble === "denied" ? `again_${source}` : "devices",
         forMs: LONG_MS,
       });
     },
@@ -159,8 +160,8 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
   );
 
   const warn = useCallback(
-    (sentence: string) => {
-      show({ key: "failed", tone: "warn", sentence, action: null, forMs: LONG_MS });
+    (key: string, sentence: string) => {
+      show({ key, tone: "warn", sentence, action: null, forMs: LONG_MS });
     },
     [show],
   );
