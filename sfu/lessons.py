@@ -47,8 +47,10 @@ from sfu.rpc.messages import (
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.1
-FLUSH_EVERY_S: Final = 0.03
+FLUSH_AFTER_S: Final = 0.03
 """Changes within this time become one allocation."""
+FLUSH_SHARE: Final = 0.2
+"""At most this share of the time goes into allocations; beyond it they wait longer for each other."""
 MAX_LESSONS: Final = 2000
 MAX_EPOCHS_KEPT: Final = 10_000
 ORPHANED_AFTER_S: Final = 60.0
@@ -75,6 +77,7 @@ class Lessons:
         self._context: WorkerContext | None = None
         self._due: dict[LessonId, Epoch] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._flush_after_s = FLUSH_AFTER_S
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._ticking: asyncio.Task[None] | None = None
@@ -266,15 +269,17 @@ class Lessons:
         self._due[lesson] = epoch
         self._flushed.clear()
         if self._flush_timer is None:
-            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
+            self._flush_timer = asyncio.get_running_loop().call_later(self._flush_after_s, self._flush)
 
     def _flush(self) -> None:
         self._flush_timer = None
+        started = time.perf_counter()
         due, self._due = self._due, {}
         for lesson, epoch in due.items():
             router = self._routers.get(lesson)
             if router is not None and router.epoch == epoch:
                 self._guarded(router.flush, router)
+        self._flush_after_s = max(FLUSH_AFTER_S, (time.perf_counter() - started) / FLUSH_SHARE)
         if not self._due:
             self._flushed.set()
 

@@ -25,6 +25,7 @@ class Receiver:
         self._shown: list[SourceHandle | None] = [None] * len(slots)
         self._told: tuple[int, tuple[SlotContent, ...]] | None = None
         self._version = 0
+        self._looked_at = False
 
     def assign(
         self,
@@ -34,6 +35,7 @@ class Receiver:
         """Take an allocation; the commands for what differs from the last. Sources of no live connection
         are not forwarded."""
         self.allocation = allocation
+        self._looked_at = False
         commands: list[SetForward] = []
         for index, slot in enumerate(self.slots):
             target = allocation.targets[index] if index < len(allocation.targets) else None
@@ -57,9 +59,13 @@ class Receiver:
         forwarded = self._forwarded[index]
         if source is None or (forwarded is not None and forwarded[0] == source):
             self._shown[index] = source
+            self._looked_at = False
 
     def news(self, *, again: bool = False) -> tuple[int, int, tuple[SlotContent, ...]] | None:
         """(version, pages, contents) when they differ from what was told last, or ``again``."""
+        if self._looked_at and not again:
+            return None
+        self._looked_at = True
         contents = tuple(self._content(index) for index in range(len(self.slots)))
         told = (self.allocation.pages, contents)
         if told == self._told and not again:

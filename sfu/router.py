@@ -22,6 +22,7 @@ from sfu.model import (
     slot_kind,
 )
 from sfu.plane.api import Command
+from sfu.publication import Publication
 from sfu.rpc.messages import (
     Answered,
     Connected,
@@ -63,6 +64,8 @@ class _Seat:
         self.role = Role(person.role)
         self.transport: Transport | None = None
         self.wish = SOUND_WANTED
+        self.flushed: tuple[Transport, Wish] | None = None
+        """What the last allocation was made for."""
 
     @property
     def live(self) -> Transport | None:
@@ -90,6 +93,7 @@ class LessonRouter:
         self._tracker = SpeakerTracker()
         self._levels: dict[ParticipantId, int] = {}
         self._microphones: tuple[ParticipantId, ...] = ()
+        self._flushed: tuple[Scene, dict[tuple[ParticipantId, Source], Publication]] | None = None
         self._told_speakers: tuple[tuple[str, int], ...] = ()
         self._speakers_due_us = 0
         self._quality_due_us = 0
@@ -207,7 +211,7 @@ class LessonRouter:
             self._push_quality()
 
     def flush(self) -> None:
-        """Allocate for everybody; to the plane and to signalling goes only what differs."""
+        """Allocate for those whom a change concerns; only what differs is sent to plane and signalling."""
         scene = self._scene()
         publications = {
             (_id(seat), source): publication
@@ -215,19 +219,49 @@ class LessonRouter:
             if (transport := seat.live) is not None
             for source, publication in transport.publications.items()
         }
+        for_all = (scene, publications) != self._flushed
+        self._flushed = (scene, publications)
         commands: list[Command] = []
-        live = [(seat, seat.live) for seat in self._seats.values()]
-        for seat, transport in live:
+        receivers: list[Transport] = []
+        for seat in self._seats.values():
+            transport = seat.live
             if transport is None:
                 continue
+            receivers.append(transport)
+            if not for_all and seat.flushed == (transport, seat.wish):
+                continue
+            seat.flushed = (transport, seat.wish)
             receiver = transport.receiver
             allocation = allocate(scene, _id(seat), seat.wish, len(receiver.slots), receiver.allocation)
             commands += receiver.assign(allocation, publications)
         if commands:
             self._context.plane.apply(commands)
-        for _, transport in live:
-            if transport is not None:
-                self._push_slots(transport)
+        for transport in receivers:
+            self._push_slots(transport)
+
+    # --- what its transports tell -----------------------------------------------------------
+
+    def connected(self, transport: Transport) -> None:
+        """A transport's media may flow."""
+        self._context.push(Connected(self.lesson, self.epoch, transport.participant, transport.connection))
+        self._changed()
+
+    def lost(self, transport: Transport, reason: str) -> None:
+        """A transport's peer or line ended it."""
+        seat = self._seats.get(transport.participant)
+        if seat is None or seat.transport is not transport:
+            return
+        self._drop_transport(seat)
+        self._tell_gone(transport, reason)
+        self._changed()
+
+    def heard(self, transport: Transport, level: int) -> None:
+        """A level (-dBov) of a transport's microphone."""
+        self._levels[transport.participant] = min(level, self._levels.get(transport.participant, SILENT))
+
+    def slots_changed(self) -> None:
+        """What flows in a transport's slots has changed."""
+        self._changed()
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -276,32 +310,6 @@ class LessonRouter:
         if seat.transport is not None:
             transport, seat.transport = seat.transport, None
             transport.close()
-
-    # --- what its transports tell -------------------------------------------------------------
-
-    def connected(self, transport: Transport) -> None:
-        """A transport's media may flow."""
-        self._context.push(Connected(self.lesson, self.epoch, transport.participant, transport.connection))
-        self._changed()
-
-    def lost(self, transport: Transport, reason: str) -> None:
-        """A transport's peer or line ended it."""
-        seat = self._seats.get(transport.participant)
-        if seat is None or seat.transport is not transport:
-            return
-        self._drop_transport(seat)
-        self._tell_gone(transport, reason)
-        self._changed()
-
-    def heard(self, transport: Transport, level: int) -> None:
-        """A level (-dBov) of a transport's microphone."""
-        self._levels[transport.participant] = min(level, self._levels.get(transport.participant, SILENT))
-
-    def slots_changed(self, transport: Transport) -> None:
-        """What flows in a transport's slots has changed."""
-        self._push_slots(transport)
-
-    # --- inside -----------------------------------------------------------------------------
 
     def _tell_gone(self, transport: Transport, reason: str) -> None:
         self._context.push(

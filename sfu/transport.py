@@ -64,7 +64,7 @@ class Owner(Protocol):
     def heard(self, transport: Transport, level: int) -> None:
         """A level of the microphone, -dBov."""
 
-    def slots_changed(self, transport: Transport) -> None:
+    def slots_changed(self) -> None:
         """A slot shows another source than before."""
 
 
@@ -150,7 +150,7 @@ class Transport:
     def switched(self, index: int, source: SourceHandle | None) -> None:
         """The packets of a slot are of this source now."""
         self.receiver.switched(index, source)
-        self._owner.slots_changed(self)
+        self._owner.slots_changed()
 
     def lose(self, reason: str) -> None:
         """Tell the owner, once, that this connection is gone."""

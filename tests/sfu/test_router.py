@@ -419,6 +419,7 @@ async def test_video_is_live_at_its_first_packet_and_sound_at_once(lesson: Bench
     before = lesson.slots("student")
     camera = lesson.sources(lesson.transport(0))[CAMERA].source
     lesson.event(SlotSwitched(lesson.slot_handles(lesson.transport(1))[STAGE].slot, camera, 1))
+    await lesson.settled()
     assert lesson.content("student", STAGE) == ("teacher", "camera", True)
     assert lesson.slots("student").version == before.version + 1
 
@@ -431,6 +432,7 @@ async def test_late_news_of_a_former_source_makes_nothing_live(lesson: Bench) ->
     await lesson.settled()
     stage = lesson.slot_handles(lesson.transport(1))[STAGE].slot
     lesson.event(SlotSwitched(stage, lesson.sources(lesson.transport(0))[CAMERA].source, 1))
+    await lesson.settled()
     assert lesson.content("student", STAGE) == ("ann", "camera", False)
 
 
