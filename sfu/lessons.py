@@ -195,8 +195,8 @@ class Lessons:
         self._routers[lesson] = LessonRouter(self._live_context, lesson, epoch)
         log.info("lesson opened", extra={"lesson": lesson, "epoch": epoch})
 
-    def _end(self, router: LessonRouter) -> None:
-        router.close()
+    def _end(self, router: LessonRouter, reason: str | None = None) -> None:
+        router.close(reason)
         del self._routers[router.lesson]
         self._due.pop(router.lesson, None)
         log.info("lesson closed", extra={"lesson": router.lesson, "epoch": router.epoch})
@@ -296,7 +296,7 @@ class Lessons:
             if since is not None and time.monotonic() - since > ORPHANED_AFTER_S and self._routers:
                 log.warning("no signalling: every lesson ends", extra={"lessons": self.count})
                 for router in tuple(self._routers.values()):
-                    self._end(router)
+                    self._end(router, "dtls_closed")
 
     def _guarded(self, call: Callable[[], None], router: LessonRouter) -> None:
         """Our own bug in one lesson must not stop the others: it is logged and that lesson's media ends."""
@@ -304,4 +304,4 @@ class Lessons:
             call()
         except Exception:
             log.exception("lesson failed", extra={"lesson": router.lesson, "epoch": router.epoch})
-            self._end(router)
+            self._end(router, "dtls_closed")

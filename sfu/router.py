@@ -153,7 +153,7 @@ class LessonRouter:
         if former is not None and request.connection < former.connection:
             raise Refused("stale_number", "an older connection")
         plan = answer.plan(answer.inflate_offer(request.sdp), request.send, request.slots)
-        if former is not None and request.connection == former.connection:
+        if former is not None and request.connection == former.connection and former.is_peer(plan):
             return _answered(former.restart(plan))
         if former is None and len(self._context.transports) >= self._context.max_transports:
             raise Refused("no_worker", "this worker takes no more connections")
@@ -186,10 +186,13 @@ class LessonRouter:
                 )
                 self._push_slots(transport, again=True)
 
-    def close(self) -> None:
-        """Close every connection. Idempotent."""
+    def close(self, reason: str | None = None) -> None:
+        """Close every connection; with a reason (of ``Disconnected``) it is told too. Idempotent."""
         for seat in self._seats.values():
+            transport = seat.transport
             self._drop_transport(seat)
+            if transport is not None and reason is not None:
+                self._tell_gone(transport, reason)
         self._seats.clear()
 
     # --- time -------------------------------------------------------------------------------

@@ -101,14 +101,18 @@ class Transport:
         context.plane.apply(commands)
         self._task = asyncio.create_task(self._connect(), name=f"dtls {participant}/{connection}")
 
+    def is_peer(self, plan: OfferPlan) -> bool:
+        """Whether an offer comes from the peer connection at the other end; a reloaded page is another."""
+        return plan.fingerprints == self._plan.fingerprints
+
     def restart(self, plan: OfferPlan) -> str:
         """The answer to an ICE restart: new credentials, all else as before; the same offer again gets
-        the same answer. Raises Refused when the offer is of another connection."""
+        the same answer. Raises Refused when sections have changed."""
         before = self._plan
         if (plan.ufrag, plan.pwd) == (before.ufrag, before.pwd):
             return self.answer_sdp
         if not _continues(plan, before):
-            raise Refused("offer_sections", "an ICE restart must keep sections and fingerprint")
+            raise Refused("offer_sections", "an ICE restart must keep the sections")
         self._plan = plan
         self._local = LocalParameters(
             ufrag=_ice_text(8),
@@ -191,10 +195,11 @@ class Transport:
                 self._waiting.clear()
                 keys = await dtls.handshake(HANDSHAKE_S)
         except (DtlsFailed, TimeoutError) as error:
-            log.info(
-                "handshake failed",
-                extra={"participant": self.participant, "connection": self.connection, "reason": str(error)},
-            )
+            log.info("handshake failed", extra={**self._ids, "reason": str(error) or "timeout"})
+            self.lose("dtls_failed")
+            return
+        except Exception:
+            log.exception("handshake failed", extra=self._ids)
             self.lose("dtls_failed")
             return
         if self.state is State.CLOSED:
@@ -207,6 +212,10 @@ class Transport:
             ]
         )
         self._owner.connected(self)
+
+    @property
+    def _ids(self) -> dict[str, object]:
+        return {"participant": self.participant, "connection": self.connection}
 
     def _send(self, datagram: bytes) -> None:
         if self.state is not State.CLOSED:
@@ -301,11 +310,10 @@ class Transport:
 
 
 def _continues(plan: OfferPlan, before: OfferPlan) -> bool:
-    """Whether this offer has the same sections and the same peer as the one before."""
+    """Whether this offer has the same sections as the one before."""
 
     def shape(of: OfferPlan) -> object:
-        sections = [(s.mid, s.negotiated) if s else None for s in (*of.send, *of.slots)]
-        return (of.fingerprints, len(of.send), sections)
+        return len(of.send), [(s.mid, s.negotiated) if s else None for s in (*of.send, *of.slots)]
 
     return shape(plan) == shape(before)
 

@@ -191,6 +191,15 @@ async def test_a_new_connection_replaces_the_old_one_of_the_same_person(lesson: 
 
 
 @pytest.mark.asyncio
+async def test_a_reloaded_page_that_counts_from_one_again_is_a_new_connection(lesson: Bench) -> None:
+    old = lesson.transport()
+    other = OFFER.replace("a=fingerprint:sha-256 5E", "a=fingerprint:sha-256 00")
+    lesson.ask(make_offer("student", 1, sdp=gzip.compress(other.encode())))
+    assert lesson.removed() == [old]
+    assert lesson.plane.of(RestartIce) == []
+
+
+@pytest.mark.asyncio
 async def test_an_offer_of_an_older_connection_is_stale(lesson: Bench) -> None:
     await lesson.connect("student", 3)
     assert lesson.refused(make_offer("student", 2)) == "stale_number"
@@ -223,6 +232,47 @@ async def test_a_failed_handshake_is_told_and_the_transport_forgotten(bench: Ben
     await bench.until(lambda: bench.gone() == [("student", 1, "dtls_failed")])
     assert bench.removed() == [bench.transport()]
     assert bench.lessons.transports == 0
+
+
+@pytest.mark.asyncio
+async def test_our_own_bug_in_a_handshake_ends_that_connection_only(
+    lesson: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: InstantDtls, timeout_s: float) -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(InstantDtls, "handshake", broken)
+    lesson.seat("ann", order=7)
+    lesson.offer("ann")
+    lesson.event(DtlsReceived(lesson.transport(), b"hello"))
+    await lesson.until(lambda: lesson.gone() == [("ann", 1, "dtls_failed")])
+    assert lesson.lessons.transports == 2
+
+
+@pytest.mark.asyncio
+async def test_our_own_bug_in_a_lesson_ends_it_and_is_told(
+    lesson: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("bug")
+
+    lesson.ask(OpenLesson("other", 1))
+    monkeypatch.setattr("sfu.router.allocate", broken)
+    lesson.draw("student", (1,))
+    await lesson.until(lambda: len(lesson.gone()) == 2)
+    assert lesson.lessons.transports == 0
+    assert lesson.lessons.count == 1
+
+
+@pytest.mark.asyncio
+async def test_lessons_end_when_all_signalling_is_gone_for_long(
+    lesson: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.lessons.ORPHANED_AFTER_S", 0.0)
+    lesson.lessons.signalled(1)
+    lesson.lessons.signalled(0)
+    await lesson.until(lambda: len(lesson.gone()) == 2)
+    assert lesson.lessons.count == 0
 
 
 @pytest.mark.asyncio
