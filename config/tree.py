@@ -67,7 +67,8 @@ class Tree:
             asked.set()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+                loop.add_signal_handler(number, on_signal)
         started = time.monotonic()
         starting = asyncio.create_task(self._start(started))
         stopping = asyncio.create_task(asked.wait())

@@ -156,6 +156,21 @@ async def test_killed_tree_leaves_no_process_and_starts_again_at_once(server: Se
 
 
 @pytest.mark.asyncio
+async def test_stopped_while_starting_leaves_no_process(server: Server) -> None:
+    starting = asyncio.create_task(server.start())
+    await until(
+        lambda: server.process and "sfu.worker" in " ".join(family(server.process.pid).values()), "a worker"
+    )
+    assert server.process is not None
+    processes = family(server.process.pid)
+    server.process.send_signal(signal.SIGINT)
+    with pytest.raises(AssertionError, match="did not become ready"):
+        await starting
+    assert server.said[-1] == "Closing"
+    assert not [line for pid, line in processes.items() if lives(pid)]
+
+
+@pytest.mark.asyncio
 async def test_https_with_the_local_authority_on_both_families(tmp_path: Path) -> None:
     async with serving(tmp_path / "var", server__public="127.0.0.1") as server:
         assert server.origin.startswith("https://127.0.0.1:")
