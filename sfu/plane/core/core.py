@@ -36,7 +36,7 @@ class Core:
         switching = Switching(tables, outbox)
         self._checks = Checks(tables, outbox, switching)
         self._feedback = Feedback(outbox, switching, wall_offset_us)
-        self._ingress = Ingress(tables, outbox, switching, Forwarding(outbox, switching))
+        self._ingress = Ingress(tables, outbox, switching, Forwarding(outbox, switching, crypto.errors))
         self._housekeeping = Housekeeping(tables, outbox, switching, wall_offset_us)
         self._commands = Commands(tables, outbox, switching, self._housekeeping, crypto)
 

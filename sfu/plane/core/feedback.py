@@ -124,10 +124,10 @@ class Feedback:
         if not segment.layer.source.open:
             return Drop.GATED
         round_trip_us = transport.round_trip_us or _DEFAULT_ROUND_TRIP_US
-        length = slot.overhead + 2 + packet.payload_length
-        if not slot.budget.allow(sequence, length, slot.octets, now_us, round_trip_us):
-            return Drop.RTX_BUDGET
         plain = slot.write_repair(packet, sequence, segment, send_time_bytes(now_us))
+        if not slot.budget.allow(sequence, len(plain), slot.octets, now_us, round_trip_us):
+            return Drop.RTX_BUDGET
+        slot.rtx_sequence += 1
         slot.repair_packets += 1
         slot.repair_octets += len(plain)
         self._outbox.send(session.protect(plain), address)

@@ -14,8 +14,11 @@ from sfu.plane.core.switching import Switching
 class Forwarding:
     """Sends packets of open sources through slots."""
 
-    def __init__(self, outbox: Outbox, switching: Switching) -> None:
+    def __init__(
+        self, outbox: Outbox, switching: Switching, crypto_errors: tuple[type[Exception], ...]
+    ) -> None:
         self._outbox = outbox
+        self._crypto_errors = crypto_errors
         self._switching = switching
 
     def forward(self, layer: Layer, packet: Packet, now_us: int) -> None:
@@ -62,9 +65,14 @@ class Forwarding:
             outbox.drop(Drop.TOO_OLD)
             return
         plain = slot.write(packet, sequence, send_time)
-        slot.packets += 1
-        slot.octets += len(plain)
         if slot.video:
             slot.note_sent(sequence, packet.sequence)
+        slot.packets += 1
+        slot.octets += len(plain)
+        try:
+            datagram = session.protect(plain)
+        except self._crypto_errors:
+            outbox.drop(Drop.UNPROTECT)
+            return
         outbox.counters.packets_forwarded += 1
-        outbox.send(session.protect(plain), address)
+        outbox.send(datagram, address)

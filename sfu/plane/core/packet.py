@@ -40,23 +40,16 @@ class Packet:
         self.level: int | None = None
         """The audio level extension's byte (RFC 6464), None without."""
 
-    @property
-    def payload_length(self) -> int:
-        """Bytes of what ``payload_with`` gives."""
-        if self.picture_id is None:
-            return len(self.payload)
-        return len(self.lead) + (2 if self.tl0picidx is None else 3) + len(self.payload)
-
-    def payload_with(self, picture_offset: int, tl0_offset: int) -> bytes:
-        """The payload with its numbers moved on; a picture id always takes its 15-bit form."""
+    def prefix(self, picture_offset: int, tl0_offset: int) -> bytes:
+        """What stands before ``payload`` with the numbers moved on; a picture id takes its 15-bit form."""
         picture_id = self.picture_id
         if picture_id is None:
-            return self.payload
+            return b""
         number = 0x8000 | (picture_id + picture_offset) & 0x7FFF
-        if self.tl0picidx is None:
-            return b"%b%b%b" % (self.lead, number.to_bytes(2, "big"), self.payload)
-        numbers = number << 8 | (self.tl0picidx + tl0_offset) & 0xFF
-        return b"%b%b%b" % (self.lead, numbers.to_bytes(3, "big"), self.payload)
+        tl0picidx = self.tl0picidx
+        if tl0picidx is None:
+            return self.lead + number.to_bytes(2, "big")
+        return self.lead + (number << 8 | (tl0picidx + tl0_offset) & 0xFF).to_bytes(3, "big")
 
 
 class PictureIds:

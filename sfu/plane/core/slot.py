@@ -7,6 +7,7 @@ from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from sfu import rtcp
 from sfu.plane.api import AddSlot, Codec
 from sfu.plane.core.extensions import ExtensionWriter
 from sfu.plane.core.keyframes import KeyframeBackOff
@@ -48,12 +49,15 @@ class Slot:
         "_base_us",
         "_extensions",
         "_first_byte",
+        "_payload_type",
         "_sent",
+        "_ssrc",
         "add",
         "back_off",
         "budget",
         "clock_rate",
         "current",
+        "description",
         "handle",
         "highest_sent",
         "munger",
@@ -84,6 +88,8 @@ class Slot:
         """Whose packets it gets now."""
         self.pending: Layer | None = None
         """To which it switches at the next keyframe."""
+        self.description = rtcp.build_sdes(add.ssrc, add.cname)
+        """The SDES packet with the slot's CNAME."""
         self.munger = Munger(add.first_sequence_number)
         self.segments: deque[Segment] = deque(maxlen=_SEGMENTS)
         self.back_off = KeyframeBackOff()
@@ -101,6 +107,8 @@ class Slot:
         self._sent: array[int] | None = None
         self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
         self._first_byte = 0x90 if self._extensions.length else 0x80
+        self._payload_type = add.payload_type
+        self._ssrc = add.ssrc
 
     @property
     def overhead(self) -> int:
@@ -128,8 +136,9 @@ class Slot:
         sent = self._sent
         if sent is None:
             sent = self._sent = array("i", [_NOT_SENT]) * HISTORY
-        if sequence > self.highest_sent:
-            if sequence > self.highest_sent + 1:
+        ahead = sequence - self.highest_sent
+        if ahead > 0:
+            if ahead > 1:
                 for missing in range(max(self.highest_sent + 1, sequence - HISTORY), sequence):
                     sent[missing % HISTORY] = _NOT_SENT
             self.highest_sent = sequence
@@ -153,30 +162,38 @@ class Slot:
     def write(self, packet: Packet, sequence: int, send_time: bytes) -> bytes:
         """The packet as it leaves through the slot, not yet protected."""
         munger = self.munger
-        return b"%b%b%b" % (
-            _HEADER.pack(
-                self._first_byte,
-                packet.marker | self.add.payload_type,
-                sequence & 0xFFFF,
-                (packet.timestamp + munger.timestamp_offset) & 0xFFFFFFFF,
-                self.add.ssrc,
-            ),
-            self._extensions.block(send_time, packet.level),
-            packet.payload_with(munger.picture_offset, munger.tl0_offset),
+        return b"".join(
+            (
+                _HEADER.pack(
+                    self._first_byte,
+                    packet.marker | self._payload_type,
+                    sequence & 0xFFFF,
+                    (packet.timestamp + munger.timestamp_offset) & 0xFFFFFFFF,
+                    self._ssrc,
+                ),
+                self._extensions.block(send_time, packet.level),
+                packet.prefix(munger.picture_offset, munger.tl0_offset),
+                packet.payload,
+            )
         )
 
     def write_repair(self, packet: Packet, sequence: int, segment: Segment, send_time: bytes) -> bytes:
-        """The packet again on the slot's RTX SSRC (RFC 4588 section 4); only for a slot that has one."""
-        self.rtx_sequence += 1
-        return b"%b%b%b%b" % (
-            _HEADER.pack(
-                self._first_byte,
-                packet.marker | (self.add.rtx_payload_type or 0),
-                self.rtx_sequence & 0xFFFF,
-                (packet.timestamp + segment.timestamp_offset) & 0xFFFFFFFF,
-                self.add.rtx_ssrc or 0,
-            ),
-            self._extensions.block(send_time, packet.level),
-            (sequence & 0xFFFF).to_bytes(2, "big"),
-            packet.payload_with(segment.picture_offset, segment.tl0_offset),
+        """The packet again on the slot's RTX SSRC (RFC 4588 section 4) with number ``rtx_sequence``.
+
+        Only for a slot that has an RTX SSRC; who sends it moves ``rtx_sequence`` on.
+        """
+        return b"".join(
+            (
+                _HEADER.pack(
+                    self._first_byte,
+                    packet.marker | (self.add.rtx_payload_type or 0),
+                    self.rtx_sequence & 0xFFFF,
+                    (packet.timestamp + segment.timestamp_offset) & 0xFFFFFFFF,
+                    self.add.rtx_ssrc or 0,
+                ),
+                self._extensions.block(send_time, packet.level),
+                (sequence & 0xFFFF).to_bytes(2, "big"),
+                packet.prefix(segment.picture_offset, segment.tl0_offset),
+                packet.payload,
+            )
         )
