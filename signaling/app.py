@@ -28,7 +28,7 @@ from signaling.catalog.store import Catalog
 from signaling.http import Door
 from signaling.lessons import Lessons
 from signaling.live import Limits
-from signaling.log import Clock, LessonLog, LogUnreachable, connect
+from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.tickets import KeyRing
 from signaling.workers import Workers
@@ -105,7 +105,7 @@ class Signalling:
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
         for work in (self.archive.run(), self._watch_redis()):
-            closing.push_async_callback(_stop, asyncio.create_task(work))
+            closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
         self.door.bound(self.port)
@@ -177,11 +177,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
     if host == "::":
         host = "0.0.0.0"  # noqa: S104 - what the setting asks for
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

@@ -297,14 +297,22 @@ class Door:
         if self._closing:
             raise Refused("internal", "closing")
         self._limits.take(self._limits.sockets, self._address(request))
+        # A frame a little too big is still read, so that the client can be told why it is closed.
         response = web.WebSocketResponse(
-            max_msg_size=MAX_FRAME_BYTES, compress=False, heartbeat=HEARTBEAT_S, timeout=2.0
+            max_msg_size=2 * MAX_FRAME_BYTES, compress=False, heartbeat=HEARTBEAT_S, timeout=2.0
         )
         if not response.can_prepare(request).ok:
             raise Refused("bad_request", "not a WebSocket")
         await response.prepare(request)
         seat = f"{self._process}/{next(self._numbers)}"
-        socket = Socket(response, self._lessons, self._keys.tickets, seat, lambda: self._now_ms() // 1000)
+        socket = Socket(
+            response,
+            request.transport,
+            self._lessons,
+            self._keys.tickets,
+            seat,
+            lambda: self._now_ms() // 1000,
+        )
         self._sockets.add(socket)
         try:
             await socket.run()

@@ -23,6 +23,7 @@ from signaling.log import (
     LogUnreachable,
     RestoredHeard,
     SeatHeard,
+    stop,
 )
 from signaling.workers import Workers
 
@@ -110,9 +111,7 @@ class Lessons:
 
     async def close(self) -> None:
         """Tell every client to come back, copy what is not copied yet, put all away."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await stop(*self._loops)
         for live in self.held():
             for client in (*live.clients.values(), *live.lobby.values()):
                 client.close("shutting_down", retry=True)

@@ -17,7 +17,7 @@ from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
 from signaling.lesson import ending, fields, presence
 from signaling.lesson.change import Actor, Moment
-from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
 from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
@@ -136,9 +136,7 @@ class LiveLesson:
         """Hold the lesson no longer. Clients are the caller's to close."""
         self.closed = True
         self.media.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(*self._tasks)
         await self._follower.close()
 
     @property

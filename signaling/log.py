@@ -20,7 +20,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from sfu.model import Refused
 from signaling.codec import pack
 from signaling.lesson.change import Change
 from signaling.replica import Record
@@ -256,8 +255,7 @@ class LessonLog:
     async def close(self) -> None:
         """Stop hearing and disconnect."""
         if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+            await stop(self._reader)
         await self._pubsub.aclose()
         await self.redis.aclose()
 
@@ -298,9 +296,17 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
     return None
 
 
-def unreachable(error: BaseException) -> Refused:
-    """What a person is told while Redis is away."""
-    return Refused("internal", f"redis: {type(error).__name__}")
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they ended.
+
+    redis-py can turn a cancellation into its own time-out, so they are asked until they have heard it.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.2)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _keys(lesson: str) -> list[str]:

@@ -46,6 +46,7 @@ class Socket:
     def __init__(
         self,
         response: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
         lessons: Lessons,
         keys: KeyRing,
         seat: str,
@@ -57,6 +58,7 @@ class Socket:
         self.view = View.STUDENT
         self.seat = seat
         self._response = response
+        self._transport = transport
         self._lessons = lessons
         self._keys = keys
         self._now_s = now_s
@@ -116,9 +118,8 @@ class Socket:
             for task in (writer, reader):
                 task.cancel()
             await asyncio.gather(writer, reader, return_exceptions=True)
-            transport = self._response.get_extra_info("transport")
-            if transport is not None and not self._response.closed:
-                transport.abort()
+            if not self._response.closed and self._transport is not None:
+                self._transport.abort()
 
     async def _read(self) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from sfu.rpc import messages as rpc
 from sfu.rpc.client import WorkerClient, WorkerLost
 from signaling import metrics
+from signaling.log import stop
 from signaling.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,7 @@ class Workers:
     async def close(self) -> None:
         """Close every connection; lessons stay where they are."""
         links, self._links = list(self._links.values()), {}
-        for task in self._tasks:
-            task.cancel()
+        await stop(*self._tasks)
         for link in links:
             await link.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -240,8 +242,8 @@ class Person:
     async def cut(self) -> None:
         """The network dies without a word."""
         assert self.socket is not None
-        transport = self.socket.get_extra_info("transport")
-        transport.abort()
+        with socket.socket(fileno=os.dup(self.socket.get_extra_info("socket").fileno())) as raw:
+            raw.shutdown(socket.SHUT_RDWR)
         await until(lambda: self._reading is None or self._reading.done(), "the socket to end")
 
     async def leave(self) -> None:
