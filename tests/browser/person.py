@@ -58,11 +58,12 @@ async def eventually(
 
 
 class Seen(NamedTuple):
-    """A frame that a page presented: when (ms), whose (-1: unreadable) and which."""
+    """A frame that a page presented: when (ms), whose (-1: unreadable), which, and the how manieth it was."""
 
     at_ms: float
     who: int
     counter: int
+    presented: int
 
 
 class Played(NamedTuple):
@@ -87,6 +88,15 @@ def played(frames: Sequence[Seen], who: int, loop: int) -> Played:
         counter += step
         longest = max(longest, after.at_ms - before.at_ms)
     return Played(len(own), own[0].counter, counter, longest, went_back)
+
+
+def freezes(frames: Sequence[Seen], *, frame_ms: float = 40) -> list[float]:
+    """How long (ms) each picture stood longer than its frame, longest first; missed callbacks count too."""
+    stood = [
+        (after.at_ms - before.at_ms) / (after.presented - before.presented)
+        for before, after in pairwise(frames)
+    ]
+    return sorted((each - frame_ms for each in stood), reverse=True)
 
 
 @dataclass(slots=True)
@@ -197,6 +207,11 @@ class Person:
         )
         return stats
 
+    async def now_ms(self) -> float:
+        """The page's wall clock, as in ``skews``."""
+        now: float = await self.do("() => performance.timeOrigin + performance.now()")
+        return now
+
     async def skews(self, eye: str, ear: str) -> list[tuple[float, float]]:
         """Beeps heard so far: (wall clock ms, how much later than its flash it came, -500..500 ms)."""
         pairs: list[tuple[float, float]] = await self.do(
@@ -223,38 +238,19 @@ class Person:
         return [each for each in found if not any(pattern.search(each) for pattern in self.forgiven)]
 
 
-async def transit_ms(
-    source: Person,
-    source_name: str,
-    sink: Person,
-    sink_name: str,
-    *,
-    beeps: int,
-    since_ms: float = 0,
-    limit_s: float = 30,
-) -> list[float]:
-    """By how much the way from source to sink moved sound against picture, for the last beeps since then.
+async def transit_ms(source: Person, source_name: str, sink: Person, sink_name: str) -> list[float]:
+    """By how much the way from source to sink moved sound against picture, for each beep so far.
 
     Fake cameras and microphones drift against each other, so each beep at the sink is held against the one
     heard at the source at most 1 s before.
     """
-
-    async def measured() -> list[float]:
-        sent = await source.skews(source_name, source_name)
-        moved = []
-        for at_ms, skew in await sink.skews(sink_name, sink_name):
-            before = [other for sent_ms, other in sent if -1000 < sent_ms - at_ms < 100]
-            if at_ms > since_ms and before:
-                moved.append((skew - before[-1] + 1500) % 1000 - 500)
-        return moved
-
-    found = await eventually(
-        measured,
-        lambda seen: len(seen) >= beeps,
-        f"{beeps} beeps from {source.name} at {sink.name}",
-        limit_s=limit_s,
-    )
-    return found[-beeps:]
+    sent = await source.skews(source_name, source_name)
+    moved = []
+    for at_ms, skew in await sink.skews(sink_name, sink_name):
+        before = [other for sent_ms, other in sent if -1000 < sent_ms - at_ms < 100]
+        if before:
+            moved.append((skew - before[-1] + 1500) % 1000 - 500)
+    return moved
 
 
 @asynccontextmanager

@@ -107,8 +107,12 @@ async def test_students_read_the_teachers_numbers_and_hear_the_tone(story: Story
 async def test_flash_and_beep_arrive_together(story: Story) -> None:
     await story.teacher.watch("own", by("own-video"))
     await story.teacher.do("() => zvonokReader.listen('own', zvonokReader.sent(0).track)")
-    moved = await transit_ms(story.teacher, "own", story.boris, "stage", beeps=7)
-    assert abs(median(moved)) <= 60, moved
+    await eventually(
+        partial(transit_ms, story.teacher, "own", story.boris, "stage"),
+        lambda moved: len(moved) >= 4 and abs(median(moved[-4:])) <= 60,
+        "four beeps of the teacher within 60 ms of their flashes",
+        limit_s=20,
+    )
 
 
 async def test_shared_screen_takes_the_stage_and_its_text_is_legible(story: Story) -> None:

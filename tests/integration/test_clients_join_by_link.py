@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.integration.conftest import Joining
 from tests.media.block_code import Mark, read
 from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
 from tests.media.tracks import Film, Sound, Watcher
+from tests.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
@@ -34,20 +36,24 @@ def media(who: int, tone_hz: int) -> dict[Source, MediaStreamTrack]:
     }
 
 
-async def until(condition: object, what: str, limit_s: float = 15) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
-        await asyncio.sleep(0.05)
-
-
 def tone_hz(watcher: Watcher, slot: int) -> float:
     """Frequency of the strongest tone in the last sound frame of a slot."""
     frame = watcher.last_sound[slot]
     samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0].astype(float)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), n=1 << 15))
     return float(spectrum.argmax()) * frame.sample_rate / (1 << 15)
+
+
+def has_seen(watcher: Watcher, who: int) -> bool:
+    """Whether a second of that film was seen on the stage."""
+    return len(watcher.counters(SlotIndex.STAGE_VIDEO, who)) >= 25
+
+
+def hears(watcher: Watcher, hz: float) -> bool:
+    """Whether the stage sounds like this now."""
+    return (
+        SlotIndex.STAGE_SOUND in watcher.last_sound and abs(tone_hz(watcher, SlotIndex.STAGE_SOUND) - hz) < 15
+    )
 
 
 async def test_aiortc_clients_see_and_hear_each_other(
@@ -65,18 +71,13 @@ async def test_aiortc_clients_see_and_hear_each_other(
         for name, who in (("student", 1), ("teacher", 2)):
             watcher = seen[name]
             await until(
-                lambda watcher=watcher, who=who: len(watcher.counters(SlotIndex.STAGE_VIDEO, who)) >= 25,
+                partial(has_seen, watcher, who),
                 f"25 frames of {who} at the {name}",
             )
             counters = watcher.counters(SlotIndex.STAGE_VIDEO, who)
             steps = {(after - before) % 100 for before, after in pairwise(counters)}
             assert steps <= set(range(1, 13)), f"numbers of {who} at the {name} go back or jump: {counters}"
-            await until(
-                lambda watcher=watcher, who=who: (
-                    abs(tone_hz(watcher, SlotIndex.STAGE_SOUND) - 300 * who) < 15
-                ),
-                f"the tone of {who} at the {name}",
-            )
+            await until(partial(hears, watcher, 300 * who), f"the tone of {who} at the {name}")
         assert student.slots is not None
         stage = student.slots.slots[SlotIndex.STAGE_VIDEO]
         assert (stage.participant, stage.source, stage.live) == (teacher.participant, "camera", True)
@@ -189,13 +190,9 @@ async def test_libwebrtc_sends_two_layers_and_sees_aiortc(
                 await client.publish(Source.MICROPHONE)
             await student.draw({**DRAWN, SlotIndex.STAGE_VIDEO: 720})
             await teacher.draw(DRAWN, pin=student.participant)
-            await until(
-                lambda: len(watcher.counters(SlotIndex.STAGE_VIDEO, 4)) >= 25, "libwebrtc's film at aiortc"
-            )
+            await until(partial(has_seen, watcher, 4), "libwebrtc's film at aiortc")
             await until(lambda: sum(mark.who == 5 for mark in marks) >= 25, "aiortc's film at libwebrtc")
-            await until(
-                lambda: abs(tone_hz(watcher, SlotIndex.STAGE_SOUND) - 700) < 15, "libwebrtc's tone at aiortc"
-            )
+            await until(partial(hears, watcher, 700), "libwebrtc's tone at aiortc")
             await until(
                 lambda: watcher.heights.get(SlotIndex.STAGE_VIDEO) == 360, "the highest layer, full size"
             )

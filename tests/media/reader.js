@@ -48,7 +48,8 @@
     return (number & 15) === check ? { who, counter } : null;
   }
 
-  // Follows one <video>: every frame it presents, as [time, who or -1, counter or -1].
+  // Follows one <video>: every frame it presents, as [time, who or -1, counter or -1, frames
+  // presented so far]: a callback may miss some while the page is busy.
   class Eye {
     constructor(video) {
       this.video = video;
@@ -57,7 +58,7 @@
       const look = (_now, metadata) => {
         if (!this.open) return;
         const mark = readMark(video) ?? { who: -1, counter: -1 };
-        this.frames.push([metadata.presentationTime, mark.who, mark.counter]);
+        this.frames.push([metadata.presentationTime, mark.who, mark.counter, metadata.presentedFrames]);
         if (this.frames.length > KEPT) this.frames.shift();
         video.requestVideoFrameCallback(look);
       };

@@ -1,4 +1,9 @@
-"""Known media as aiortc tracks: a film and its beeps on one time line; a publisher whose clock is wrong."""
+"""Known media as aiortc tracks: a film and its beeps on one time line; a publisher whose clock is wrong.
+
+aiortc's sender reports pair a frame's RTP timestamp with the time at which it was sent, so a busy machine
+moves picture against sound. Here they tell the time at which it was captured, as browsers' reports do (RFC
+3550, section 6.4.1): each track notes it for the task that sends its frames.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,19 @@ from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
 SAMPLES_A_PACKET: Final = SAMPLE_RATE // 50
 LOOP_S: Final = 4
 
+_clock_error_s: ContextVar[float] = ContextVar("clock_error_s", default=0.0)
+_captured_s: ContextVar[float | None] = ContextVar("captured_s", default=None)
+_right_ntp_time = aiortc.clock.current_ntp_time
+
+
+def _own_ntp_time() -> int:
+    captured_s = _captured_s.get()
+    late_s = 0.0 if captured_s is None else time.monotonic() - captured_s
+    return _right_ntp_time() + int((_clock_error_s.get() - late_s) * 2**32)
+
+
+aiortc.clock.current_ntp_time = _own_ntp_time
+
 
 class Film(VideoStreamTrack):
     """The film of ``films.write_film``, endless: frame n comes n / 25 s after ``start_s`` (monotonic)."""
@@ -36,7 +54,9 @@ class Film(VideoStreamTrack):
         """The next frame when its time has come; frames that are late already are left out."""
         behind = int((time.monotonic() - self._start_s) * FRAMES_A_SECOND)
         self._number = max(self._number + 1, behind)
-        await asyncio.sleep(self._start_s + self._number / FRAMES_A_SECOND - time.monotonic())
+        captured_s = self._start_s + self._number / FRAMES_A_SECOND
+        await asyncio.sleep(captured_s - time.monotonic())
+        _captured_s.set(captured_s)
         frame = av.VideoFrame.from_ndarray(self._frames[self._number % len(self._frames)], format="yuv420p")
         frame.pts, frame.time_base = self._number, Fraction(1, FRAMES_A_SECOND)
         return frame
@@ -56,7 +76,9 @@ class Sound(AudioStreamTrack):
         seconds = SAMPLES_A_PACKET / SAMPLE_RATE
         behind = int((time.monotonic() - self._start_s) / seconds) - 5
         self._number = max(self._number + 1, behind)
-        await asyncio.sleep(self._start_s + self._number * seconds - time.monotonic())
+        captured_s = self._start_s + self._number * seconds
+        await asyncio.sleep(captured_s - time.monotonic())
+        _captured_s.set(captured_s)
         at = self._number * SAMPLES_A_PACKET
         chunk = np.take(self._samples, np.arange(at, at + SAMPLES_A_PACKET), mode="wrap")
         frame = av.AudioFrame.from_ndarray(chunk.reshape(1, -1), format="s16", layout="mono")
@@ -92,18 +114,9 @@ class Watcher:
         return [mark.counter for _, mark in self.seen.get(slot, []) if mark.who == who]
 
 
-_clock_error_s: ContextVar[float] = ContextVar("clock_error_s", default=0.0)
-_right_ntp_time = aiortc.clock.current_ntp_time
-
-
-def _own_ntp_time() -> int:
-    return _right_ntp_time() + int(_clock_error_s.get() * 2**32)
-
-
 @contextmanager
 def wrong_clock(error_s: float) -> Iterator[None]:
     """Tasks begun inside (so: senders of connections made inside) keep a clock that is ahead by this."""
-    aiortc.clock.current_ntp_time = _own_ntp_time
     token = _clock_error_s.set(error_s)
     try:
         yield

@@ -1,0 +1,115 @@
+"""Who is on the stage changes: the picture does not freeze and its sound stays with it, clocks or not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Playwright
+
+from loadtest.client import Door, LessonClient, use_loopback_candidates
+from sfu.model import Source
+from signaling.wire import SetStage
+from tests.browser import classroom
+from tests.browser.classroom import STAGE, STAGE_SOUND, by
+from tests.browser.person import Person, eventually, freezes, person
+from tests.media.tracks import Film, Sound, wrong_clock
+from tests.serving import serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+CLOCK_ERROR_S = 7.0
+
+
+@dataclass
+class Class:
+    """A teacher who steers, two students who send (the second's clock is wrong), one who looks on."""
+
+    teacher: LessonClient
+    senders: tuple[LessonClient, LessonClient]
+    viewer: Person
+
+    async def stage(self, which: int) -> None:
+        """Put a sender on the stage of all."""
+        participant = self.senders[which].participant
+        await self.teacher.request(lambda number: SetStage(id=number, participant=participant))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lesson(
+    playwright: Playwright, chromium: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Class]:
+    use_loopback_candidates()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(tmp_path_factory.mktemp("switching") / "var"))
+        doors = [await stack.enter_async_context(Door(server.origin)) for _ in range(3)]
+        await doors[0].sign_in(server.teacher_link.partition("#")[2])
+        made = await doors[0].new_lesson("Clocks", teacher_name="Anna Orlova")
+        teacher = await stack.enter_async_context(LessonClient.join(doors[0], made.teacher_link))
+        senders = []
+        for who, name, error_s in ((1, "Gleb", 0.0), (2, "Dina", CLOCK_ERROR_S)):
+            sender = await stack.enter_async_context(LessonClient.join(doors[who], made.student_link, name))
+            with wrong_clock(error_s):
+                start_s = time.monotonic()
+                tracks = {Source.MICROPHONE: Sound(start_s), Source.CAMERA: Film(who, start_s)}
+                await sender.connect_media(tracks, tiles=0)
+            await sender.publish(Source.MICROPHONE)
+            await sender.publish(Source.CAMERA)
+            senders.append(sender)
+        viewer = await stack.enter_async_context(person(playwright, chromium, "viewer"))
+        everybody = Class(teacher, (senders[0], senders[1]), viewer)
+        await everybody.stage(0)
+        await classroom.student_joins(viewer, made.student_link, "Vera")
+        await viewer.watch("stage", by(f"slot-{STAGE}"))
+        await viewer.listen("stage", STAGE_SOUND)
+        await viewer.see("stage", who=1)
+        yield everybody
+
+
+async def test_sound_stays_with_its_picture_after_switches_between_wrong_clocks(lesson: Class) -> None:
+    """Four beeps in a row, soon after each switch; a busy machine may make a player wait longer."""
+    viewer = lesson.viewer
+    for which in (1, 0, 1):
+        await lesson.stage(which)
+        await on_stage(viewer, which)
+        since_ms = await viewer.now_ms() + 1000  # until then a beep would be held against frames of both
+        await eventually(
+            partial(skews_since, viewer, since_ms),
+            lambda late: len(late) >= 4 and abs(median(late[-4:])) <= 60,
+            f"four beeps of sender {which} within 60 ms of their flashes",
+        )
+
+
+async def test_no_picture_freezes_in_sixteen_switches(lesson: Class) -> None:
+    viewer = lesson.viewer
+    before = len(await viewer.frames("stage"))
+    for turn in range(16):
+        await lesson.stage(turn % 2)
+        await on_stage(viewer, turn % 2)
+        await asyncio.sleep(0.4)  # a switch is what is measured, not its speed
+    stood = freezes((await viewer.frames("stage"))[before:])
+    assert stood[0] <= 150, stood[:8]
+    assert (await viewer.inbound(STAGE))["packetsLost"] == 0
+
+
+async def on_stage(viewer: Person, which: int) -> None:
+    """Wait until frames of that sender are presented."""
+    await eventually(
+        lambda: viewer.do("() => zvonokReader.frames('stage').at(-1)[1]"),
+        lambda who: bool(who == which + 1),
+        f"sender {which} on the stage",
+        every_s=0.05,
+    )
+
+
+async def skews_since(viewer: Person, since_ms: float) -> list[float]:
+    """By how many ms each beep after a moment came later than its flash."""
+    return [skew for at_ms, skew in await viewer.skews("stage", "stage") if at_ms > since_ms]
