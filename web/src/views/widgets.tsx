@@ -60,7 +60,7 @@ export function LanguageSwitch() {
           type="button"
           lang={each}
           aria-pressed={each === language}
-          aria-label={text.language[each]}
+          aria-label={`${each.toUpperCase()}: ${text.language[each]}`}
           data-testid={`language-${each}`}
           onClick={() => {
             setLanguage(each);

@@ -1,21 +1,21 @@
 import { cleanup } from "@testing-library/react";
-import { afterEach, vi } from "vitest";
+import { afterEach } from "vitest";
 
-// Parts of the browser that jsdom lacks; each does the least that the views rely on.
-vi.stubGlobal(
-  "ResizeObserver",
-  class {
+// Parts of the browser that jsdom lacks; each does the least that the views rely on. They are set for good, not
+// stubbed, because stubs are taken away before each test.
+Object.assign(globalThis, {
+  ResizeObserver: class {
     observe = () => undefined;
     disconnect = () => undefined;
     unobserve = () => undefined;
   },
-);
-vi.stubGlobal("matchMedia", (query: string) => ({
-  matches: false,
-  media: query,
-  addEventListener: () => undefined,
-  removeEventListener: () => undefined,
-}));
+  matchMedia: (query: string) => ({
+    matches: false,
+    media: query,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+  }),
+});
 HTMLDialogElement.prototype.showModal = function showModal() {
   this.open = true;
 };

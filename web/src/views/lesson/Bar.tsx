@@ -101,7 +101,7 @@ export function Bar(props: Props) {
   );
 
   return (
-    <div className="bar" id="controls" role="group" tabIndex={-1} aria-label={text.bar.label}>
+    <section className="bar" id="controls" tabIndex={-1} aria-label={text.bar.label}>
       <div className="bar-group">
         <MicrophoneButton lesson={lesson} source={sources.microphone} may={self.may.microphone} onSource={props.onSource} />
         <BarButton
@@ -243,7 +243,7 @@ export function Bar(props: Props) {
           onClick={props.onLeave}
         />
       </div>
-    </div>
+    </section>
   );
 }
 
@@ -333,7 +333,7 @@ function Face({ icon, label, badge = null }: { icon: ReactNode; label: string; b
     <>
       <span className="bar-icon">
         {icon}
-        {badge !== null && <b className="badge">{badge > 99 ? "99+" : badge}</b>}
+        {badge !== null && <b className="badge" aria-hidden="true">{badge > 99 ? "99+" : badge}</b>}
       </span>
       <span className="bar-label">{label}</span>
     </>

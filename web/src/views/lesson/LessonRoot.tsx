@@ -117,7 +117,9 @@ function LobbyPage({ lesson, joined }: { lesson: LessonSurface; joined: JoinRepl
         <span className="lobby-bell">
           <Bell />
         </span>
-        <h1 role="status">{text.lobby.title}</h1>
+        <div role="status">
+          <h1>{text.lobby.title}</h1>
+        </div>
         <p className="lead">{[joined.title, joined.subject, text.common.grade(joined.grade)].join(" · ")}</p>
         <p>{text.lobby.help}</p>
         <p className="note">{text.lobby.as(joined.name)}</p>
@@ -196,7 +198,9 @@ function EndedPage({ joined, left, onBack }: { joined: JoinReply; left: boolean;
         <span className="problem-mark calm">
           <Check />
         </span>
-        <h1 role="status">{title}</h1>
+        <div role="status">
+          <h1>{title}</h1>
+        </div>
         <p className="lead">{[joined.title, joined.subject, text.common.grade(joined.grade)].join(" · ")}</p>
         {!teacher && <p className="note">{text.ended.thanks}</p>}
         <div className="buttons">
@@ -221,8 +225,8 @@ function EndedAttendance({ lesson }: { lesson: string }) {
   const text = useText();
   const [state, refresh] = useAttendance(lesson);
   return (
-    <section className="card" aria-labelledby="ended-attendance">
-      <h2 id="ended-attendance">{text.ended.attendance}</h2>
+    <section className="card">
+      <h2>{text.ended.attendance}</h2>
       {state.at === "loading" && <Busy label={text.common.loading} />}
       {state.at === "failed" && (
         <div className="notice">

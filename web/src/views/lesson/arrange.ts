@@ -92,10 +92,11 @@ interface Split {
 function beside(area: Rect, count: number): Split {
   if (count === 0) return { main: area, cells: [] };
   const enough = 84;
+  const share = count > 12 ? 0.34 : 0.27;
   let chosen: { columns: number; width: number; height: number } | null = null;
   for (let columns = 1; columns <= 4; columns += 1) {
     const rows = Math.ceil(count / columns);
-    const widest = Math.min(area.width * 0.34, 236 * columns) / columns - GAP;
+    const widest = Math.min(area.width * share, 236 * columns) / columns - GAP;
     const height = Math.min((area.height - GAP * (rows - 1)) / rows, widest / WIDE);
     const width = height * WIDE;
     if (chosen === null || height > chosen.height * 1.15) chosen = { columns, width, height };
