@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from sfu.plane.core.packet import Packet
@@ -34,7 +33,8 @@ class Munger:
     def __init__(self, first_sequence_number: int) -> None:
         self._next_sequence = first_sequence_number
         self._offset = 0
-        self._history: deque[tuple[int, int]] = deque(maxlen=_HISTORY)
+        self._history: list[tuple[int, int]] = []
+        """(first number of the source, offset from there on), oldest first."""
         self.highest: int | None = None
         """Highest number of the present source that was placed or skipped, None before a start."""
         self.timestamp_offset = 0
@@ -97,5 +97,7 @@ class Munger:
         self._offset -= 1
         if self._history and self._history[-1][0] == sequence:
             self._history.pop()
+        elif len(self._history) >= _HISTORY:
+            del self._history[0]
         self._history.append((sequence + 1, self._offset))
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -91,7 +90,7 @@ class Slot:
         self.description = rtcp.build_sdes(add.ssrc, add.cname)
         """The SDES packet with the slot's CNAME."""
         self.munger = Munger(add.first_sequence_number)
-        self.segments: deque[Segment] = deque(maxlen=_SEGMENTS)
+        self.segments: list[Segment] = []
         self.back_off = KeyframeBackOff()
         self.budget = RepairBudget()
         self.rtx_sequence = 0
@@ -128,6 +127,8 @@ class Slot:
         timestamp = self.add.first_timestamp + (captured_us - self._base_us) * self.clock_rate // 1_000_000
         self.munger.start(packet, timestamp)
         self.current = layer
+        if len(self.segments) >= _SEGMENTS:
+            del self.segments[0]
         self.segments.append(Segment(self.munger.next_sequence, layer, self.munger))
         self.back_off.reset()
 
