@@ -246,6 +246,7 @@ class LessonRouter:
 
     def connected(self, transport: Transport) -> None:
         """A transport's media may flow."""
+        log.info("media connected", extra=self._ids(transport))
         self._context.push(Connected(self.lesson, self.epoch, transport.participant, transport.connection))
         self._changed()
 
@@ -314,7 +315,15 @@ class LessonRouter:
             transport, seat.transport = seat.transport, None
             transport.close()
 
+    def _ids(self, transport: Transport) -> dict[str, object]:
+        return {
+            "lesson": self.lesson,
+            "participant": transport.participant,
+            "connection": transport.connection,
+        }
+
     def _tell_gone(self, transport: Transport, reason: str) -> None:
+        log.info("media lost", extra={**self._ids(transport), "reason": reason})
         self._context.push(
             Disconnected(self.lesson, self.epoch, transport.participant, transport.connection, reason)
         )

@@ -12,7 +12,7 @@ from sfu import answer
 from sfu.answer import LocalParameters, OfferPlan, SlotParameters
 from sfu.context import WorkerContext
 from sfu.dtls import DtlsFailed, DtlsServer
-from sfu.model import ParticipantId, Refused, Source, slot_msid
+from sfu.model import LessonId, ParticipantId, Refused, Source, slot_msid
 from sfu.plane.api import (
     AddSlot,
     AddSource,
@@ -54,6 +54,8 @@ class State(StrEnum):
 
 class Owner(Protocol):
     """The router, as its transports see it."""
+
+    lesson: LessonId
 
     def connected(self, transport: Transport) -> None:
         """Media may flow: keys are set."""
@@ -215,7 +217,11 @@ class Transport:
 
     @property
     def _ids(self) -> dict[str, object]:
-        return {"participant": self.participant, "connection": self.connection}
+        return {
+            "lesson": self._owner.lesson,
+            "participant": self.participant,
+            "connection": self.connection,
+        }
 
     def _send(self, datagram: bytes) -> None:
         if self.state is not State.CLOSED:
