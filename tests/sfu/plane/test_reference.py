@@ -13,6 +13,7 @@ import pylibsrtp
 import pytest
 
 from sfu import rtcp, stun
+from sfu.plane import reference
 from sfu.plane.api import (
     AddressNominated,
     AddSlot,
@@ -286,3 +287,18 @@ async def test_a_sink_that_fails_is_logged_and_packets_go_on(caplog: pytest.LogC
             client.sock.sendto(b"\x16hello", client.to)
             await client.connect()
         assert "event sink failed" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_machine_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = reference._open
+
+    def open_ipv4_only(family: int, address: tuple[str, int]) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError("address family not supported")
+        return opened(family, address)
+
+    monkeypatch.setattr(reference, "_open", open_ipv4_only)
+    monkeypatch.setattr(reference, "_has_ipv6", lambda: False)
+    async with Running.start("::") as running:
+        assert isinstance(await running.client().connect(), stun.BindingSuccess)
