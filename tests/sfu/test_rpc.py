@@ -56,7 +56,7 @@ FRAMES: list[Frame] = [
     ReplyFrame(1, Done()),
     ReplyFrame(2, Answered(b"\x1f\x8b")),
     ReplyFrame(3, Failed("stale_epoch")),
-    ReplyFrame(4, Status("w", "reference", 1, 2, 3, 4, 0.5, {"gated": 7})),
+    ReplyFrame(4, Status("w", "reference", 1, 2, 3, 4, 0.5, 6, {"gated": 7})),
     PushFrame(Slots("l", 2, "p", 1, 9, 3, (SlotContent(0, "q", "camera", True),))),
     PushFrame(Speakers("l", 2, (("p", 20), ("q", 33)))),
 ]
