@@ -8,6 +8,7 @@ import inspect
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,13 @@ from config.setup.browser import find_chromium
 
 hypothesis.settings.register_profile("zvonok", deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("zvonok")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before CPython 3.11.5 a traceback made while another is parsed ends the interpreter's parser with
+    SystemError, and one failing test the whole run: there pytest gets along without parsing."""
+    if sys.version_info < (3, 11, 5):
+        config.option.tbstyle = "native"
 
 
 def pytest_asyncio_loop_factories(

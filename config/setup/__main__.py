@@ -20,8 +20,7 @@ def main() -> int:
         with one_at_a_time(Path(sys.prefix)):
             install_packages("run" if purpose == "run" else "test")
             node.install_modules()
-            if purpose != "check":
-                node.build_pages()
+            node.build_pages()
             if purpose == "test":
                 browser.install()
     except SetupError as error:
