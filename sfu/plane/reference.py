@@ -21,6 +21,9 @@ TICK_US: Final = 10_000
 MAX_DATAGRAMS_A_WAKE: Final = 64
 _RECEIVE_BYTES: Final = 2048
 _SOCKET_BUFFER_BYTES: Final = 8 * 1024 * 1024
+_SO_SNDBUFFORCE: Final = 32
+_SO_RCVBUFFORCE: Final = 33
+"""Linux's socket(7); Python does not name them."""
 
 _log = logging.getLogger(__name__)
 
@@ -174,8 +177,14 @@ def _open(family: int, address: tuple[str, int]) -> socket.socket:
         sock.setblocking(False)  # noqa: FBT003
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
+        for option, beyond_limit in (
+            (socket.SO_RCVBUF, _SO_RCVBUFFORCE),
+            (socket.SO_SNDBUF, _SO_SNDBUFFORCE),
+        ):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, beyond_limit, _SOCKET_BUFFER_BYTES)
+            except OSError:  # not root: as much as net.core.rmem_max and wmem_max allow
+                sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
         sock.bind(address)
     except BaseException:
         sock.close()
