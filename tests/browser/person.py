@@ -29,8 +29,8 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--allow-loopback-in-peer-connection",
-    "--use-fake-ui-for-media-stream",
 )
+ALLOWS_DEVICES: Final = "--use-fake-ui-for-media-stream"
 MAY_PLAY: Final = "--autoplay-policy=no-user-gesture-required"
 FAKE_DEVICES: Final = "--use-fake-device-for-media-stream"
 SHARE_A_TAB: Final = f"{FAKE_DEVICES}=display-media-type=browser,fps=30"
@@ -262,11 +262,14 @@ async def person(
     film: Path | None = None,
     sound: Path | None = None,
     flags: Sequence[str] = (MAY_PLAY, FAKE_DEVICES),
-    strict: bool = True,
+    asks: bool = False,
     **context_options: Any,
 ) -> AsyncIterator[Person]:
-    """Somebody who sits down, and goes at the end; console errors and CSP violations fail the test then."""
-    arguments = [*sandbox_arguments(), *FLAGS, *flags]
+    """Somebody who sits down, and goes at the end; console errors and CSP violations fail the test then.
+
+    ``asks``: the browser asks before a page gets a camera, instead of allowing it.
+    """
+    arguments = [*sandbox_arguments(), *FLAGS, *flags, *(() if asks else (ALLOWS_DEVICES,))]
     if film is not None:
         arguments.append(f"--use-file-for-fake-video-capture={film}")
     if sound is not None:
@@ -281,7 +284,7 @@ async def person(
         somebody = Person(name, browser, context, await context.new_page())
         somebody.heed(somebody.page)
         yield somebody
-        wrongs = await somebody.wrongs() if strict else []
+        wrongs = await somebody.wrongs()
     finally:
         await browser.close()
     assert not wrongs, "\n".join(wrongs)
