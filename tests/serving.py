@@ -47,7 +47,10 @@ class Server:
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def _arguments(self) -> list[str]:
-        everything = {**DEFAULTS, "paths.var": str(self.var), **self.settings}
+        port = (
+            {"server.port": int(self.origin.rsplit(":", 1)[1])} if self.origin else {}
+        )  # the same at a restart
+        everything = {**DEFAULTS, "paths.var": str(self.var), **self.settings, **port}
         return [f"--set={key}={_text(value)}" for key, value in everything.items()]
 
     async def start(self, *, inside: Sequence[str] = ()) -> None:
@@ -115,6 +118,15 @@ class Server:
             for line in self.said
             if _ERROR.search(line) and not any(re.search(each, line) for each in self.forgiven)
         ]
+
+    def child(self, module: str) -> int:
+        """Process id of the child that runs this module (the first one)."""
+        assert self.process is not None
+        own = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in own:
+            if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                return int(pid)
+        raise AssertionError(f"no child runs {module}")
 
     async def new_teacher_link(self, teacher: str = "teacher") -> str:
         """What ``zvonok teacher link`` prints."""

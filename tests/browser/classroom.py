@@ -146,3 +146,14 @@ async def slot_of(person: Person, participant: str) -> int | None:
         f'section[data-participant="{participant}"]:not([hidden], {by("screen")}) video[data-testid^=slot-]',
     )
     return int(mark.removeprefix("slot-")) if mark else None
+
+
+async def people_here(person: Person) -> set[str]:
+    """Names in this person's list of people, each once."""
+    if not await person.page.locator(by("people-panel")).is_visible():
+        await click(person, "people")
+    names = await person.page.locator("[data-testid^=person-][data-name]").evaluate_all(
+        "(all) => all.map((each) => each.dataset.name)"
+    )
+    assert len(names) == len(set(names)), f"somebody is there twice: {names}"
+    return set(names)

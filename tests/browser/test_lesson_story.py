@@ -252,7 +252,7 @@ async def test_reload_brings_back_the_same_person_in_the_same_state(story: Story
     )
     await story.teacher.watch("boris", by(f"slot-{slot}"))
     await story.teacher.see("boris", who=2)
-    assert await people_here(story.teacher) == {"Anna Orlova", "Boris", "Vera"}
+    assert await classroom.people_here(story.teacher) == {"Anna Orlova", "Boris", "Vera"}
     await click(boris, "raise-hand")
     await classroom.turn(boris, "camera", on=False)
 
@@ -277,7 +277,7 @@ async def test_cut_socket_resumes_and_media_never_stops(story: Story) -> None:
     assert seen.longest_gap_ms < 500
     assert seen.went_back == 0
     assert len(await vera.counts()) == 1, "the media connection was made anew"
-    assert await people_here(teacher) == {"Anna Orlova", "Boris", "Vera"}
+    assert await classroom.people_here(teacher) == {"Anna Orlova", "Boris", "Vera"}
 
 
 async def test_second_tab_takes_over_and_the_first_says_so(story: Story) -> None:
@@ -294,7 +294,7 @@ async def test_second_tab_takes_over_and_the_first_says_so(story: Story) -> None
     await first.screenshot(path=ARTIFACTS / "taken-over.png")
     await vera.watch("stage", by(f"slot-{STAGE}"))
     await vera.see("stage", who=1)
-    assert await people_here(story.teacher) == {"Anna Orlova", "Boris", "Vera"}
+    assert await classroom.people_here(story.teacher) == {"Anna Orlova", "Boris", "Vera"}
     await first.close()
 
 
@@ -315,7 +315,7 @@ async def test_removal_survives_a_new_tab(story: Story) -> None:
     boris.page = await boris.new_page()
     await classroom.knock(boris, story.links.student, "Another name")
     await problem(boris, "removed")
-    assert await people_here(teacher) == {"Anna Orlova", "Vera"}
+    assert await classroom.people_here(teacher) == {"Anna Orlova", "Vera"}
 
 
 async def test_ended_lesson_shows_who_was_there(story: Story) -> None:
@@ -382,17 +382,6 @@ async def spoken(who: Person) -> int:
         }"""
     )
     return packets
-
-
-async def people_here(teacher: Person) -> set[str]:
-    """Names in the teacher's list of people."""
-    if not await teacher.page.locator(by("people-panel")).is_visible():
-        await click(teacher, "people")
-    names = await teacher.page.locator("[data-testid^=person-][data-name]").evaluate_all(
-        "(all) => all.map((each) => each.dataset.name)"
-    )
-    assert len(names) == len(set(names)), f"somebody is there twice: {names}"
-    return set(names)
 
 
 async def problem(who: Person, code: str) -> None:
