@@ -29,13 +29,14 @@ _HEADER_LENGTH: Final = 12
 class Segment:
     """What the slot sent from one number on: a layer and how its numbers were changed."""
 
-    __slots__ = ("cache", "first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
+    __slots__ = ("cache", "clock", "first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
 
     def __init__(self, first: int, layer: Layer, munger: Munger) -> None:
         self.first = first
         self.layer = layer
         self.cache = layer.cache
-        """Of the SSRC that was shown; the layer may get another."""
+        """Of the SSRC that was shown, as is the clock; the layer may get another."""
+        self.clock = layer.clock
         self.timestamp_offset = munger.timestamp_offset
         self.picture_offset = munger.picture_offset
         self.tl0_offset = munger.tl0_offset
@@ -45,7 +46,6 @@ class Slot:
     """SSRCs, numbering and time line live as long as the slot."""
 
     __slots__ = (
-        "_base_us",
         "_extensions",
         "_first_byte",
         "_payload_type",
@@ -102,7 +102,6 @@ class Slot:
         self.highest_sent = add.first_sequence_number - 1
         self.reported_highest: int | None = None
         """Highest number of the peer's last report block."""
-        self._base_us: int | None = None
         self._sent: array[int] | None = None
         self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
         self._first_byte = 0x90 if self._extensions.length else 0x80
@@ -120,12 +119,19 @@ class Slot:
         return self.octets - self.packets * self.overhead
 
     def start(self, layer: Layer, packet: Packet) -> None:
-        """Go on with this packet of another source or layer, on the slot's own time line."""
-        captured_us = layer.clock.server_us(packet.timestamp)
-        if self._base_us is None:
-            self._base_us = captured_us
-        timestamp = self.add.first_timestamp + (captured_us - self._base_us) * self.clock_rate // 1_000_000
-        self.munger.start(packet, timestamp)
+        """Go on with this packet of another source or layer.
+
+        Its timestamp is as far from the last one sent as the two were captured apart, on the server's
+        clock; so the slot's time line goes on whatever clocks stand behind it.
+        """
+        munger = self.munger
+        timestamp = self.add.first_timestamp
+        if munger.timestamp_highest is not None:
+            before = self.segments[-1]
+            last_us = before.clock.server_us(munger.timestamp_highest - before.timestamp_offset)
+            apart_us = layer.clock.server_us(packet.timestamp) - last_us
+            timestamp = munger.timestamp_highest + apart_us * self.clock_rate // 1_000_000
+        munger.start(packet, timestamp)
         self.current = layer
         if len(self.segments) >= _SEGMENTS:
             del self.segments[0]

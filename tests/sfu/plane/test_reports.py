@@ -7,7 +7,7 @@ import pytest
 from sfu import rtcp
 from sfu.plane.api import Drop, SetIngressEstimate, SlotHandle, SourceHandle, TransportState
 from sfu.plane.core.clock import MediaClock, PublisherClock
-from tests.sfu.plane.rig import START_US, WALL_OFFSET_US, Encoder, Peer, Rig, Sent, slot_ssrc
+from tests.sfu.plane.rig import START_US, WALL_OFFSET_US, Encoder, Peer, Rig, Sent, pairs, slot_ssrc
 
 
 def reports(rig: Rig, peer: Peer) -> list[rtcp.SenderReport]:
@@ -17,13 +17,18 @@ def reports(rig: Rig, peer: Peer) -> list[rtcp.SenderReport]:
 class Lesson:
     """Publishers whose clocks are off by ``clock_us``, and a student with a stage: picture and sound."""
 
-    def __init__(self, clocks_us: list[int], *, network_us: int = 20_000) -> None:
+    def __init__(
+        self, clocks_us: list[int], *, network_us: int = 20_000, drifts_ppm: tuple[int, ...] = ()
+    ) -> None:
         self.rig = Rig()
         self.network_us = network_us
         self.student = self.rig.add_peer()
         self.picture = self.rig.add_slot(self.student, sequence=100, timestamp=1000)
         self.sound = self.rig.add_slot(self.student, video=False, sequence=5, timestamp=4_294_960_000)
-        self.publishers = [Publisher(self.rig, clock_us, number) for number, clock_us in enumerate(clocks_us)]
+        self.publishers = [
+            Publisher(self.rig, clock_us, number, drifts_ppm[number] if drifts_ppm else 0)
+            for number, clock_us in enumerate(clocks_us)
+        ]
         self.media: dict[SlotHandle, list[tuple[int, Sent]]] = {self.picture: [], self.sound: []}
         self.reports: dict[int, list[rtcp.SenderReport]] = {}
 
@@ -74,7 +79,8 @@ class Lesson:
 class Publisher:
     """Captures picture and sound at the same moments, on a clock of its own."""
 
-    def __init__(self, rig: Rig, clock_us: int, number: int) -> None:
+    def __init__(self, rig: Rig, clock_us: int, number: int, drift_ppm: int) -> None:
+        self.drift_ppm = drift_ppm
         self.peer = rig.add_peer()
         self.camera: SourceHandle = rig.add_camera(self.peer, rids=())
         self.microphone: SourceHandle = rig.add_microphone(self.peer)
@@ -88,16 +94,17 @@ class Publisher:
         """What was captured ``network_us`` ago arrives now."""
         captured_us = rig.now_us - network_us
         elapsed_us = captured_us - START_US
+        own_us = elapsed_us + elapsed_us * self.drift_ppm // 1_000_000
         if elapsed_us % 40_000 == 0:
-            self.picture.timestamp = self._bases[0] + elapsed_us * 90_000 // 1_000_000
+            self.picture.timestamp = self._bases[0] + own_us * 90_000 // 1_000_000
             for packet in self.picture.frame(keyframe=elapsed_us % 200_000 == 0, after_rtp=0):
                 rig.receive(packet, self.peer.address)
-        self.voice.timestamp = self._bases[1] + elapsed_us * 48_000 // 1_000_000
+        self.voice.timestamp = self._bases[1] + own_us * 48_000 // 1_000_000
         rig.receive(self.voice.sound(after_rtp=0), self.peer.address)
         if report_every_us and rig.now_us - self._reported_us >= report_every_us:
             self._reported_us = rig.now_us
-            ntp_us = captured_us + WALL_OFFSET_US + self.clock_us
-            picture_rtp = self._bases[0] + elapsed_us * 90_000 // 1_000_000
+            ntp_us = START_US + own_us + WALL_OFFSET_US + self.clock_us
+            picture_rtp = self._bases[0] + own_us * 90_000 // 1_000_000
             rig.receive(self.picture.report(ntp_us, picture_rtp & 0xFFFFFFFF), self.peer.address)
             rig.receive(self.voice.report(ntp_us), self.peer.address)
 
@@ -146,6 +153,20 @@ def test_timestamps_run_on_at_the_rate_of_time_across_switches() -> None:
         (start_us, first), (end_us, last) = lesson.media[slot][0], lesson.media[slot][-1]
         elapsed_ms = ((last.timestamp - first.timestamp) & 0xFFFFFFFF) * 1000 / rate
         assert abs(elapsed_ms - (end_us - start_us) / 1000) < 5
+
+
+def test_clocks_that_drift_neither_stretch_a_slots_time_nor_part_picture_from_sound() -> None:
+    lesson = Lesson([0, 7_000_000], drifts_ppm=(500, -500))
+    for number, duration_us in ((0, 80_000_000), (1, 2_000_000), (0, 2_000_000), (1, 2_000_000)):
+        lesson.show(number)
+        lesson.run(duration_us)
+        assert abs(lesson.skew_ms()) < 5
+    for slot, rate in ((lesson.picture, 90_000), (lesson.sound, 48_000)):
+        (start_us, first), (end_us, last) = lesson.media[slot][0], lesson.media[slot][-1]
+        elapsed_ms = ((last.timestamp - first.timestamp) & 0xFFFFFFFF) * 1000 / rate
+        assert abs(elapsed_ms - (end_us - start_us) / 1000) < 80 * 0.5 + 10, "only the sender's own drift"
+        times = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for (_, a), (_, b) in pairs(lesson.media[slot])]
+        assert min(times) > rate // 1000, "no switch had to be squeezed behind the last packet"
 
 
 def test_without_any_report_arrival_times_keep_picture_and_sound_together() -> None:
