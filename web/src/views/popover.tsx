@@ -1,4 +1,4 @@
-import { useId, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 interface Props {
   /** Accessible name of the button. */
@@ -12,11 +12,15 @@ interface Props {
   children: ReactNode | ((close: () => void) => ReactNode);
 }
 
-/** A button with a small panel in the browser's top layer: closes by Escape or a click elsewhere. */
+/**
+ * A button with a small panel in the browser's top layer: closes by Escape or a click elsewhere. What is in it
+ * is made when it opens: a class of thirty has a menu on every picture.
+ */
 export function Popover({ label, testId, className = "icon-button", title, face, children }: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const panel = useRef<HTMLDivElement>(null);
+  const [open, setOpen] = useState(false);
   const close = () => {
     document.getElementById(id)?.hidePopover();
   };
@@ -44,13 +48,17 @@ export function Popover({ label, testId, className = "icon-button", title, face,
         role="dialog"
         aria-label={label}
         onKeyDown={moveByArrows}
+        onBeforeToggle={(event) => {
+          if (event.newState === "open") setOpen(true);
+        }}
         onToggle={(event) => {
+          if (event.newState !== "open") setOpen(false);
           if (event.newState !== "open" || button.current === null || panel.current === null) return;
           place(panel.current, button.current.getBoundingClientRect());
           panel.current.querySelector<HTMLElement>(FOCUSABLE)?.focus();
         }}
       >
-        {typeof children === "function" ? children(close) : children}
+        {open && (typeof children === "function" ? children(close) : children)}
       </div>
     </>
   );

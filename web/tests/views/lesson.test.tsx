@@ -125,6 +125,15 @@ describe("lesson", () => {
     expect(lesson.calls.at(-1)).toEqual(["retryNow"]);
     act(() => lesson.connection.set({ socket: "up", media: "connected", retryAtMs: null, failure: null }));
     expect(screen.queryByTestId("banner-reconnecting")).toBeNull();
+    expect(screen.getByTestId("banner-resumed")).toBeTruthy();
+  });
+
+  it("closes a panel by Escape and gives the focus back to its button", () => {
+    open(student());
+    fireEvent.click(screen.getByTestId("chat"));
+    fireEvent.keyDown(screen.getByTestId("chat-input"), { key: "Escape" });
+    expect(screen.queryByTestId("chat-panel")).toBeNull();
+    expect(document.activeElement).toBe(screen.getByTestId("chat"));
   });
 
   it("counts unread messages until the chat is opened, and speaks them meanwhile", () => {
@@ -144,12 +153,12 @@ describe("lesson", () => {
     const leads = teacher();
     open(leads);
     act(() => leads.notify(hand));
-    expect(screen.getByTestId("banner-hand-ann").textContent).toContain("Ann");
+    expect(screen.getByTestId("banner-hand").textContent).toContain("Ann");
     cleanup();
     const lesson = student();
     open(lesson);
     act(() => lesson.notify(hand));
-    expect(screen.queryByTestId("banner-hand-ann")).toBeNull();
+    expect(screen.queryByTestId("banner-hand")).toBeNull();
     expect(screen.getByTestId("spoken").textContent).toBe("Ann raises a hand");
   });
 
@@ -187,6 +196,7 @@ describe("lesson", () => {
 
   it("keeps the chosen view for the next lesson", () => {
     open(student());
+    fireEvent.click(screen.getByTestId("layout"));
     fireEvent.click(screen.getByTestId("layout-gallery"));
     expect(localStorage.getItem("zvonok.layout")).toBe("gallery");
     expect(screen.getByTestId("scene").dataset["layout"]).toBe("gallery");

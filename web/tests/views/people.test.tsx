@@ -75,6 +75,7 @@ describe("people list", () => {
   it("removes only after asking", () => {
     const lesson = new FakeLesson(teacher, [ann]);
     shown(lesson);
+    fireEvent.click(screen.getByTestId("person-menu-ann"));
     fireEvent.click(screen.getByTestId("remove-ann"));
     expect(lesson.calls).toEqual([]);
     fireEvent.click(screen.getByTestId("remove-confirm"));
@@ -84,6 +85,7 @@ describe("people list", () => {
   it("offers to remove students only", () => {
     const lesson = new FakeLesson(teacher, [person("co", { role: "co_teacher" })]);
     shown(lesson);
+    fireEvent.click(screen.getByTestId("person-menu-co"));
     expect(screen.getByTestId("stage-co")).toBeTruthy();
     expect(screen.queryByTestId("remove-co")).toBeNull();
     expect(screen.queryByTestId("may-co")).toBeNull();

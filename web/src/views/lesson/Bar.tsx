@@ -28,6 +28,7 @@ import { DeviceChoice } from "../CheckView";
 import { MenuItem, Popover } from "../popover";
 import { useLevel, useReadable } from "../readable";
 import { useText } from "../text";
+import { LanguageSwitch } from "../widgets";
 import type { Layout } from "./arrange";
 
 export type Panel = "people" | "chat" | null;
@@ -189,6 +190,7 @@ export function Bar(props: Props) {
                 <LayoutItems layout={props.layout} onLayout={props.onLayout} close={close} />
                 <p className="menu-title">{text.devices.title}</p>
                 <DeviceFields devices={props.devices} />
+                <LanguageLine />
               </div>
             )}
           </Popover>
@@ -225,6 +227,7 @@ export function Bar(props: Props) {
             <div className="menu wide">
               <p className="menu-title">{text.devices.title}</p>
               <DeviceFields devices={props.devices} />
+              <LanguageLine />
               <p className="menu-note">{text.bar.spaceHint}</p>
             </div>
           </Popover>
@@ -308,6 +311,7 @@ function BarButton(props: {
   return (
     <button
       type="button"
+      id={`bar-${props.testId}`}
       className={names.join(" ")}
       aria-label={withLabel(props.label, props.hint)}
       aria-pressed={props.pressed}
@@ -333,7 +337,7 @@ function Face({ icon, label, badge = null }: { icon: ReactNode; label: string; b
     <>
       <span className="bar-icon">
         {icon}
-        {badge !== null && <b className="badge" aria-hidden="true">{badge > 99 ? "99+" : badge}</b>}
+        {badge !== null && <b className="badge" data-count={badge > 99 ? "99+" : badge} />}
       </span>
       <span className="bar-label">{label}</span>
     </>
@@ -376,6 +380,16 @@ function FullScreenItem(props: { fullScreen: { on: boolean; toggle: () => void }
         toggle();
       }}
     />
+  );
+}
+
+function LanguageLine() {
+  const text = useText();
+  return (
+    <div className="menu-line">
+      <span>{text.language.label}</span>
+      <LanguageSwitch />
+    </div>
   );
 }
 

@@ -32,6 +32,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   const [open, setOpen] = useState<Open>(null);
   const [unread, setUnread] = useState(0);
   const root = useRef<HTMLDivElement>(null);
+  const aside = useRef<HTMLElement>(null);
   const fullScreen = useFullScreen(root);
   const idle = useIdle(fullScreen?.on === true);
 
@@ -46,7 +47,14 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   const showPanel = (next: Panel) => {
     setPanel(next);
     if (next === "chat") setUnread(0);
+    // Focus that was in the panel goes back to the button that opened it.
+    if (next === null && aside.current?.contains(document.activeElement) === true) {
+      document.getElementById(`bar-${panel}`)?.focus();
+    }
   };
+  useEffect(() => {
+    if (panel === "people") aside.current?.focus();
+  }, [panel]);
   const setSource = (source: "microphone" | "camera" | "screen", on: boolean) => {
     if (on && !self.may[source]) {
       warn(source === "microphone" ? "may" : "failed", text.bar[`${source}Forbidden`]);
@@ -114,7 +122,19 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         />
       </main>
       {panel !== null && (
-        <aside className="panel" aria-label={panel === "chat" ? text.chat.title : text.people.title} data-testid={`${panel}-panel`}>
+        // Escape closes it from anywhere inside; all that can be pressed in it takes its own keys.
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+        <aside
+          ref={aside}
+          className="panel"
+          tabIndex={-1}
+          aria-label={panel === "chat" ? text.chat.title : text.people.title}
+          data-testid={`${panel}-panel`}
+          onKeyDown={(event) => {
+            const inMenu = event.target instanceof Element && event.target.closest("[popover], dialog") !== null;
+            if (event.key === "Escape" && !inMenu) showPanel(null);
+          }}
+        >
           <header>
             <h2>{panel === "chat" ? text.chat.title : text.people.title}</h2>
             <button

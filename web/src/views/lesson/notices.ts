@@ -30,7 +30,7 @@ export function bannerOf(
     case "hand_up": {
       if (!leads) return null;
       const sentence = text.announce.hand(notice.name);
-      return { key: `hand-${notice.participant}`, tone: "calm", sentence, action: null, forMs: SHORT_MS };
+      return { key: "hand", tone: "calm", sentence, action: null, forMs: SHORT_MS };
     }
     case "muted": {
       const by = notice.by === null ? "" : nameOf(notice.by);
@@ -56,12 +56,18 @@ export function bannerOf(
       if (notice.source !== "microphone") return null;
       return { key: "may", tone: "calm", sentence: text.banner.allowed, action: "unmute", forMs: LONG_MS };
     case "device_lost":
-      return { key: "device", tone: "warn", sentence: text.devices.changed, action: "devices", forMs: LONG_MS };
+      return {
+        key: "device",
+        tone: "warn",
+        sentence: notice.to === null ? text.devices.gone : text.devices.changed,
+        action: "devices",
+        forMs: LONG_MS,
+      };
     case "media_back":
-      return { key: "media_back", tone: "calm", sentence: text.banner.resumed, action: null, forMs: SHORT_MS };
+      return { key: "resumed", tone: "calm", sentence: text.banner.resumed, action: null, forMs: SHORT_MS };
     case "not_restored":
       if (notice.source !== "microphone") return null;
-      return { key: "not_restored", tone: "warn", sentence: text.announce.microphoneOff, action: "unmute", forMs: null };
+      return { key: "not_restored", tone: "warn", sentence: text.banner.notRestored, action: "unmute", forMs: null };
     default:
       return null;
   }
@@ -142,6 +148,17 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
       }),
     [lesson, text, chatShown, onChat, show],
   );
+
+  useEffect(() => {
+    let down = false;
+    return lesson.connection.subscribe(() => {
+      const { socket } = lesson.connection.get();
+      if (down && socket === "up") {
+        show({ key: "resumed", tone: "calm", sentence: text.banner.resumed, action: null, forMs: SHORT_MS });
+      }
+      down = socket === "down";
+    });
+  }, [lesson, text, show]);
 
   const failed = useCallback(
     (error: unknown) => {
