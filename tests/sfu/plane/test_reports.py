@@ -37,6 +37,9 @@ class Lesson:
         rig = self.rig
         end_us = rig.now_us + duration_us
         while rig.now_us < end_us:
+            if rig.now_us % 10_000_000 == 0:
+                for peer in (self.student, *(publisher.peer for publisher in self.publishers)):
+                    rig.check(peer)
             for publisher in self.publishers:
                 publisher.send(rig, self.network_us, report_every_us)
             self._collect()
