@@ -65,7 +65,16 @@ export async function openCamera(device: string | null, quality: CameraQuality =
   });
   const track = first(stream.getVideoTracks(), "camera_missing");
   track.contentHint = "motion";
+  await turnUpright(track, width, height);
   return track;
+}
+
+/** A camera that is itself taller than wide is asked for a tall picture: a wide one would be cut out of it. */
+async function turnUpright(track: MediaStreamTrack, width: number, height: number): Promise<void> {
+  const can = (track as Partial<Pick<MediaStreamTrack, "getCapabilities">>).getCapabilities?.call(track) ?? {};
+  if ((can.height?.max ?? 0) <= (can.width?.max ?? Infinity)) return;
+  const upright = { width: { ideal: height }, height: { ideal: width }, frameRate: { ideal: CAMERA_FPS, max: 30 } };
+  await track.applyConstraints(upright).catch(() => undefined); // then it stays as it was opened
 }
 
 /** A screen, window or tab, with its sound where browser and person give it. Only from a click. */
