@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
@@ -52,9 +53,10 @@ class Studio:
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    """Where films and sounds are made."""
-    return Studio(tmp_path_factory.mktemp("media"))
+def studio() -> Iterator[Studio]:
+    """Where films and sounds are made; they are large, so they are not kept."""
+    with TemporaryDirectory(prefix="zvonok-media-") as folder:
+        yield Studio(Path(folder))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -31,7 +31,7 @@ class Gateway:
         """Break every connection; new ones are broken too until ``plug``."""
         self._in = False
         for writer in list(self._writers):
-            writer.transport.abort()
+            _break(writer)
 
     def plug(self) -> None:
         """Let new connections through again."""
@@ -40,7 +40,7 @@ class Gateway:
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a browser."""
         if not self._in:
-            writer.transport.abort()
+            _break(writer)
             return
         far_reader, far_writer = await asyncio.open_connection(*self.target)
         both = {writer, far_writer}
@@ -50,11 +50,16 @@ class Gateway:
         finally:
             self._writers -= both
             for each in both:
-                each.transport.abort()
+                _break(each)
+
+
+def _break(writer: asyncio.StreamWriter) -> None:
+    if not writer.transport.is_closing():
+        writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # uvloop raises the latter where a transport was aborted
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()

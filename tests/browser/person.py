@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
 from config.setup.browser import sandbox_arguments
 
@@ -101,7 +102,8 @@ def freezes(frames: Sequence[Seen], *, frame_ms: float = 40) -> list[float]:
 
 @dataclass(slots=True)
 class Person:
-    """A browser with one open page. ``problems``: console errors and exceptions, not allowed at the end."""
+    """A browser with one open page. ``problems``: console errors, exceptions, and requests to any host but
+    ``hosts``; none is allowed at the end."""
 
     name: str
     browser: Browser
@@ -109,6 +111,7 @@ class Person:
     page: Page
     problems: list[str] = field(default_factory=list)
     forgiven: list[re.Pattern[str]] = field(default_factory=list)
+    hosts: frozenset[str] = frozenset({"localhost"})
 
     def heed(self, page: Page) -> None:
         """Collect what goes wrong in a page."""
@@ -117,7 +120,13 @@ class Person:
             if message.type == "error":
                 self.problems.append(f"{self.name}: {message.text} ({message.location.get('url', '')})")
 
+        def asked(request: Request) -> None:
+            parts = urlsplit(request.url)
+            if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in self.hosts:
+                self.problems.append(f"{self.name}: another host was asked: {request.url}")
+
         page.on("console", console)
+        page.on("request", asked)
         page.on(
             "pageerror", lambda error: self.problems.append(f"{self.name}: {error.stack or error.message}")
         )
@@ -263,11 +272,13 @@ async def person(
     sound: Path | None = None,
     flags: Sequence[str] = (MAY_PLAY, FAKE_DEVICES),
     asks: bool = False,
+    host: str = "localhost",
     **context_options: Any,
 ) -> AsyncIterator[Person]:
     """Somebody who sits down, and goes at the end; console errors and CSP violations fail the test then.
 
-    ``asks``: the browser asks before a page gets a camera, instead of allowing it.
+    ``asks``: the browser asks before a page gets a camera, instead of allowing it. ``host``: the only one
+    that pages may ask for anything.
     """
     arguments = [*sandbox_arguments(), *FLAGS, *flags, *(() if asks else (ALLOWS_DEVICES,))]
     if film is not None:
@@ -281,7 +292,7 @@ async def person(
         options = {"locale": "en-GB", "viewport": {"width": 1366, "height": 768}, **context_options}
         context = await browser.new_context(**options)
         await context.add_init_script(path=READER)
-        somebody = Person(name, browser, context, await context.new_page())
+        somebody = Person(name, browser, context, await context.new_page(), hosts=frozenset({host}))
         somebody.heed(somebody.page)
         yield somebody
         wrongs = await somebody.wrongs()

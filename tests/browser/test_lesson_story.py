@@ -84,7 +84,7 @@ async def story(
             return await stack.enter_async_context(somebody)
 
         teacher = await sit_down("teacher", 1, MAY_PLAY, SHARE_A_TAB)
-        boris = await sit_down("boris", 2, MAY_PLAY, FAKE_DEVICES)
+        boris = await sit_down("boris", 2, MAY_PLAY, FAKE_DEVICES, locale="ru-RU")
         vera = await sit_down("vera", 3, MAY_PLAY, FAKE_DEVICES)
         links = await classroom.teacher_starts(teacher, server.teacher_link, "Light and shadow")
         await classroom.student_joins(boris, links.student, "Boris")
@@ -233,6 +233,48 @@ async def test_forced_mute_holds_against_a_client_that_goes_on_sending(story: St
     assert await spoken(boris) > sent + 50, "the modified client did not go on sending: nothing was tested"
 
 
+async def test_space_bar_talks_while_it_is_held(story: Story) -> None:
+    """Vera is the only student whose microphone sounds then."""
+    teacher, vera = story.teacher, story.vera
+    microphone = vera.page.locator(by("toggle-microphone"))
+    await vera.page.locator(by("scene")).click(position={"x": 5, "y": 5})
+    await vera.page.keyboard.down("Space")
+    await eventually(partial(microphone.get_attribute, "data-state"), is_on, "the microphone on")
+    said = await heard(teacher)
+    await eventually(partial(heard, teacher), lambda packets: packets > said + 20, "Vera at the teacher")
+    await vera.page.keyboard.up("Space")
+    await eventually(
+        partial(microphone.get_attribute, "data-state"), lambda state: state == "off", "the microphone off"
+    )
+
+
+async def test_what_people_write_is_text(story: Story) -> None:
+    teacher, boris = story.teacher, story.boris
+    text = "<img src=x onerror=\"document.title='broken'\"> & <b>bold</b> =1+1"
+    await classroom.say(boris, text)
+    await click(teacher, "chat")
+    message = teacher.page.locator(by("chat-message")).last
+    await eventually(message.inner_text, lambda shown: text in shown, "the message as it was written")
+    assert await message.locator("img").count() == 0
+    assert "broken" not in await teacher.page.title()
+    await teacher.photograph("chat-teacher")
+
+
+async def test_hands_are_a_queue_that_the_teacher_lowers(story: Story) -> None:
+    teacher, boris, vera = story.teacher, story.boris, story.vera
+    for somebody in (vera, boris):
+        await click(somebody, "raise-hand")
+        await eventually(partial(hand, somebody), lambda up: up == "true", "a hand up")
+    await click(teacher, "people")
+    queue = teacher.page.locator(f"{by('hands')} [data-testid^=hand-]")
+    ids = [f"hand-{await classroom.own_id(somebody)}" for somebody in (vera, boris)]
+    in_order = "(all) => all.map((each) => each.dataset.testid)"
+    await eventually(partial(queue.evaluate_all, in_order), lambda marks: marks == ids, "Vera before Boris")
+    await click(teacher, "lower-all-hands")
+    for somebody in (vera, boris):
+        await eventually(partial(hand, somebody), lambda up: up == "false", "the hand down")
+
+
 async def test_reload_brings_back_the_same_person_in_the_same_state(story: Story) -> None:
     boris = story.boris
     identity = await classroom.own_id(boris)
@@ -267,11 +309,14 @@ async def test_cut_socket_resumes_and_media_never_stops(story: Story) -> None:
     await vera.photograph("reconnecting-vera")
     await classroom.say(teacher, "Said while Vera was away")
     story.cable.plug()
-    await click(vera, "retry-now")
     await vera.page.wait_for_selector(by("banner-reconnecting"), state="detached", timeout=classroom.CLICK_MS)
     await click(vera, "chat")
     messages = vera.page.locator(by("chat-message"))
-    await eventually(messages.all_inner_texts, lambda texts: len(texts) == 1, "the message, once")
+    await eventually(
+        messages.all_inner_texts,
+        lambda texts: sum("while Vera was away" in text for text in texts) == 1,
+        "the message, once",
+    )
     await vera.see("stage", who=1, frames=100)
     seen = played(await vera.frames("stage"), who=1, loop=story.film.loop)
     assert seen.longest_gap_ms < 500
@@ -351,6 +396,15 @@ def likeness(original: Image.Image, shown: Image.Image) -> float:
 def more_packets(than: int, stats: dict[str, Any]) -> bool:
     """Whether a slot's statistics count more packets than that."""
     return bool(stats.get("packetsReceived", 0) > than)
+
+
+def is_on(state: str | None) -> bool:
+    return state == "on"
+
+
+async def hand(who: Person) -> str | None:
+    """Whether this person's own hand is up, as the button says it."""
+    return await who.page.locator(by("raise-hand")).get_attribute("aria-pressed")
 
 
 def forwarded(server: Server) -> Callable[[], Awaitable[float]]:

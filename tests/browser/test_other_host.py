@@ -33,10 +33,20 @@ async def test_student_on_another_host_joins_by_the_printed_link(
             }
             async with (
                 person(
-                    playwright, browsers["teacher"], "teacher", film=mine.film, sound=mine.sound
+                    playwright,
+                    browsers["teacher"],
+                    "teacher",
+                    film=mine.film,
+                    sound=mine.sound,
+                    host=SERVER_ADDRESS,
                 ) as teacher,
                 person(
-                    playwright, browsers["student"], "student", film=other.film, sound=other.sound
+                    playwright,
+                    browsers["student"],
+                    "student",
+                    film=other.film,
+                    sound=other.sound,
+                    host=SERVER_ADDRESS,
                 ) as student,
             ):
                 links = await classroom.teacher_starts(teacher, server.teacher_link, "From afar")
