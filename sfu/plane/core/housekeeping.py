@@ -147,9 +147,10 @@ class Housekeeping:
         if remb is not None:
             parts.append(remb)
         for slot in transport.slots:
-            report = reports.sender_report(slot, now_us, self._wall_offset_us)
-            if report is not None:
-                parts.append(report)
+            if reports.is_due(slot, now_us):
+                report = reports.sender_report(slot, now_us, self._wall_offset_us)
+                if report is not None:
+                    parts.append(report)
         for compound in reports.compounds(parts):
             self.send_feedback(transport, compound)
 

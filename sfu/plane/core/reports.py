@@ -12,8 +12,17 @@ from sfu.plane.core.transport import Transport
 
 _MAX_DATAGRAM: Final = 1150
 _MAX_BLOCKS: Final = 31
+_PACKETS_A_REPORT: Final = 20
+_SLOW_INTERVAL_US: Final = 5_000_000
 _SENDER_REPORT: Final = Struct("!BBHIQIII")
 """RFC 3550 section 6.4.1, without report blocks."""
+
+
+def is_due(slot: Slot, now_us: int) -> bool:
+    """Whether the slot owes a report, asked each second: when 20 packets were sent since the last, so
+    that reports stay below a twentieth of what is sent (RFC 3550 section 6.2), else after 5 s."""
+    fresh = slot.packets - slot.packets_reported
+    return fresh >= _PACKETS_A_REPORT or (fresh > 0 and now_us - slot.reported_us >= _SLOW_INTERVAL_US)
 
 
 def sender_report(slot: Slot, now_us: int, wall_offset_us: int) -> bytes | None:
@@ -25,6 +34,8 @@ def sender_report(slot: Slot, now_us: int, wall_offset_us: int) -> bytes | None:
     layer = slot.current
     if layer is None or slot.packets == 0:
         return None
+    slot.packets_reported = slot.packets
+    slot.reported_us = now_us
     timestamp = layer.clock.timestamp_rtp(now_us) + slot.munger.timestamp_offset
     # Packed here: with many quiet receivers these reports are most of what the plane writes.
     return (

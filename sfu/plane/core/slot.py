@@ -62,10 +62,12 @@ class Slot:
         "munger",
         "octets",
         "packets",
+        "packets_reported",
         "pending",
         "repair_octets",
         "repair_packets",
         "reported_highest",
+        "reported_us",
         "rtx_sequence",
         "segments",
         "source",
@@ -97,6 +99,9 @@ class Slot:
         self.packets = 0
         self.octets = 0
         """Sent, header and payload."""
+        self.packets_reported = 0
+        """How many there were at our last sender report, at ``reported_us``."""
+        self.reported_us = 0
         self.repair_packets = 0
         self.repair_octets = 0
         self.highest_sent = add.first_sequence_number - 1

@@ -126,6 +126,22 @@ def test_a_slot_reports_within_a_tick_of_its_first_packet_and_then_each_second()
     assert 5 <= len(lesson.reports[slot_ssrc(lesson.picture)]) <= 8
 
 
+def test_a_slow_slot_reports_each_five_seconds_and_a_silent_one_not_at_all() -> None:
+    rig = Rig()
+    teacher, student = rig.add_peer(), rig.add_peer()
+    slot = rig.add_slot(student)
+    rig.show(slot, rig.add_camera(teacher, rids=()))
+    encoder = Encoder(7, mid="1")
+    for index in range(40):
+        rig.receive(encoder.frame(keyframe=index == 0)[0], teacher.address)
+        rig.pass_us(500_000)
+    assert len(reports(rig, student)) in (4, 5), "the first one and one each 5 s"
+    rig.pass_us(6_000_000)
+    reports(rig, student)
+    rig.pass_us(3_000_000)
+    assert reports(rig, student) == []
+
+
 def test_report_and_timestamps_agree_to_the_millisecond_on_the_servers_clock() -> None:
     lesson = Lesson([-3_000_000_000])
     lesson.show(0)
