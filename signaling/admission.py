@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from config.settings import IceServer, Settings
@@ -92,10 +92,12 @@ class Admission:
         )
         await self._catalog.new_lesson(lesson)
         change = presence.open_lesson(lesson.title, lesson.subject, lesson.grade)
+        event = record(change, lesson.created_at_ms, None)
         try:
-            await self._log.create(lesson.id, record(change, lesson.created_at_ms, None), change)
+            await self._log.create(lesson.id, event, change)
         except LogUnreachable as error:
             raise Refused("internal", type(error).__name__) from None
+        self._archive.note(lesson.id, replace(event, number=1))
         return await self._info(lesson)
 
     async def attendance(self, browser: Browser, lesson_id: str) -> wire.Attendance:

@@ -1,0 +1,128 @@
+"""Two signalling processes share lessons through the log."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from signaling import wire
+from signaling.log import key, stop
+from tests.signaling.conftest import Start
+from tests.signaling.parts import Clock, FakeWorker, Person, School, until
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def schools(start: Start, worker: FakeWorker) -> AsyncIterator[tuple[School, School]]:
+    """Two processes with one folder, one SQL, one Redis."""
+    pair = School(await start()), School(await start())
+    yield pair
+    for school in pair:
+        await school.close()
+
+
+def at(school: School, person: Person) -> Person:
+    """The same browser, at another process."""
+    person.origin = school.origin
+    return person
+
+
+async def test_a_teacher_here_and_a_student_there(schools: tuple[School, School], worker: FakeWorker) -> None:
+    here, there = schools
+    teacher = await here.teacher()
+    lesson = await here.lesson(teacher)
+    student = there.person()
+    assert isinstance(await student.enter(lesson.student_link, "Маша"), wire.Waiting)
+    await teacher.enter(lesson.teacher_link)
+    await student.wait(wire.Welcome)
+    await student.done(wire.Chat, text="hello from there")
+    await teacher.wait(wire.Event, lambda e: e.kind == "chat")
+    await teacher.done(wire.SetMay, may=("microphone",))
+    assert await student.refused(wire.Publish, source="camera", on=True) == "not_allowed"
+    await teacher.done(wire.Hand, up=False, all=True)
+    await until(lambda: student.number == teacher.number, "both at the same number")
+    assert {p: v for p, v in teacher.fields.items() if not p.startswith("lobby/")} == student.fields
+    assert worker.people[student.me].allowed == {"microphone"}
+
+
+async def test_commands_from_both_come_in_one_order(schools: tuple[School, School]) -> None:
+    here, there = schools
+    teacher = await here.teacher()
+    lesson = await here.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    co = there.person()
+    await co.enter(lesson.co_teacher_link, "Олег")
+
+    async def flip(person: Person, first: bool) -> None:
+        for turn in range(8):
+            await person.ask(wire.Lock, on=(turn % 2 == 0) == first)
+
+    await asyncio.gather(flip(teacher, first=True), flip(co, first=False))
+    await until(lambda: co.number == teacher.number, "both at the same number")
+    heard = [
+        [(e.number, e.kind, e.by) for e in person.of(wire.Event) if e.kind in ("locked", "unlocked")]
+        for person in (teacher, co)
+    ]
+    assert heard[0][-len(heard[1]) :] == heard[1][-len(heard[0]) :]
+    kinds = [kind for _, kind, _ in heard[0]]
+    assert all(one != other for one, other in itertools.pairwise(kinds)), "a lock was locked twice"
+
+
+async def test_people_who_join_at_once_get_their_own_place_and_label(schools: tuple[School, School]) -> None:
+    here, _there = schools
+    teacher = await here.teacher()
+    lesson = await here.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    people = [school.person() for _ in range(6) for school in schools]
+    await asyncio.gather(*(person.join(lesson.student_link, "Саша") for person in people))
+    await asyncio.gather(*(person.hello() for person in people))
+    await until(lambda: len([p for p in teacher.fields if p.startswith("person/")]) == 13, "all in")
+    found = [v for p, v in teacher.fields.items() if p.startswith("person/")]
+    assert sorted(person["order"] for person in found) == list(range(1, 14))
+    assert len({(person["name"], person["label"]) for person in found}) == 13
+
+
+async def test_a_tab_at_another_process_takes_over(schools: tuple[School, School]) -> None:
+    here, there = schools
+    teacher = await here.teacher()
+    lesson = await here.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    first, second = here.person(), there.person()
+    await first.enter(lesson.student_link, "Маша")
+    second.http.cookie_jar.update_cookies({c.key: c.value for c in first.http.cookie_jar})
+    await second.enter(lesson.student_link, "Маша")
+    assert second.me == first.me
+    assert await first.wait(wire.Closed) == wire.Closed("taken_over")
+    await second.done(wire.Chat, text="still me")
+    assert teacher.fields[f"person/{second.me}"]["here"]
+
+
+async def test_a_process_that_died_leaves_its_lesson_to_the_other(
+    schools: tuple[School, School], clock: Clock
+) -> None:
+    here, there = schools
+    teacher = await there.teacher()
+    lesson = await there.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    student = there.person()
+    await student.enter(lesson.student_link, "Маша")
+    signalling = there.signalling
+    await stop(*signalling.lessons._loops)
+    redis = here.signalling.log.redis
+    await redis.delete(f"zvonok:signaling:{signalling.process}", key(lesson.lesson, "keeper"))
+    await here.signalling.lessons.sweep()
+    held = await until(
+        lambda: [live for live in here.signalling.lessons.held() if live.lesson == lesson.lesson],
+        "the lesson",
+    )
+    await here.signalling.lessons.sweep()
+    at(here, student)
+    assert isinstance(await student.hello(resume=True), wire.Welcome)
+    clock.ahead_ms += 11_000
+    await student.wait(wire.Event, lambda e: e.kind == "teacher_away")
+    assert held[0].state[f"person/{student.me}"].here
