@@ -101,7 +101,10 @@ def admit(state: State, participant: str) -> Change | None:
 
 
 def leave(state: State, participant: str, without_teacher_ends_ms: int, moment: Moment) -> Change | None:
-    """Somebody is gone (on purpose, or their grace is over). None: was not here."""
+    """Somebody is gone (on purpose, or their grace is over). None: was not here, or all are gone with the
+    lesson's end, which stays the last event."""
+    if fields.lesson(state).state == "ended":
+        return None
     if fields.lobby(participant) in state:
         return Change("left", {}, (fields.lobby(participant),))
     person: PersonField | None = state.get(fields.person(participant))
