@@ -16,7 +16,7 @@ import pylibsrtp
 from aiortc import RTCCertificate, RTCIceCandidate, RTCIceGatherer, RTCIceParameters, RTCIceTransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport, State
 
-from loadtest.bench._plane_setting import Setting, key, remote_pwd, remote_ufrag, slot_ssrc
+from loadtest.bench._plane_setting import Setting, key, remote_pwd, remote_ufrag, slot_ssrc, widen
 
 _HEADER: Final = Struct("!BBHII")
 _HEADER_BYTES: Final = 12
@@ -83,6 +83,8 @@ class AiortcServer:
     async def _connect(self, peer: int, port: int, certificate: RTCCertificate) -> _Transport:
         gatherer = RTCIceGatherer(iceServers=[])
         await gatherer.gather()
+        for protocol in gatherer._connection._protocols:
+            widen(protocol.transport.get_extra_info("socket"))
         ice = RTCIceTransport(gatherer)
         ice._connection.ice_controlling = True
         await ice.addRemoteCandidate(

@@ -29,16 +29,15 @@ from loadtest.bench._plane_setting import (
     remote_ufrag,
     slot_ssrc,
     source_ssrc,
+    widen,
 )
 from loadtest.bench._srtp import GcmReceiver
 from sfu import rtp, stun
 from sfu.model import ParseError
 
-_SOCKET_BYTES: Final = 4 * 1024 * 1024
 _DECRYPT_EACH: Final = 100
 _PATIENCE_S: Final = 5.0
 """What has not come this long after the last was sent is lost."""
-_SO_RCVBUFFORCE: Final = 33
 _FIRST_MEDIA: Final = 128
 
 
@@ -212,10 +211,7 @@ class Line:
 def _socket() -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.settimeout(0)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _SOCKET_BYTES)
-    except OSError:  # not root
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
+    widen(sock)
     sock.bind(("127.0.0.1", 0))
     return sock
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ RTX_PT: Final = 97
 CLOCK_RATE: Final = 90_000
 PACKET_BYTES: Final = 1100
 """Length of a publisher's RTP packet before protection."""
+_SOCKET_BYTES: Final = 4 * 1024 * 1024
+_SO_RCVBUFFORCE: Final = 33
 KEY_BYTES: Final = 28
 """AES-128 key and GCM salt (RFC 7714 section 12)."""
 
@@ -77,3 +80,11 @@ def slot_ssrc(peer: int) -> int:
 def source_ssrc(lesson: int) -> int:
     """What a publisher sends with."""
     return 5_000 + lesson
+
+
+def widen(sock: socket.socket) -> None:
+    """Let a socket hold what comes while its reader is kept from the processor by somebody else."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _SOCKET_BYTES)
+    except OSError:  # not root
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
