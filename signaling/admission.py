@@ -28,10 +28,14 @@ _ROLES: Final = (Role.TEACHER, Role.STUDENT, Role.CO_TEACHER)
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Who asks, as far as signed cookies tell: a device id, and a teacher's id when one is signed in."""
+    """Who asks, as far as signed cookies tell: a device id, and a teacher's id when one is signed in.
+
+    ``phone``: the browser says that it runs on one (fewer tiles).
+    """
 
     device: str
     teacher: str | None = None
+    phone: bool = False
 
 
 class Admission:
@@ -143,7 +147,11 @@ class Admission:
             title=lesson.title,
             subject=lesson.subject,
             grade=lesson.grade,
-            tiles=limits.tiles_teacher if role.leads else limits.tiles_student,
+            tiles=limits.tiles_phone
+            if browser.phone
+            else limits.tiles_teacher
+            if role.leads
+            else limits.tiles_student,
             ice_servers=ice_servers(self._settings.media.ice_servers, participant, now_s),
         )
 
@@ -165,7 +173,7 @@ class Admission:
     def _participant(self, browser: Browser, lesson: Lesson, role: Role) -> str:
         if role is Role.TEACHER:
             return participant_of_teacher(self._keys.people, lesson.id, lesson.teacher)
-        return participant_of_device(self._keys.people, lesson.id, browser.device)
+        return participant_of_device(self._keys.people, lesson.id, role, browser.device)
 
     def _signed_in(self, browser: Browser) -> str:
         if browser.teacher is None:

@@ -28,7 +28,7 @@ from signaling.catalog.store import Catalog
 from signaling.http import Door
 from signaling.lessons import Lessons
 from signaling.live import Limits
-from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
+from signaling.log import Clock, LessonLog, LogUnreachable, connect, heed_cancellation, stop
 from signaling.placement import Placement
 from signaling.tickets import KeyRing
 from signaling.workers import Workers
@@ -156,6 +156,7 @@ class Signalling:
                 self._redis_ok = True
             except LogUnreachable:
                 self._redis_ok = False
+            heed_cancellation()
             await asyncio.sleep(1.0)
 
     async def _listen(

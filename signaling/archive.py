@@ -13,7 +13,7 @@ from signaling import metrics
 from signaling.attendance import Roll
 from signaling.catalog.store import Catalog
 from signaling.lesson import fields
-from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.log import Clock, LessonLog, LogUnreachable, heed_cancellation
 from signaling.replica import Record, Replica
 from signaling.wire import AttendanceRow, LessonField
 
@@ -58,6 +58,7 @@ class Archive:
             except Exception:
                 metrics.failures.labels("archive").inc()
                 log.exception("archive failed")
+            heed_cancellation()
 
     async def flush(self) -> None:
         """Copy everything noted so far; raises SQLAlchemyError, then nothing is lost."""
@@ -73,9 +74,10 @@ class Archive:
                     roll.add(event)
                     self._copied[lesson] = max(event.number, self._copied.get(lesson, 0))
                     changed = event.set.get(fields.LESSON)
-                    touched.setdefault(lesson, None)
                     if changed is not None:
                         touched[lesson] = fields.typed(fields.LESSON, changed)
+                    elif any(path.startswith("person/") for path in event.set):
+                        touched.setdefault(lesson, None)
                     if event.kind == "ended":
                         touched.pop(lesson, None)
                         await self._finish(lesson, event)

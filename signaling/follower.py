@@ -11,7 +11,7 @@ from sfu.model import Refused
 from signaling import metrics
 from signaling.lesson import fields
 from signaling.lesson.change import Change
-from signaling.log import Absent, Clock, Conflict, LessonLog, LogUnreachable
+from signaling.log import Absent, Clock, Conflict, LessonLog, LogUnreachable, heed_cancellation
 from signaling.replica import RESTORE_GAP, Record, Replica, record
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,7 @@ class Follower:
                 except Absent:
                     pass
                 except LogUnreachable as error:
+                    heed_cancellation()
                     unreachable_since = unreachable_since or loop.time()
                     if loop.time() - unreachable_since > UNREACHABLE_LIMIT_S:
                         raise Refused("internal", f"redis: {type(error).__name__}") from None
@@ -110,6 +111,7 @@ class Follower:
                 try:
                     await self.catch_up()
                 except LogUnreachable:
+                    heed_cancellation()
                     continue
             raise Refused("internal", "no try succeeded")
 

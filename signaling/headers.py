@@ -86,6 +86,14 @@ def rate_key(address: str) -> str:
     return str(parsed)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address (as ``rate_key`` gives it) is this machine's own."""
+    try:
+        return ipaddress.ip_network(address, strict=False).is_loopback or address == "::/64"
+    except ValueError:
+        return False
+
+
 def _within(address: str, networks: Sequence[Network]) -> bool:
     try:
         parsed = ipaddress.ip_address(address)

@@ -22,7 +22,7 @@ from sfu.model import Refused
 from signaling import metrics, wire
 from signaling.admission import Admission, Browser, Keys
 from signaling.attendance import as_csv
-from signaling.headers import IMMUTABLE, client_address, rate_key, security
+from signaling.headers import IMMUTABLE, client_address, is_loopback, rate_key, security
 from signaling.lessons import Lessons
 from signaling.limits import Buckets, Rate
 from signaling.links import new_id
@@ -215,6 +215,12 @@ class Door:
     def _address(self, request: web.Request) -> str:
         return rate_key(client_address(request.remote or "", request.headers, self._trusted))
 
+    def _limit_crowd(self, buckets: Buckets, request: web.Request) -> None:
+        """The wide limits by address; not for this machine itself (a proxy in front, a load test)."""
+        address = self._address(request)
+        if not is_loopback(address):
+            self._limits.take(buckets, address)
+
     # --- who asks ----------------------------------------------------------------------------------------
 
     def _browser(self, request: web.Request) -> Browser:
@@ -222,7 +228,8 @@ class Door:
         cookies = self._keys.cookies
         teacher = read_cookie(cookies, "teacher", request.cookies.get(TEACHER_COOKIE), now_s)
         device = read_cookie(cookies, "device", request.cookies.get(DEVICE_COOKIE), now_s)
-        return Browser(device or new_id(), teacher)
+        phone = "Mobi" in request.headers.get("User-Agent", "")
+        return Browser(device or new_id(), teacher, phone)
 
     def _remember(self, response: web.Response, name: str, audience: str, subject: str, life_s: int) -> None:
         response.set_cookie(
@@ -276,7 +283,7 @@ class Door:
     async def _join(self, request: web.Request) -> web.Response:
         browser = self._browser(request)
         body = await _body(request, wire.JoinRequest)
-        self._limits.take(self._limits.joins, self._address(request))
+        self._limit_crowd(self._limits.joins, request)
         self._limits.take(self._limits.device_joins, browser.device)
         response = _json(await self._guarded(request, self._admission().join(browser, body)))
         self._remember(response, DEVICE_COOKIE, "device", browser.device, DEVICE_LIFETIME_S)
@@ -296,7 +303,7 @@ class Door:
         self._check_origin(request)
         if self._closing:
             raise Refused("internal", "closing")
-        self._limits.take(self._limits.sockets, self._address(request))
+        self._limit_crowd(self._limits.sockets, request)
         # A frame a little too big is still read, so that the client can be told why it is closed.
         response = web.WebSocketResponse(
             max_msg_size=2 * MAX_FRAME_BYTES, compress=False, heartbeat=HEARTBEAT_S, timeout=2.0

@@ -23,6 +23,7 @@ from signaling.log import (
     LogUnreachable,
     RestoredHeard,
     SeatHeard,
+    heed_cancellation,
     stop,
 )
 from signaling.workers import Workers
@@ -183,6 +184,7 @@ class Lessons:
             except Exception:
                 metrics.failures.labels("lessons").inc()
                 log.exception("lessons failed")
+            heed_cancellation()
             await asyncio.sleep(period_s)
 
     def _hear(self, heard: Heard) -> None:

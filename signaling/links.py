@@ -8,6 +8,8 @@ import hmac
 import secrets
 from typing import Final
 
+from sfu.model import Role
+
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 CODE_LENGTH: Final = 13
@@ -36,14 +38,18 @@ def new_id() -> str:
     return _base32(secrets.token_bytes(10))
 
 
-def participant_of_device(key: bytes, lesson: str, device: str) -> str:
-    """Who a browser is in a lesson: the same one each time, and not to be linked across lessons."""
-    return _participant(key, "device", lesson, device)
+def participant_of_device(key: bytes, lesson: str, role: Role, device: str) -> str:
+    """Who a browser is in a lesson and role: the same one each time, and not to be linked across lessons.
+
+    The role is part of it: a co-teacher who tries the students' link is another participant there, so no
+    one's role ever changes.
+    """
+    return _participant(key, role.value, lesson, device)
 
 
 def participant_of_teacher(key: bytes, lesson: str, teacher: str) -> str:
     """Who a signed-in teacher is in a lesson, whatever browser it is."""
-    return _participant(key, "teacher", lesson, teacher)
+    return _participant(key, Role.TEACHER.value, lesson, teacher)
 
 
 def _participant(key: bytes, kind: str, lesson: str, who: str) -> str:

@@ -84,6 +84,7 @@ class LiveLesson:
         self._entering: dict[str, str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._admitting = False
+        self._promoting: set[str] = set()
         self.closed = False
         self.idle_since_ms = now_ms()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
@@ -228,10 +229,9 @@ class LiveLesson:
             return
         for participant, client in list(self.lobby.items()):
             person = state.get(fields.person(participant))
-            if person is not None and person.here:
-                del self.lobby[participant]
-                self.clients[participant] = client
-                self.spawn(self._admit_client(client))
+            if person is not None and person.here and participant not in self._promoting:
+                self._promoting.add(participant)
+                self.spawn(self._promote(client))
         if self.lobby and fields.lesson(state).state == "live" and not self._admitting:
             self._admitting = True
             self.spawn(self._admit_all())
@@ -249,9 +249,16 @@ class LiveLesson:
         finally:
             self._admitting = False
 
-    async def _admit_client(self, client: Client) -> None:
-        await self._place()
-        if self.clients.get(client.participant) is client:
+    async def _promote(self, client: Client) -> None:
+        """From the lobby into the lesson: nothing reaches the client before its welcome."""
+        who = client.participant
+        try:
+            await self._place()
+        finally:
+            self._promoting.discard(who)
+        if self.lobby.get(who) is client:
+            del self.lobby[who]
+            self.clients[who] = client
             self._welcome(client, None)
 
     # --- clients --------------------------------------------------------------------------------------

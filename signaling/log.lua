@@ -49,7 +49,7 @@ if ARGV[1] == 'append' then
     at = at + 1
   end
   local number = redis.call('HINCRBY', meta, 'number', 1)
-  redis.call('XADD', log, string.format('%d-0', number), 'e', ARGV[2])
+  redis.call('XADD', log, 'MAXLEN', '~', 10000, string.format('%d-0', number), 'e', ARGV[2])
   keep(ARGV[3])
   redis.call('SPUBLISH', ARGV[4], string.format('e%d:', number) .. ARGV[2])
   return number

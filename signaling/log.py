@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from signaling import metrics
 from signaling.codec import pack
 from signaling.lesson.change import Change
 from signaling.replica import Record
@@ -32,6 +33,7 @@ _PAGE: Final = 500
 RECENT: Final = 500
 SEATS_KEPT_S: Final = 24 * 3600
 PROCESS_TTL_MS: Final = 5_000
+SUBSCRIBE_LIMIT_S: Final = 2.0
 KEEPER_TTL_MS: Final = 10_000
 
 LogUnreachable = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -106,6 +108,7 @@ class LessonLog:
         self._script = redis.register_script(_SCRIPT)
         self._pubsub = redis.pubsub()
         self._following: set[str] = set()
+        self._confirmed: dict[str, asyncio.Event] = {}
         self._wake = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
 
@@ -243,9 +246,18 @@ class LessonLog:
 
     async def follow(self, lesson: str) -> None:
         """Hear about this lesson from now on."""
-        self._following.add(lesson)
-        await self._pubsub.ssubscribe(key(lesson, "live"))
-        self._wake.set()
+        confirmed = self._confirmed.setdefault(lesson, asyncio.Event())
+        try:
+            await self._pubsub.ssubscribe(key(lesson, "live"))
+            self._following.add(lesson)  # only now: redis-py cannot read before the first subscription
+            self._wake.set()
+            if self._reader is not None:
+                async with asyncio.timeout(SUBSCRIBE_LIMIT_S):
+                    await confirmed.wait()
+        except TimeoutError:
+            log.warning("redis: subscription not confirmed", extra={"lesson": lesson})  # sync fills gaps
+        finally:
+            self._confirmed.pop(lesson, None)
 
     async def unfollow(self, lesson: str) -> None:
         """Hear no more about this lesson."""
@@ -266,16 +278,25 @@ class LessonLog:
                 await self._wake.wait()
             try:
                 message = await self._pubsub.get_message(timeout=5.0)
-            except RedisError as error:
+            except (RedisError, OSError) as error:
+                heed_cancellation()
                 log.warning("redis: not heard, trying again", extra={"reason": type(error).__name__})
                 await asyncio.sleep(0.3)
                 continue
-            except OSError as error:
-                log.warning("redis: not heard, trying again", extra={"reason": type(error).__name__})
-                await asyncio.sleep(0.3)
-                continue
-            if message is None or message["type"] != "smessage":
-                continue
+            heed_cancellation()
+            try:
+                if message is not None:
+                    self._take(message, hear)
+            except Exception:
+                metrics.failures.labels("log").inc()
+                log.exception("a published message was not taken")
+
+    def _take(self, message: dict[str, Any], hear: Callable[[Heard], None]) -> None:
+        if message["type"] == "ssubscribe":
+            confirmed = self._confirmed.get(_lesson_of(message["channel"]))
+            if confirmed is not None:
+                confirmed.set()
+        elif message["type"] == "smessage":
             heard = parse_published(message["channel"], message["data"])
             if heard is not None:
                 hear(heard)
@@ -283,7 +304,7 @@ class LessonLog:
 
 def parse_published(channel: bytes, data: bytes) -> Heard | None:
     """What a message on a lesson's channel says; None for what this version does not know."""
-    lesson = channel.decode().partition("{")[2].partition("}")[0]
+    lesson = _lesson_of(channel)
     head, _, rest = data.partition(b":")
     if head[:1] == b"e":
         return EventHeard(lesson, Record.parse(int(head[1:]), rest))
@@ -296,17 +317,25 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
     return None
 
 
-async def stop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they ended.
+def heed_cancellation() -> None:
+    """Raise CancelledError if this task was cancelled: redis-py can turn that into its own time-out."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
-    redis-py can turn a cancellation into its own time-out, so they are asked until they have heard it.
-    """
+
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they ended; asked again where a library mislaid the cancellation."""
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=0.2)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _lesson_of(channel: bytes) -> str:
+    return channel.decode().partition("{")[2].partition("}")[0]
 
 
 def _keys(lesson: str) -> list[str]:

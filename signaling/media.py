@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 RECONNECT_TIMEOUT_S: Final = 0.5
 REPLACE_TRIES: Final = 4
+WITHOUT_WORKER_S: Final = 0.5
+"""Pause between tries to find a worker when there is none."""
 LOSS_WEAK: Final = 0.05
 ROUND_TRIP_WEAK_MS: Final = 400.0
 
@@ -86,6 +88,7 @@ class LessonMedia:
         self._lost_workers: set[str] = set()
         self._replacing = False
         self._closed = False
+        self._missing = False
         workers.add(self)
 
     @property
@@ -201,8 +204,12 @@ class LessonMedia:
     async def _replace(self) -> None:
         try:
             await self.ensure()
+            self._missing = False
         except Refused as refused:
-            log.warning("lesson without a worker", extra={"lesson": self.lesson, "code": refused.code})
+            if not self._missing:
+                log.warning("lesson without a worker", extra={"lesson": self.lesson, "code": refused.code})
+            self._missing = True
+            await asyncio.sleep(WITHOUT_WORKER_S)
         finally:
             self._replacing = False
 

@@ -37,8 +37,6 @@ OFFERS: Final = Rate(burst=6, per_s=0.5)
 RETRY: Final = frozenset({"slow", "shutting_down", "internal", "rate_limited", "hello_timeout"})
 """Codes after which a client may come back by itself."""
 
-Sockets = set["Socket"]
-
 
 class Socket:
     """One client from upgrade to close; ``run`` is its whole life. A lesson sees it as a Client."""

@@ -270,3 +270,18 @@ async def test_what_a_worker_pushes_reaches_whom_it_concerns(school: School, wor
     assert len(student.of(wire.MediaLost)) == 1
     await student.cut()
     assert not (await student.hello(resume=True, lease=1)).media_alive
+
+
+async def test_closing_while_redis_is_away_takes_little_time(
+    own: OwnValkey, tmp_path: Path, clock: Clock
+) -> None:
+    signalling = Signalling(settings(tmp_path, own.url), clock)
+    await signalling.start()
+    school = School(signalling)
+    _, _, student = await in_lesson(school)
+    own.stop()
+    async with asyncio.timeout(8):
+        await signalling.close()
+    assert await student.wait(wire.Closed) == wire.Closed("shutting_down", retry=True)
+    await school.close()
+    own.start()

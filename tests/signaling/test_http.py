@@ -98,7 +98,8 @@ async def test_what_a_link_tells(school: School) -> None:
     student = school.person()
     _, info = await student.get(f"/api/links/{code_of(lesson.student_link)}")
     assert info == {
-        "title": "Optics", "subject": "Physics", "grade": 8, "state": "waiting", "role": "student", "name": None,
+        "title": "Optics", "subject": "Physics", "grade": 8, "state": "waiting", "role": "student",
+        "name": None,
     }  # fmt: skip
     await student.enter(lesson.student_link, "Маша")
     assert (await student.get(f"/api/links/{code_of(lesson.student_link)}"))[1]["name"] == "Маша"
@@ -214,7 +215,7 @@ async def test_posts_are_json_and_small(school: School) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/t", "/teacher", "/l/ABC", "/lesson/x/y", "/api/teacher", "/nothing", "/api/nothing", "/favicon.svg",
+    ["/", "/t", "/teacher", "/l/ABC", "/lesson/x/y", "/api/teacher", "/nothing", "/api/nothing", "/icon.svg",
      "/assets/app-123.js", "/trust", "/../../etc/passwd", "/assets/../../secret"],
 )  # fmt: skip
 async def test_every_answer_carries_the_security_headers(school: School, tmp_path: Path, path: str) -> None:

@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from sfu.model import Role
 from signaling.links import (
     CODE_BITS,
     code_from,
@@ -15,6 +16,8 @@ from signaling.links import (
     participant_of_teacher,
     read_code,
 )
+
+STUDENT = Role.STUDENT
 
 
 def test_a_code_has_at_least_60_bits_and_no_two_are_alike() -> None:
@@ -48,15 +51,16 @@ def test_codes_as_people_type_them(typed: str, code: str | None) -> None:
 
 def test_a_browser_is_the_same_person_in_a_lesson_and_another_one_in_the_next() -> None:
     key = b"k" * 32
-    assert participant_of_device(key, "l1", "d1") == participant_of_device(key, "l1", "d1")
+    assert participant_of_device(key, "l1", STUDENT, "d1") == participant_of_device(key, "l1", STUDENT, "d1")
     everybody = {
-        participant_of_device(key, "l1", "d1"),
-        participant_of_device(key, "l2", "d1"),
-        participant_of_device(key, "l1", "d2"),
-        participant_of_device(b"j" * 32, "l1", "d1"),
+        participant_of_device(key, "l1", STUDENT, "d1"),
+        participant_of_device(key, "l2", STUDENT, "d1"),
+        participant_of_device(key, "l1", STUDENT, "d2"),
+        participant_of_device(b"j" * 32, "l1", STUDENT, "d1"),
+        participant_of_device(key, "l1", Role.CO_TEACHER, "d1"),
         participant_of_teacher(key, "l1", "d1"),
     }
-    assert len(everybody) == 5
+    assert len(everybody) == 6
     assert all(len(participant) == 16 for participant in everybody)
 
 

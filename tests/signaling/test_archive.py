@@ -1,0 +1,196 @@
+"""Logs copied to SQL, attendance kept, lessons given back; and the catalogue itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
+
+from sfu.model import Role
+from signaling.archive import Archive
+from signaling.catalog.models import Base
+from signaling.catalog.store import Catalog, Lesson
+from signaling.codec import builtins, pack
+from signaling.lesson.change import Change
+from signaling.log import LessonLog, connect
+from signaling.replica import Record, record
+from signaling.wire import AttendanceRow, LessonField, PersonField
+
+pytestmark = pytest.mark.asyncio
+
+LESSON = Lesson(
+    "l", "main", "Anna", "Optics", "Physics", 8, "waiting", 1, None, {Role.TEACHER: "T", Role.STUDENT: "S"}
+)
+
+
+@pytest_asyncio.fixture
+async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
+    made = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/new/z.db")
+    await made.use_key("k0", "main", 1)
+    await made.new_lesson(LESSON)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def log(valkey: str, redis: object) -> AsyncIterator[LessonLog]:
+    made = LessonLog(connect(valkey), 3600, lambda: 1, "p1")
+    yield made
+    await made.close()
+
+
+def field(state: Any) -> Any:
+    return builtins(LessonField("Optics", "Physics", 8, state))
+
+
+def person(*, here: bool) -> Any:
+    return builtins(PersonField("Маша", "student", here=here, order=1))
+
+
+EVENTS = [
+    Record(1, "opened", 10, None, {"lesson": field("waiting")}),
+    Record(2, "teacher_in", 20, "t", {"lesson": field("live"), "person/m": person(here=True)}),
+    Record(3, "chat", 30, "m", {"chat/1": {"participant": "m", "name": "M", "text": "x", "at_ms": 30}}),
+]
+
+
+async def test_tables_are_what_the_migrations_make(catalog: Catalog) -> None:
+    async with catalog._engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync), Base.metadata)
+        )
+    assert differences == []
+
+
+async def test_opening_an_existing_database_keeps_it(catalog: Catalog, tmp_path: Path) -> None:
+    again = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/new/z.db")
+    assert await again.lesson("l") == LESSON
+    await again.close()
+
+
+async def test_sqlite_writes_ahead(catalog: Catalog) -> None:
+    async with catalog._engine.connect() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
+        assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
+
+
+async def test_a_key_is_used_once_and_makes_its_teacher(catalog: Catalog) -> None:
+    assert await catalog.use_key("k1", "other", 5)
+    assert not await catalog.use_key("k1", "other", 6)
+    teacher = await catalog.teacher("other")
+    assert teacher is not None
+    assert teacher.name == ""
+    assert await catalog.teacher("nobody") is None
+
+
+async def test_links_lead_to_their_lesson_and_role(catalog: Catalog) -> None:
+    assert await catalog.link("S") == (LESSON, Role.STUDENT)
+    assert await catalog.link("none") is None
+    assert await catalog.lessons_of("main") == [LESSON]
+    assert await catalog.lessons_of("other") == []
+
+
+async def test_an_ended_lesson_stays_ended(catalog: Catalog) -> None:
+    await catalog.set_state("l", "ended", 99)
+    await catalog.set_state("l", "live", None)
+    lesson = await catalog.lesson("l")
+    assert lesson is not None
+    assert (lesson.state, lesson.ended_at_ms) == ("ended", 99)
+    assert await catalog.unfinished() == []
+
+
+async def test_events_are_copied_once_and_in_order(catalog: Catalog) -> None:
+    await catalog.add_events([("l", EVENTS[1]), ("l", EVENTS[0])])
+    await catalog.add_events([("l", event) for event in EVENTS])
+    await catalog.add_events([])
+    events = await catalog.events("l")
+    assert [event.body() for event in events] == [event.body() for event in EVENTS]
+    assert await catalog.last_number("l") == 3
+    assert await catalog.last_number("none") == 0
+
+
+async def test_flushing_copies_events_state_and_attendance(catalog: Catalog, log: LessonLog) -> None:
+    archive = Archive(catalog, log, lambda: 100)
+    for event in EVENTS:
+        archive.note("l", event)
+    await archive.flush()
+    assert await catalog.last_number("l") == 3
+    lesson = await catalog.lesson("l")
+    assert lesson is not None
+    assert lesson.state == "live"
+    assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, None, 80, 1),)
+    archive.note("l", Record(4, "ended", 60, "t", {"lesson": field("ended")}))
+    await archive.flush()
+    lesson = await catalog.lesson("l")
+    assert lesson is not None
+    assert (lesson.state, lesson.ended_at_ms) == ("ended", 60)
+    assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, 60, 40, 1),)
+
+
+async def test_a_process_that_took_on_a_lesson_goes_on_with_its_roll(
+    catalog: Catalog, log: LessonLog
+) -> None:
+    await catalog.add_events([("l", event) for event in EVENTS])
+    archive = Archive(catalog, log, lambda: 100)
+    archive.note("l", Record(4, "left", 50, "m", {"person/m": person(here=False)}))
+    await archive.flush()
+    assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, 50, 30, 1),)
+
+
+async def test_events_that_no_process_noted_are_fetched_from_the_log(
+    catalog: Catalog, log: LessonLog
+) -> None:
+    opened = Change("opened", {"lesson": field("waiting")})
+    await log.create("l", record(opened, 10, None), opened)
+    joined = Change("joined", {"person/m": person(here=True)})
+    await log.append("l", record(joined, 20, "m"), joined, {})
+    archive = Archive(catalog, log, lambda: 100)
+    archive.note("l", Record(3, "chat", 30, "m", {"chat/1": 1}))
+    await archive.flush()
+    assert [event.number for event in await catalog.events("l")] == [1, 2, 3]
+    assert await archive.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, None, 80, 1),)
+
+
+async def test_sql_that_does_not_answer_loses_nothing(
+    catalog: Catalog, log: LessonLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(catalog, log, lambda: 100)
+    for event in EVENTS:
+        archive.note("l", event)
+
+    async def fail(_events: object) -> None:
+        raise OperationalError("insert", {}, Exception("disk full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(catalog, "add_events", fail)
+        with pytest.raises(OperationalError):
+            await archive.flush()
+    await archive.flush()
+    assert await catalog.last_number("l") == 3
+
+
+async def test_recall_gives_the_state_with_what_still_waits(catalog: Catalog, log: LessonLog) -> None:
+    archive = Archive(catalog, log, lambda: 100)
+    assert await archive.recall("l") is None
+    archive.note("l", EVENTS[0])
+    await archive.flush()
+    archive.note("l", EVENTS[1])
+    assert await archive.recall("l") == (
+        2,
+        {"lesson": pack(field("live")), "person/m": pack(person(here=True))},
+    )
+
+
+async def test_recall_bridges_the_numbers_of_a_restored_lesson(catalog: Catalog, log: LessonLog) -> None:
+    await catalog.add_events([("l", EVENTS[0]), ("l", EVENTS[1])])
+    await catalog.add_events([("l", Record(1003, "left", 50, "m", {"person/m": person(here=False)}))])
+    recalled = await Archive(catalog, log, lambda: 100).recall("l")
+    assert recalled is not None
+    assert recalled[0] == 1003
+    assert recalled[1]["person/m"] == pack(person(here=False))
