@@ -1,14 +1,28 @@
 -- Lease a lesson's media to a worker. KEYS[1]: lease (hash: worker, epoch).
--- ARGV: 1 the epoch the caller believes in force (0: none), 2 worker, 3 the highest epoch the caller knows
--- of, 4 seconds to keep, 5 channel. Only if nobody was faster: epoch = highest known + 1.
--- -> {worker, epoch} in force
+-- ARGV: 1 operation, 2 an epoch, 3 worker, 4 the highest epoch the caller knows of, 5 seconds to keep,
+--       6 channel. -> {worker, epoch} in force
+-- place: only if nobody was faster, that is the epoch in force is ARGV 2 (or Redis knows none): the lease
+--   is the worker's with the highest known epoch + 1, and everybody is told.
+-- reclaim: the lease of epoch ARGV 2 is written again if Redis lost it.
 local found = redis.call('HMGET', KEYS[1], 'worker', 'epoch')
 local current = tonumber(found[2] or '0')
-if current ~= tonumber(ARGV[1]) and found[2] then
-  return {found[1], current}
+local epoch
+if ARGV[1] == 'place' then
+  if found[2] and current ~= tonumber(ARGV[2]) then
+    return {found[1], current}
+  end
+  epoch = math.max(current, tonumber(ARGV[4])) + 1
+elseif ARGV[1] == 'reclaim' then
+  epoch = tonumber(ARGV[2])
+  if current >= epoch then
+    return {found[1], current}
+  end
+else
+  return redis.error_reply('unknown operation')
 end
-local epoch = math.max(current, tonumber(ARGV[3])) + 1
-redis.call('HSET', KEYS[1], 'worker', ARGV[2], 'epoch', epoch)
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('SPUBLISH', ARGV[5], 'l:')
-return {ARGV[2], epoch}
+redis.call('HSET', KEYS[1], 'worker', ARGV[3], 'epoch', epoch)
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+if ARGV[1] == 'place' then
+  redis.call('SPUBLISH', ARGV[6], 'l:')
+end
+return {ARGV[3], epoch}

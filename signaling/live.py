@@ -78,7 +78,7 @@ class LiveLesson:
         self._limits = limits
         self._now_ms = now_ms
         self._follower = Follower(
-            lesson, lesson_log, keeper, now_ms, self._happened, self._replaced, self._retake_seats
+            lesson, lesson_log, keeper, now_ms, self._happened, self._replaced, self._reclaim
         )
         self._graces: dict[str, int] = {}
         self._entering: dict[str, str] = {}
@@ -201,7 +201,9 @@ class LiveLesson:
         self.media.resend()
         self._settle()
 
-    async def _retake_seats(self) -> None:
+    async def _reclaim(self) -> None:
+        """Redis lost the lesson and has it again: it gets back what is not in the log."""
+        await self.media.reclaim()
         for client in (*self.clients.values(), *self.lobby.values()):
             await self._log.take_seat(self.lesson, client.participant, client.seat)
 
@@ -349,6 +351,7 @@ class LiveLesson:
         await self.execute(lambda state: presence.leave(state, participant, ends_ms, moment), participant)
 
     def _welcome(self, client: Client, hello: wire.Hello | None) -> None:
+        lease = self.media.epoch if hello is None else hello.lease
         events: tuple[wire.Event, ...] | None = None
         if hello is not None and hello.after is not None:
             events = self.replica.since(hello.after, client.view)
@@ -363,7 +366,7 @@ class LiveLesson:
                     now_ms=self._now_ms(),
                     fields=self.replica.fields(client.view) if events is None else None,
                     events=events or (),
-                    media_alive=hello is not None and self.media.alive(client.participant, hello.lease),
+                    media_alive=self.media.alive(client.participant, lease),
                 )
             )
         )

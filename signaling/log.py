@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -45,8 +47,19 @@ Client = Any
 
 
 def connect(url: str) -> Client:
-    """A client whose commands fail within seconds rather than hang."""
-    return Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0, health_check_interval=15)
+    """A client whose commands fail within seconds rather than hang.
+
+    A command on a connection that broke meanwhile is sent again on a new one. That is safe for all of
+    ours: an append rests on the fields it changes, so a second one is a conflict.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=3.0,
+        socket_connect_timeout=2.0,
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+        retry_on_error=[RedisConnectionError],
+    )
 
 
 class Conflict(Exception):

@@ -193,6 +193,11 @@ class LessonMedia:
             self._opened = True
             self._mark_all()
 
+    async def reclaim(self) -> None:
+        """Redis lost the lease: it is what it was. Raises LogUnreachable."""
+        if self.lease is not None:
+            await self._workers.placement.reclaim(self.lesson, self.lease)
+
     def worker_lost(self) -> None:
         """The connection to this lesson's worker is gone: try it once more, else place the lesson anew."""
         if self._closed or self._replacing:

