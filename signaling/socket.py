@@ -28,7 +28,6 @@ HEARTBEAT_S: Final = 10.0
 MAX_QUEUED: Final = 512
 MAX_QUEUED_BYTES: Final = 2 * 1024 * 1024
 CLOSE_TIMEOUT_S: Final = 2.0
-WRITE_TIMEOUT_S: Final = 20.0
 
 FRAMES: Final = Rate(burst=120, per_s=40)
 REQUESTS: Final = Rate(burst=40, per_s=10)
@@ -250,8 +249,9 @@ class Socket:
                 while self._queue:
                     message = self._queue.popleft()
                     self._queued_bytes -= len(message)
-                    async with asyncio.timeout(WRITE_TIMEOUT_S):
-                        await self._response.send_bytes(message)
+                    # No limit of time here, it would cost as much as the sending: a client that stopped
+                    # reading is ended by the heartbeat or by its full queue.
+                    await self._response.send_bytes(message)
                 if self._closing is not None:
                     async with asyncio.timeout(CLOSE_TIMEOUT_S):
                         await self._response.send_bytes(encode(self._closing))
