@@ -23,6 +23,9 @@ from signaling.replica import record
 from signaling.tickets import KeyRing, Ticket, issue_ticket, read_one_time_key
 
 TURN_LIFETIME_S: Final = 600
+LINK_KEPT_MS: Final = 10_000
+"""A class joins by one link within seconds: SQL is asked once."""
+LINKS_KEPT: Final = 10_000
 _ROLES: Final = (Role.TEACHER, Role.STUDENT, Role.CO_TEACHER)
 
 
@@ -61,6 +64,7 @@ class Admission:
         self._keys = keys
         self._origin = origin
         self._now_ms = now_ms
+        self._links: dict[str, tuple[int, tuple[Lesson, Role]]] = {}
 
     async def sign_in(self, key: str) -> str:
         """The teacher's id for a one-time key, which is used up by it."""
@@ -153,7 +157,12 @@ class Admission:
             if role.leads
             else limits.tiles_student,
             ice_servers=ice_servers(self._settings.media.ice_servers, participant, now_s),
+            student_link=self._link_of(lesson, Role.STUDENT) if role.leads else None,
+            co_teacher_link=self._link_of(lesson, Role.CO_TEACHER) if role is Role.TEACHER else None,
         )
+
+    def _link_of(self, lesson: Lesson, role: Role) -> str:
+        return f"{self._origin()}/l/{lesson.codes[role]}"
 
     def _check(self, live: LiveLesson, lesson: Lesson, role: Role, participant: str, given: str) -> str:
         presence.check_entry(live.state, participant, role, self._settings.lesson.max_people)
@@ -165,9 +174,17 @@ class Admission:
 
     async def _find(self, text: str) -> tuple[Lesson, Role]:
         code = read_code(text)
-        found = None if code is None else await self._catalog.link(code)
+        if code is None:
+            raise Refused("link_unknown")
+        known = self._links.get(code)
+        if known is not None and self._now_ms() - known[0] < LINK_KEPT_MS:
+            return known[1]
+        found = await self._catalog.link(code)
         if found is None:
             raise Refused("link_unknown")
+        if len(self._links) >= LINKS_KEPT:
+            self._links.clear()
+        self._links[code] = (self._now_ms(), found)
         return found
 
     def _participant(self, browser: Browser, lesson: Lesson, role: Role) -> str:
@@ -185,7 +202,6 @@ class Admission:
         state = lesson.state
         if held is not None and fields.LESSON in held.state:
             state = fields.lesson(held.state).state
-        link = {role: f"{self._origin()}/l/{code}" for role, code in lesson.codes.items()}
         return wire.LessonInfo(
             lesson=lesson.id,
             title=lesson.title,
@@ -194,9 +210,9 @@ class Admission:
             state=state,
             created_at_ms=lesson.created_at_ms,
             ended_at_ms=lesson.ended_at_ms,
-            teacher_link=link[Role.TEACHER],
-            student_link=link[Role.STUDENT],
-            co_teacher_link=link[Role.CO_TEACHER],
+            teacher_link=self._link_of(lesson, Role.TEACHER),
+            student_link=self._link_of(lesson, Role.STUDENT),
+            co_teacher_link=self._link_of(lesson, Role.CO_TEACHER),
         )
 
 

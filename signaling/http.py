@@ -184,7 +184,8 @@ class Door:
             if error.status < 400:
                 raise
             code = "not_found" if error.status in (404, 405) else "bad_request"
-            answer = _error(code, status=error.status)
+            page = self._stray(request) if code == "not_found" else None
+            answer = page or _error(code, status=error.status)
         except (SQLAlchemyError, OSError) as error:
             log.error("sql or disk not reached", extra={"route": route, "reason": type(error).__name__})
             answer = _error("internal", 2)
@@ -334,6 +335,14 @@ class Door:
         if not index.is_file():
             raise web.HTTPNotFound
         return web.FileResponse(index, headers={"Cache-Control": "no-store"})
+
+    def _stray(self, request: web.Request) -> web.StreamResponse | None:
+        """For a person who opened an address that is none: the pages, which say so; None for a program."""
+        index = self._settings.paths.web_path / "index.html"
+        wanted = request.method == hdrs.METH_GET and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+        if not wanted or request.path.startswith("/api/") or not index.is_file():
+            return None
+        return web.Response(status=404, body=index.read_bytes(), content_type="text/html", charset="utf-8")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

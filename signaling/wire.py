@@ -366,7 +366,10 @@ class IceServer(Struct, frozen=True):
 
 
 class JoinReply(Struct, frozen=True):
-    """``ticket`` lives 2 minutes: the client joins again for another one."""
+    """``ticket`` lives 2 minutes: the client joins again for another one.
+
+    ``student_link`` is for leaders, ``co_teacher_link`` for the teacher; None for others.
+    """
 
     ticket: str
     lesson: str
@@ -378,6 +381,8 @@ class JoinReply(Struct, frozen=True):
     grade: int
     tiles: int
     ice_servers: tuple[IceServer, ...] = ()
+    student_link: str | None = None
+    co_teacher_link: str | None = None
 
 
 class LinkInfo(Struct, frozen=True):

@@ -121,6 +121,26 @@ async def test_the_teachers_link_is_for_its_teacher_only(school: School) -> None
     assert (teacher.join_reply.name, teacher.join_reply.tiles) == ("Анна Петровна", 24)
 
 
+async def test_only_leaders_get_links_to_give_away(school: School) -> None:
+    teacher = await school.teacher()
+    lesson = await school.lesson(teacher)
+    given = {}
+    for role, link in (
+        ("teacher", lesson.teacher_link),
+        ("co", lesson.co_teacher_link),
+        ("s", lesson.student_link),
+    ):
+        person = teacher if role == "teacher" else school.person()
+        assert await person.join(link, f"Name {role}") == ""
+        assert person.join_reply is not None
+        given[role] = (person.join_reply.student_link, person.join_reply.co_teacher_link)
+    assert given == {
+        "teacher": (lesson.student_link, lesson.co_teacher_link),
+        "co": (lesson.student_link, None),
+        "s": (None, None),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -247,6 +267,14 @@ async def test_pages_and_their_caching(start: Start, tmp_path: Path) -> None:
     page = (200, "no-store")
     assert [found[path] for path in ("/", "/t", "/teacher", "/l/ABC", "/lesson/x")] == [page] * 5
     assert found["/icon.svg"] == (200, "no-cache")
+    async with aiohttp.ClientSession(headers={"Accept": "text/html,*/*"}) as http:
+        for path, kind in (
+            ("/no/page", "text/html"),
+            ("/lesson", "text/html"),
+            ("/api/none", "application/json"),
+        ):
+            async with http.get(school.origin + path) as answer:
+                assert (answer.status, answer.content_type) == (404, kind), path
     assert found["/assets/app-1.js"] == (200, "public, max-age=31536000, immutable")
     for path in ("/secret", "/assets/..%2f..%2fsecret", "/assets/none.js", "/.env", "/assets"):
         assert found[path][0] in (403, 404), path

@@ -308,7 +308,11 @@ export interface IceServer {
   readonly credential: string | null;
 }
 
-/** ``ticket`` lives 2 minutes: the client joins again for another one. */
+/**
+ * ``ticket`` lives 2 minutes: the client joins again for another one.
+ *
+ * ``student_link`` is for leaders, ``co_teacher_link`` for the teacher; None for others.
+ */
 export interface JoinReply {
   readonly ticket: string;
   readonly lesson: string;
@@ -320,6 +324,8 @@ export interface JoinReply {
   readonly grade: number;
   readonly tiles: number;
   readonly ice_servers: readonly IceServer[];
+  readonly student_link: string | null;
+  readonly co_teacher_link: string | null;
 }
 
 /** GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before. */

@@ -3,7 +3,7 @@ import { ru } from "./ru";
 import type { Language } from "./languages";
 
 export type { Dictionary } from "./en";
-export { LANGUAGES, chooseLanguage, isLanguage, type Language } from "./languages";
+export { LANGUAGES, chooseLanguage, isLanguage, localeOf, type Language } from "./languages";
 export {
   REFUSAL_CODES,
   knownRefusal,

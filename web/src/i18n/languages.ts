@@ -14,3 +14,8 @@ export function chooseLanguage(kept: string | null, wanted: readonly string[]): 
   }
   return "en";
 }
+
+/** The browser's own form of a language, so that "en-GB" writes times its way; else the language. */
+export function localeOf(language: Language): string {
+  return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language) ?? language;
+}

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 import * as api from "../core/api";
 import type { Attendance } from "../core/api";
+import { localeOf } from "../i18n";
 import { codeOfError, ProblemPage, waitOfError } from "./problems";
 import { useWords } from "./text";
 import { Busy, Link, Page } from "./widgets";
@@ -74,7 +75,7 @@ export function AttendancePage({ lesson }: { lesson: string }) {
 
 export function AttendanceTable({ attendance }: { attendance: Attendance }) {
   const { text, language } = useWords();
-  const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const time = new Intl.DateTimeFormat(localeOf(language), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const students = attendance.rows.filter((row) => row.role === "student").length;
   if (attendance.rows.length === 0) return <p className="note">{text.attendance.nobody}</p>;
   return (

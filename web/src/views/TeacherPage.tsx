@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 import * as api from "../core/api";
 import type { LessonInfo, TeacherInfo } from "../core/api";
+import { localeOf } from "../i18n";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
 import { navigate } from "./router";
 import { useText, useWords } from "./text";
@@ -65,7 +66,7 @@ function NewLessonForm({ info }: { info: TeacherInfo }) {
   const { text, language } = useWords();
   const sentence = useSentence();
   const last = info.lessons[0];
-  const today = new Intl.DateTimeFormat(language, { day: "numeric", month: "long" }).format(new Date());
+  const today = new Intl.DateTimeFormat(localeOf(language), { day: "numeric", month: "long" }).format(new Date());
   const [title, setTitle] = useState(() => text.teacher.lessonTitleDefault(today));
   const [subject, setSubject] = useState(() => last?.subject ?? text.subjects[2] ?? "");
   const [grade, setGrade] = useState(() => last?.grade ?? 8);
@@ -227,7 +228,7 @@ function MyLessons({ lessons }: { lessons: readonly LessonInfo[] }) {
 
 function LessonLine({ lesson }: { lesson: LessonInfo }) {
   const { text, language } = useWords();
-  const when = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const when = new Intl.DateTimeFormat(localeOf(language), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const live = lesson.state === "live";
   return (
     <li className={live ? "live" : ""} data-testid={`lesson-${lesson.lesson}`}>

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 
 import { obstacle } from "../../core/capture";
 import type { LessonSurface } from "../../core/lesson";
-import { knownRefusal } from "../../i18n";
+import { knownRefusal, localeOf } from "../../i18n";
 import { Close, Speaker } from "../icons";
 import { useReadable } from "../readable";
 import { useWords } from "../text";
@@ -80,9 +80,10 @@ export function Banners({ lesson, notices, onSource, onDevices }: Props) {
     );
   }
   if (me?.line === "weak") {
+    const camera = sources.camera.state === "on";
     lines.push(
-      <Line key="weak" testId="banner-weak" tone="warn" sentence={text.banner.weak}>
-        {sources.camera.state === "on" && (
+      <Line key="weak" testId="banner-weak" tone="warn" sentence={camera ? text.banner.weakCamera : text.banner.weak}>
+        {camera && (
           <button
             type="button"
             className="button small"
@@ -106,7 +107,7 @@ export function Banners({ lesson, notices, onSource, onDevices }: Props) {
     );
   }
   if (rules?.state === "waiting" && rules.ends_at_ms !== null) {
-    const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(rules.ends_at_ms);
+    const time = new Intl.DateTimeFormat(localeOf(language), { hour: "2-digit", minute: "2-digit" }).format(rules.ends_at_ms);
     lines.push(<Line key="away" testId="banner-teacher-away" tone="warn" sentence={text.banner.teacherAway(time)} />);
   }
   if (sources.screen.state === "on") {

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import { MAX_CHAT } from "../../generated/wire";
+import { localeOf } from "../../i18n";
 import { Send } from "../icons";
 import { useReadable } from "../readable";
 import { useWords } from "../text";
@@ -17,7 +18,7 @@ export function ChatPanel({ lesson, onFailed }: { lesson: LessonSurface; onFaile
   const list = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLTextAreaElement>(null);
   const atEnd = useRef(true);
-  const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  const time = new Intl.DateTimeFormat(localeOf(language), { hour: "2-digit", minute: "2-digit" });
 
   useEffect(() => {
     const element = list.current;

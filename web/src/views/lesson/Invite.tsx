@@ -6,7 +6,8 @@ import { useText } from "../text";
 
 export interface Links {
   student: string;
-  coTeacher: string;
+  /** Null for a co-teacher, who invites students only. */
+  coTeacher: string | null;
 }
 
 /** A link as a QR code, drawn here: nothing is asked of another host. */
@@ -59,14 +60,16 @@ export function InviteDialog({ links, onClose }: { links: Links; onClose: () => 
           <CopyButton value={links.student} label={text.invite.copyStudent} testId="copy-student-link" className="button primary" />
         </div>
       </div>
-      <details className="rules">
-        <summary data-testid="show-co-teacher-link">{text.invite.showCoTeacher}</summary>
-        <p className="note">{text.invite.coTeacherHelp}</p>
-        <p className="link-text" data-testid="co-teacher-link">
-          {links.coTeacher}
-        </p>
-        <CopyButton value={links.coTeacher} label={text.invite.copyCoTeacher} testId="copy-co-teacher-link" />
-      </details>
+      {links.coTeacher !== null && (
+        <details className="rules">
+          <summary data-testid="show-co-teacher-link">{text.invite.showCoTeacher}</summary>
+          <p className="note">{text.invite.coTeacherHelp}</p>
+          <p className="link-text" data-testid="co-teacher-link">
+            {links.coTeacher}
+          </p>
+          <CopyButton value={links.coTeacher} label={text.invite.copyCoTeacher} testId="copy-co-teacher-link" />
+        </details>
+      )}
     </Dialog>
   );
 }

@@ -49,7 +49,7 @@ function useLesson({ code, name, joined, devices }: Props): LessonSurface | null
 function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props & { lesson: LessonSurface }) {
   const text = useText();
   const phase = useReadable(lesson.phase);
-  const links = useLinks(joined);
+  const links = linksOf(joined);
   const live = phase.name === "live";
   const closed = phase.name === "closed" ? phase.code : null;
   const [applied, setApplied] = useState(false);
@@ -88,25 +88,10 @@ function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props &
   }
 }
 
-/** The links to give away; only the lesson's teacher may read them. */
-function useLinks(joined: JoinReply): Links | null {
-  const [links, setLinks] = useState<Links | null>(null);
-  useEffect(() => {
-    if (joined.role !== "teacher") return;
-    let here = true;
-    api.teacher().then(
-      ({ lessons }) => {
-        const own = lessons.find((lesson) => lesson.lesson === joined.lesson);
-        if (here && own !== undefined) setLinks({ student: own.student_link, coTeacher: own.co_teacher_link });
-      },
-      // Without the list the lesson only lacks its invite button; the links are under "My lessons" too.
-      () => undefined,
-    );
-    return () => {
-      here = false;
-    };
-  }, [joined]);
-  return links;
+/** The links that this person may give away. */
+function linksOf(joined: JoinReply): Links | null {
+  const student = joined.student_link;
+  return student ? { student, coTeacher: joined.co_teacher_link ?? null } : null;
 }
 
 function LobbyPage({ lesson, joined }: { lesson: LessonSurface; joined: JoinReply }) {
