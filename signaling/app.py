@@ -213,6 +213,7 @@ def main() -> int:
     try:
         settings = load_settings()
         log_to_stderr(settings.log.level)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         uvloop.run(serve(settings))
     except (SettingsError, OSError, ValueError) as error:
         print(f"signalling: {error}", file=sys.stderr)

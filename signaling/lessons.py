@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.25
 SYNC_S: Final = 1.0
+KEEPER_ROUNDS: Final = 3
+"""Each so many rounds of sync a process says which lessons it holds; that note lives for 10 s."""
 SWEEP_S: Final = 3.0
 LINGER_MS: Final = 30_000
 """A lesson that nothing can happen to is put away after this time."""
@@ -52,6 +54,7 @@ class Lessons:
         self._opening: dict[str, asyncio.Lock] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._busy: dict[str, int] = {}
+        self._round = 0
 
     @property
     def count(self) -> int:
@@ -141,7 +144,8 @@ class Lessons:
         """Say that this process lives; catch up where published events were missed; restore what is lost."""
         held = self.held()
         names = [live.lesson for live in held]
-        await self._log.announce(names)
+        self._round += 1
+        await self._log.announce(names if self._round % KEEPER_ROUNDS == 1 else ())
         numbers = await self._log.numbers(names)
         for live, number in zip(held, numbers, strict=True):
             if number != live.replica.number and not live.closed and live.lesson in self._live:

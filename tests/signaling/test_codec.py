@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import hypothesis.strategies as st
@@ -135,6 +136,24 @@ def test_hostile_frames_cost_little(hostile: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode(hostile)
     assert time.process_time() - started < 0.05
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_million_malformed_frames_are_all_refused() -> None:
+    chance = random.Random(11)
+    good = frame(t="chat", id=1, text="hello")
+    accepted = 0
+    for _ in range(1_000_000):
+        damaged = bytearray(good)
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            decode(bytes(damaged))
+            accepted += 1
+        except (ProtocolError, BadRequest):
+            pass
+    assert accepted < 500_000
 
 
 def test_server_messages_carry_their_tag_and_bytes() -> None:
