@@ -3,7 +3,8 @@
 --       meta (hash: number). ARGV[1] names the operation.
 --
 -- create: ARGV 2 seconds to keep
--- append (the stream keeps the last 10,000 or so; SQL has the older ones): ARGV 2 event, 3 seconds to keep, 4 channel, then counts and lists:
+-- append: ARGV 2 event, 3 seconds to keep, 4 channel, then counts and lists (the stream keeps the last
+--   10,000 or so; SQL has the older ones):
 --   expect: n, (field, "=" .. packed | "-") * n; set: n, (field, packed) * n; delete: n, field * n
 --   -> number of the event | "conflict" | "absent"
 -- restore: ARGV 2 number, 3 seconds to keep, 4 channel, then set as above: writes a lesson that is not
