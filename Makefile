@@ -7,7 +7,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-long lint fix types contracts wire pages unit lock clean
+.PHONY: help setup run check test test-long lint fix types contracts wire pages-types pages-lint pages-test unit lock clean
 
 help:
 	@echo 'make run [PUBLIC=name-or-address]   set up what is missing and start a server'
@@ -37,10 +37,12 @@ run: ready
 	@exec .venv/bin/zvonok serve $(if $(PUBLIC),--public '$(PUBLIC)')
 
 # The static checks run side by side; each one's output stays together.
-STATIC := lint types contracts wire pages
+STATIC := pages-lint pages-test lint types contracts wire pages-types
+# Without browsers the tests bear company: one process a core.
+UNIT := $(PYTEST) -q -n auto --dist worksteal -m "not browser and not netns and not long"
 check: ready-check
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
-	@$(PYTEST) -q -m "not browser and not netns and not long"
+	@$(UNIT)
 
 test: ready-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
