@@ -291,7 +291,8 @@ class Door:
         return response
 
     async def _guarded(self, request: web.Request, asked: Awaitable[T]) -> T:
-        """Count wrong codes by address, and answer nothing else once there were too many."""
+        """Count wrong codes by address; beyond the limit they are answered ``rate_limited``. Right ones never
+        are: a whole school may stand behind the address of one who guesses."""
         address = self._address(request)
         try:
             return await asked

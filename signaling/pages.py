@@ -11,6 +11,8 @@ _PAGE: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Zvonok: доверие серверу · trusting the server</title>
+<link rel="stylesheet" href="/trust.css">
+<link rel="icon" href="/icon.svg">
 </head>
 <body>
 <main>
@@ -57,5 +59,5 @@ About, Certificate Trust Settings: switch it on.</li>
 
 
 def trust_page(origin: str) -> str:
-    """HTML in both languages; needs no style and no script of its own."""
+    """HTML in both languages, without script; its style is among the built pages (web/public)."""
     return _PAGE.format(origin=escape(origin))
