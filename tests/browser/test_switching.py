@@ -27,6 +27,16 @@ from tests.serving import serving
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 CLOCK_ERROR_S = 7.0
+STALL_MS = 60
+PAGE_STALL = """() => {
+  const stall = { ms: 0, last: performance.now() };
+  stall.timer = setInterval(() => {
+    const now = performance.now();
+    stall.ms = Math.max(stall.ms, now - stall.last - 10);
+    stall.last = now;
+  }, 10);
+  window.pageStall = stall;
+}"""
 
 
 @dataclass
@@ -89,25 +99,42 @@ async def test_sound_stays_with_its_picture_after_switches_between_wrong_clocks(
 
 
 async def test_no_picture_freezes_in_sixteen_switches(lesson: Class) -> None:
-    """One run of sixteen without a freeze over 150 ms. The senders' encoders and the player share this
-    machine, which may stall by itself: a fault of the server shows in every run, so three are allowed."""
-    longest: list[float] = []
-    for _ in range(3):
-        longest.append(await longest_freeze(lesson.viewer, lesson, switches=16))
-        if longest[-1] <= 150:
+    """A run in which the senders' loop or the viewer's page stood still itself is void and measured again,
+    at most twice; a freeze without such a stall fails at once."""
+    for attempt in range(3):
+        freeze_ms, stall_ms = await longest_freeze(lesson.viewer, lesson, switches=16)
+        print(f"run {attempt + 1}: longest freeze {freeze_ms:.0f} ms, longest stall {stall_ms:.0f} ms")
+        if freeze_ms <= 150 or stall_ms < STALL_MS:
             break
-    assert longest[-1] <= 150, f"longest freeze (ms) of each run: {longest}"
+    assert freeze_ms <= 150, f"longest freeze {freeze_ms:.0f} ms; the machine stood for {stall_ms:.0f} ms"
     assert (await lesson.viewer.inbound(STAGE))["packetsLost"] == 0
 
 
-async def longest_freeze(viewer: Person, lesson: Class, *, switches: int) -> float:
-    """The longest freeze (ms) the viewer saw while two senders took turns on the stage."""
+async def longest_freeze(viewer: Person, lesson: Class, *, switches: int) -> tuple[float, float]:
+    """While two senders take turns on the stage: the longest freeze the viewer saw, and the longest time
+    that the senders' loop or the viewer's page were not run at all, both in ms."""
     before = len(await viewer.frames("stage"))
+    await viewer.do(PAGE_STALL)
+    loop_stall = asyncio.create_task(stall_of_loop())
     for turn in range(switches):
         await lesson.stage(turn % 2)
         await on_stage(viewer, turn % 2)
         await asyncio.sleep(0.4)  # a switch is what is measured, not its speed
-    return freezes((await viewer.frames("stage"))[before:])[0]
+    loop_stall.cancel()
+    page_ms: float = await viewer.do("() => { clearInterval(pageStall.timer); return pageStall.ms; }")
+    return freezes((await viewer.frames("stage"))[before:])[0], max(page_ms, await loop_stall)
+
+
+async def stall_of_loop() -> float:
+    """Until cancelled: by how many ms a timer of 10 ms was late at worst."""
+    worst_ms = 0.0
+    try:
+        while True:
+            started_s = time.monotonic()
+            await asyncio.sleep(0.01)
+            worst_ms = max(worst_ms, (time.monotonic() - started_s) * 1000 - 10)
+    except asyncio.CancelledError:
+        return worst_ms
 
 
 async def on_stage(viewer: Person, which: int) -> None:
