@@ -64,11 +64,17 @@ contracts:
 wire:
 	@echo 'Generated wire types' && $(PY) -m signaling.schema --check
 
-pages:
-	@echo 'Pages: types, lint, unit tests' && NO_COLOR=1 $(NODE) sh -c "npm run --silent types && npm run --silent lint && npm run --silent test"
+pages-types:
+	@echo 'Types of the pages' && NO_COLOR=1 $(NODE) npm run --silent types
+
+pages-lint:
+	@echo 'Lint of the pages' && NO_COLOR=1 $(NODE) npm run --silent lint
+
+pages-test:
+	@echo 'Tests of the pages' && NO_COLOR=1 $(NODE) npm run --silent test
 
 unit: ready-check
-	@$(PYTEST) -q -m "not browser and not netns and not long"
+	@$(UNIT)
 
 fix:
 	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet
