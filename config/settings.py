@@ -134,6 +134,17 @@ class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_state_h: Positive
 
 
+class Recorder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recorder processes of this machine; none: lessons can't be recorded.
+
+    A recording stops when less than ``reserve_mb`` MiB are free where it is written.
+    """
+
+    workers: Annotated[int, Meta(ge=0, le=64)]
+    max_lessons: Positive
+    reserve_mb: NotNegative
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged."""
 
@@ -169,10 +180,20 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Folder of the child processes' logs."""
         return Path(self.var) / "log"
 
+    @property
+    def recordings(self) -> Path:
+        """Folder of the journals: one folder a recording, until its video lesson is made."""
+        return Path(self.var) / "recordings"
+
+    @property
+    def library(self) -> Path:
+        """Folder of the video lessons: one folder each."""
+        return Path(self.var) / "library"
+
     def secret(self, name: str) -> bytes:
         """The secret of this name (64 hexadecimal digits, 256 bits), made at first use; raises OSError.
 
-        Names in use: ``ticket.key``, ``cookie.key``, ``people.key``, ``rpc.key``, ``redis.password``. Every
+        Names in use: ``ticket.key``, ``cookie.key``, ``people.key``, ``rpc.key``, ``media.key``, ``redis.password``. Every
         process of one installation reads the same; whoever comes first makes it.
         """
         file = self.keys / name
@@ -202,6 +223,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redis: Redis
     sql: Sql
     lesson: Lesson
+    recorder: Recorder
     log: Log
     paths: Paths
 
@@ -243,6 +265,8 @@ def load(
     def put(group: str, key: str, value: Any, source: str) -> None:
         if group not in known or key not in known[group]:
             raise SettingsError(f"{source}: unknown setting {group}.{key}{_nearest(group, key, known)}")
+        if not _is_unicode(value):
+            raise SettingsError(f"{source}: {group}.{key}: not UTF-8 text")
         values[group][key] = value
         origins[f"{group}.{key}"] = source
 
@@ -293,6 +317,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeEncodeError:
+        raise SettingsError(f"{path}: not a file's name") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
@@ -303,6 +329,21 @@ def _nearest(group: str, key: str, known: Mapping[str, frozenset[str]]) -> str:
     dotted = [f"{g}.{k}" for g, keys in known.items() for k in keys]
     close = get_close_matches(f"{group}.{key}", dotted, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _is_unicode(value: Any) -> bool:
+    """Whether all text in it can be written: an undecodable byte of the environment or the command line
+    arrives as a lone surrogate (PEP 383), and JSON can name one."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+    elif isinstance(value, dict):
+        return all(_is_unicode(part) for pair in value.items() for part in pair)
+    elif isinstance(value, list | tuple):
+        return all(_is_unicode(item) for item in value)
+    return True
 
 
 def _from_text(text: str, default: Any) -> Any:
@@ -338,7 +379,11 @@ def _resolve(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> N
         paths["web"] = str(Path(__file__).resolve().parent.parent / "web" / "dist")
     for key in ("var", "web"):
         if isinstance(paths[key], str):
-            paths[key] = str(Path(paths[key]).expanduser().absolute())
+            try:
+                paths[key] = str(Path(paths[key]).expanduser().absolute())
+            except RuntimeError:
+                source = origins[f"paths.{key}"]
+                raise SettingsError(f"{source}: paths.{key}: {paths[key]!r}: whose home is unknown") from None
     if values["sql"]["url"] == "" and isinstance(paths["var"], str):
         values["sql"]["url"] = f"sqlite+aiosqlite:///{paths['var']}/zvonok.db"
     if redis["url"] and redis["password_file"]:
@@ -352,6 +397,8 @@ def _with_password(url: str, file: str, source: str) -> str:
         raise SettingsError(
             f"{source}: redis.password_file: {file} cannot be read ({error.strerror})"
         ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{source}: redis.password_file: {file}: not UTF-8 text") from None
     parts = urlsplit(url)
     if parts.password:
         return url

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.settings import DEFAULTS, Settings, SettingsError, load, load_settings, shown, variables
@@ -97,6 +97,14 @@ def test_origin_takes_the_port_that_was_really_bound() -> None:
         ({"REDIS__URL": "redis://h", "REDIS__PASSWORD_FILE": "/nowhere/at/all"}, "redis.password_file"),
         ({"LESSON__TILES_TEACHER": "25"}, "ZVONOK_LESSON__TILES_TEACHER: lesson.tiles_teacher"),
         ({"CONFIG": "/nowhere/at.toml"}, "/nowhere/at.toml: cannot be read"),
+        ({"CONFIG": "/nowhere/\ud800"}, "not a file's name"),
+        ({"ADMIN__PORT": "\ud800"}, "ZVONOK_ADMIN__PORT: admin.port: not UTF-8 text"),
+        ({"SERVER__PUBLIC": "name\udcff"}, "ZVONOK_SERVER__PUBLIC: server.public: not UTF-8 text"),
+        ({"MEDIA__ANNOUNCE": "auto,\udcff"}, "ZVONOK_MEDIA__ANNOUNCE: media.announce: not UTF-8 text"),
+        (
+            {"MEDIA__ICE_SERVERS": '[{"urls":[],"\\ud800":""}]'},
+            "ZVONOK_MEDIA__ICE_SERVERS: media.ice_servers: not UTF-8 text",
+        ),
     ],
 )
 def test_wrong_value_is_one_line_with_source_and_key(environ: dict[str, str], words: str) -> None:
@@ -125,6 +133,24 @@ def test_wrong_file_is_one_line_naming_it(tmp_path: Path, text: str, words: str)
     assert str(caught.value).startswith(f"{file}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_undecodable_text_from_the_command_line_is_refused_with_its_key() -> None:
+    with pytest.raises(SettingsError, match=r"^command line: server\.host: not UTF-8 text$"):
+        load({}, overrides={"server.host": "\udcff"})
+
+
+def test_undecodable_bytes_in_a_file_are_refused_with_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b"[server]\npublic = '\xff'\n")
+    with pytest.raises(SettingsError) as caught:
+        load({}, file=file)
+    assert str(caught.value).startswith(f"{file}: not TOML")
+    password = tmp_path / "password"
+    password.write_bytes(b"\xff")
+    environ = {"ZVONOK_REDIS__URL": "redis://h", "ZVONOK_REDIS__PASSWORD_FILE": str(password)}
+    with pytest.raises(SettingsError, match=r"redis\.password_file: .*: not UTF-8 text$"):
+        load(environ)
 
 
 def test_other_zvonok_variables_are_no_settings() -> None:
@@ -184,6 +210,8 @@ EVERY_SETTING = [
 ]
 
 
+@example(name="admin__port", value="\ud800")
+@example(name="paths__var", value="~0")
 @given(
     name=st.sampled_from(EVERY_SETTING), value=st.text(st.characters(exclude_characters="\0"), max_size=40)
 )
