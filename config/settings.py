@@ -193,8 +193,8 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def secret(self, name: str) -> bytes:
         """The secret of this name (64 hexadecimal digits, 256 bits), made at first use; raises OSError.
 
-        Names in use: ``ticket.key``, ``cookie.key``, ``people.key``, ``rpc.key``, ``media.key``, ``redis.password``. Every
-        process of one installation reads the same; whoever comes first makes it.
+        Names in use: ``ticket.key``, ``cookie.key``, ``people.key``, ``rpc.key``, ``media.key``,
+        ``redis.password``. Every process of one installation reads the same; whoever comes first makes it.
         """
         file = self.keys / name
         if not file.exists():

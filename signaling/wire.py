@@ -13,6 +13,7 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``hand/<participant>``: server time in ms when the hand went up (the queue is sorted by it).
 - ``chat/<id>``: ChatField, the last 200; ids sort by time.
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
+- ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
@@ -33,6 +34,10 @@ CHAT_KEPT: Final = 200
 
 SourceName = Literal["microphone", "camera", "screen", "screen_sound"]
 RoleName = Literal["teacher", "co_teacher", "student"]
+RecordingEnd = Literal["stopped", "ended", "no_recorder", "disk_full", "failed"]
+"""Why a recording is off: a leader stopped it, the lesson ended, no recorder took (or kept) it, there was
+no room, or the recorder failed otherwise."""
+VideoState = Literal["processing", "ready", "failed"]
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
 RequestNumber = Annotated[int, Meta(ge=1, le=2**31)]
 
@@ -88,6 +93,22 @@ class LobbyField(Struct, frozen=True):
 
     name: str
     at_ms: int
+
+
+class RecordingField(Struct, frozen=True):
+    """The lesson's one recording, made of parts numbered from 1.
+
+    ``starting``: asked for and told to everybody, no recorder writes yet; ``on``: it is being written;
+    ``off``: not written, ``reason`` says why. ``since_ms``: server time at which ``state`` became what it
+    is. ``students`` lists what of students is recorded while it is not off; leaders' sources always are.
+    """
+
+    id: str
+    state: Literal["starting", "on", "off"]
+    part: int
+    since_ms: int
+    students: tuple[SourceName, ...] = ()
+    reason: RecordingEnd | None = None
 
 
 # --- client to server --------------------------------------------------------------------------
@@ -190,6 +211,15 @@ class Remove(Struct, tag_field="t", tag="remove", frozen=True):
     participant: Id
 
 
+class Record(Struct, tag_field="t", tag="record", frozen=True):
+    """Leaders: start or stop the recording. ``students``: what of students is recorded too, from the start
+    of a part on; it can't be changed while a part is running (refused: ``recording_running``)."""
+
+    id: RequestNumber
+    on: bool
+    students: tuple[SourceName, ...] = ()
+
+
 class End(Struct, tag_field="t", tag="end", frozen=True):
     """The teacher: end the lesson for all."""
 
@@ -201,7 +231,20 @@ class Leave(Struct, tag_field="t", tag="leave", frozen=True):
 
 
 ClientMessage = (
-    Hello | Offer | Draw | Publish | Chat | Hand | Mute | SetMay | SetStage | Lock | Remove | End | Leave
+    Hello
+    | Offer
+    | Draw
+    | Publish
+    | Chat
+    | Hand
+    | Mute
+    | SetMay
+    | SetStage
+    | Lock
+    | Remove
+    | Record
+    | End
+    | Leave
 )
 
 
@@ -212,7 +255,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     """One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the server.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away, ended.
+    chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
+    recording_starting, recording_on, recording_off, ended.
     """
 
     number: int
@@ -386,7 +430,10 @@ class JoinReply(Struct, frozen=True):
 
 
 class LinkInfo(Struct, frozen=True):
-    """GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before."""
+    """GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before.
+
+    ``video_state`` of the lesson's video lesson once it ended, None when there is none.
+    """
 
     title: str
     subject: str
@@ -394,6 +441,7 @@ class LinkInfo(Struct, frozen=True):
     state: Literal["waiting", "live", "ended"]
     role: RoleName
     name: str | None = None
+    video_state: VideoState | None = None
 
 
 class NewLesson(Struct, frozen=True):
@@ -418,6 +466,8 @@ class LessonInfo(Struct, frozen=True):
     teacher_link: str
     student_link: str
     co_teacher_link: str
+    video: str | None = None
+    video_state: VideoState | None = None
 
 
 class TeacherInfo(Struct, frozen=True):
@@ -431,6 +481,94 @@ class SignIn(Struct, frozen=True):
     """POST /api/teacher/sign-in with the one-time key of the printed link."""
 
     key: Annotated[str, Meta(max_length=4096)]
+
+
+class VideoInfo(Struct, frozen=True):
+    """A video lesson in the library. ``own``: of the teacher who asks, who may delete it.
+
+    ``processing`` and ``failed`` ones are shown to their own teacher only; ``duration_ms`` and ``bytes``
+    are 0 until ``ready``.
+    """
+
+    video: str
+    lesson: str
+    title: str
+    subject: str
+    grade: int
+    teacher_name: str
+    recorded_at_ms: int
+    duration_ms: int
+    bytes: int
+    state: VideoState
+    own: bool = False
+
+
+class VideoList(Struct, frozen=True):
+    """GET /api/library?subject=&grade=&teacher=&text=&after=: newest first, at most 50.
+
+    ``after`` is the former page's ``next``; None: no more. ``subjects``, ``grades`` and ``teachers`` are what
+    can be filtered by. For teachers (cookie) and those who signed in to the library.
+    """
+
+    videos: tuple[VideoInfo, ...]
+    subjects: tuple[str, ...]
+    grades: tuple[int, ...]
+    teachers: tuple[str, ...]
+    next: str | None = None
+
+
+class LibrarySignIn(Struct, frozen=True):
+    """POST /api/library/sign-in with the key of the printed library link (or of ``zvonok library link``)."""
+
+    key: Annotated[str, Meta(max_length=4096)]
+
+
+class VideoPage(Struct, frozen=True):
+    """GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
+
+    Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
+    new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+    """
+
+    video: VideoInfo
+    video_url: str | None
+    timeline_url: str | None
+    download_url: str | None
+    expires_at_ms: int
+
+
+class TimelinePart(Struct, frozen=True):
+    """One part in the video: ``at_ms`` in the video, ``started_at_ms`` server time."""
+
+    at_ms: int
+    duration_ms: int
+    started_at_ms: int
+
+
+class TimelineChat(Struct, frozen=True):
+    """A chat message said at ``at_ms`` of the video."""
+
+    at_ms: int
+    name: str
+    text: str
+
+
+class TimelineHand(Struct, frozen=True):
+    """A hand that went up or down at ``at_ms`` of the video; ``participant`` tells two of one name apart."""
+
+    at_ms: int
+    participant: str
+    name: str
+    up: bool
+
+
+class Timeline(Struct, frozen=True):
+    """What happened beside the picture, in the video's time and sorted by it; ``timeline_url`` gives it."""
+
+    duration_ms: int
+    parts: tuple[TimelinePart, ...]
+    chat: tuple[TimelineChat, ...] = ()
+    hands: tuple[TimelineHand, ...] = ()
 
 
 class AttendanceRow(Struct, frozen=True):

@@ -1,14 +1,19 @@
-"""Messages between signalling and a worker.
+"""Messages between signalling, or a recorder, and a worker.
 
 Requests are answered one by one (by request number); pushes go from the worker to every connected
 signalling process. Each request carries the lesson's lease ``epoch``: a worker ignores an older one
 (``stale_epoch``) and, seeing a newer one, closes what it held under the old. ``number`` is the
 lesson's event number on which a request rests: per object, older ones are ignored.
+
+A recorder's connection (``Hello.kind``) may only Capture, EndCapture and GetStatus; of the pushes it gets
+those of its taps only. Consent is signalling's to tell (``Person.recorded``) and the worker's to enforce:
+a publication is tapped only while a recorder captures the lesson, its source is in ``recorded``, and its gate
+is open.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
@@ -16,11 +21,12 @@ RPC_VERSION: Final = 1
 
 
 class Hello(Struct, tag="hello", frozen=True):
-    """First frame each way; ``key`` is the shared rpc key made at first start."""
+    """First frame each way; ``key`` is the shared rpc key made at first start. ``kind``: who connects."""
 
     key: bytes
     version: int = RPC_VERSION
     worker: str = ""
+    kind: Literal["signaling", "recorder"] = "signaling"
 
 
 class OpenLesson(Struct, tag="open_lesson", frozen=True):
@@ -41,6 +47,7 @@ class Person(Struct, frozen=True):
     """What the media side must know of a participant.
 
     ``allowed`` and ``on`` hold Source values; a source is forwarded only when it is in both.
+    ``recorded`` holds those that may be recorded now (empty while nothing is recorded).
     ``order`` is the place in the class (tiles are sorted by it).
     """
 
@@ -49,6 +56,7 @@ class Person(Struct, frozen=True):
     order: int
     allowed: frozenset[str] = frozenset()
     on: frozenset[str] = frozenset()
+    recorded: frozenset[str] = frozenset()
 
 
 class SetPerson(Struct, tag="set_person", frozen=True):
@@ -114,7 +122,36 @@ class GetStatus(Struct, tag="get_status", frozen=True):
     """Ask for the worker's load and counters. Answer: Status."""
 
 
-Request = OpenLesson | CloseLesson | SetPerson | RemovePerson | SetStage | Offer | Draw | GetStatus
+class Capture(Struct, tag="capture", frozen=True):
+    """A recorder's: send me what of the lesson is recorded, from now on. Idempotent.
+
+    Answer: Done, then TapOpened for each publication that is recorded now. A lesson has one capture: another
+    connection's takes it over, and the former gets TapClosed for its taps.
+    """
+
+    lesson: str
+    epoch: int
+
+
+class EndCapture(Struct, tag="end_capture", frozen=True):
+    """A recorder's: send no more of the lesson. What was tapped before still comes, before the answer."""
+
+    lesson: str
+    epoch: int
+
+
+Request = (
+    OpenLesson
+    | CloseLesson
+    | SetPerson
+    | RemovePerson
+    | SetStage
+    | Offer
+    | Draw
+    | GetStatus
+    | Capture
+    | EndCapture
+)
 
 
 class Done(Struct, tag="done", frozen=True):
@@ -226,7 +263,48 @@ class Quality(Struct, tag="quality", frozen=True):
     lines: tuple[LineQuality, ...]
 
 
-Push = Slots | Speakers | Connected | Disconnected | Quality
+class TapOpened(Struct, tag="tap_opened", frozen=True):
+    """A publication is recorded from now on. ``tap`` numbers are never reused by a worker.
+
+    Packets are RTP of ``payload_type`` as they came from the publisher (repairs in their original form, header
+    extensions kept; ``audio_level_id`` is that of RFC 6464, 0: none), of one layer at a time: another SSRC is
+    another layer and begins with a keyframe. With them come the sender reports (RTCP SR, alone) of all layers.
+    """
+
+    lesson: str
+    epoch: int
+    tap: int
+    participant: str
+    role: str
+    connection: int
+    source: str
+    codec: str
+    clock_rate: int
+    payload_type: int
+    audio_level_id: int
+
+
+class TapData(Struct, tag="tap_data", frozen=True):
+    """Packets of a tap, ten times a second: each 8 bytes of receive time (us since 1970 on the server's
+    clock, which does not step), 2 bytes of length, the packet; big-endian. ``dropped``: how many were lost
+    on the way here since the last one, because this connection did not read."""
+
+    lesson: str
+    epoch: int
+    tap: int
+    packets: bytes
+    dropped: int = 0
+
+
+class TapClosed(Struct, tag="tap_closed", frozen=True):
+    """Nothing more comes of this tap."""
+
+    lesson: str
+    epoch: int
+    tap: int
+
+
+Push = Slots | Speakers | Connected | Disconnected | Quality | TapOpened | TapData | TapClosed
 
 
 class RequestFrame(Struct, tag="request", frozen=True):

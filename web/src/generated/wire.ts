@@ -13,6 +13,10 @@ export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
 
 export type RoleName = "teacher" | "co_teacher" | "student";
 
+export type RecordingEnd = "stopped" | "ended" | "no_recorder" | "disk_full" | "failed";
+
+export type VideoState = "processing" | "ready" | "failed";
+
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
  *
@@ -59,6 +63,22 @@ export interface ChatField {
 export interface LobbyField {
   readonly name: string;
   readonly at_ms: number;
+}
+
+/**
+ * The lesson's one recording, made of parts numbered from 1.
+ *
+ * ``starting``: asked for and told to everybody, no recorder writes yet; ``on``: it is being written;
+ * ``off``: not written, ``reason`` says why. ``since_ms``: server time at which ``state`` became what it
+ * is. ``students`` lists what of students is recorded while it is not off; leaders' sources always are.
+ */
+export interface RecordingField {
+  readonly id: string;
+  readonly state: "off" | "on" | "starting";
+  readonly part: number;
+  readonly since_ms: number;
+  readonly students: readonly SourceName[];
+  readonly reason: RecordingEnd | null;
 }
 
 /**
@@ -160,6 +180,17 @@ export interface Remove {
   readonly participant: string;
 }
 
+/**
+ * Leaders: start or stop the recording. ``students``: what of students is recorded too, from the start
+ * of a part on; it can't be changed while a part is running (refused: ``recording_running``).
+ */
+export interface Record {
+  readonly t: "record";
+  readonly id: number;
+  readonly on: boolean;
+  readonly students?: readonly SourceName[];
+}
+
 /** The teacher: end the lesson for all. */
 export interface End {
   readonly t: "end";
@@ -175,7 +206,8 @@ export interface Leave {
  * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the server.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
- * chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away, ended.
+ * chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
+ * recording_starting, recording_on, recording_off, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -328,7 +360,11 @@ export interface JoinReply {
   readonly co_teacher_link: string | null;
 }
 
-/** GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before. */
+/**
+ * GET /api/links/<code>: what the join page shows. ``name``: as this browser joined before.
+ *
+ * ``video_state`` of the lesson's video lesson once it ended, None when there is none.
+ */
 export interface LinkInfo {
   readonly title: string;
   readonly subject: string;
@@ -336,6 +372,7 @@ export interface LinkInfo {
   readonly state: "ended" | "live" | "waiting";
   readonly role: RoleName;
   readonly name: string | null;
+  readonly video_state: VideoState | null;
 }
 
 /** POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time. */
@@ -358,6 +395,8 @@ export interface LessonInfo {
   readonly teacher_link: string;
   readonly student_link: string;
   readonly co_teacher_link: string;
+  readonly video: string | null;
+  readonly video_state: VideoState | null;
 }
 
 /** GET /api/teacher: who is signed in, and their lessons, newest first. */
@@ -369,6 +408,89 @@ export interface TeacherInfo {
 /** POST /api/teacher/sign-in with the one-time key of the printed link. */
 export interface SignIn {
   readonly key: string;
+}
+
+/**
+ * A video lesson in the library. ``own``: of the teacher who asks, who may delete it.
+ *
+ * ``processing`` and ``failed`` ones are shown to their own teacher only; ``duration_ms`` and ``bytes``
+ * are 0 until ``ready``.
+ */
+export interface VideoInfo {
+  readonly video: string;
+  readonly lesson: string;
+  readonly title: string;
+  readonly subject: string;
+  readonly grade: number;
+  readonly teacher_name: string;
+  readonly recorded_at_ms: number;
+  readonly duration_ms: number;
+  readonly bytes: number;
+  readonly state: VideoState;
+  readonly own: boolean;
+}
+
+/**
+ * GET /api/library?subject=&grade=&teacher=&text=&after=: newest first, at most 50.
+ *
+ * ``after`` is the former page's ``next``; None: no more. ``subjects``, ``grades`` and ``teachers`` are what
+ * can be filtered by. For teachers (cookie) and those who signed in to the library.
+ */
+export interface VideoList {
+  readonly videos: readonly VideoInfo[];
+  readonly subjects: readonly string[];
+  readonly grades: readonly number[];
+  readonly teachers: readonly string[];
+  readonly next: string | null;
+}
+
+/** POST /api/library/sign-in with the key of the printed library link (or of ``zvonok library link``). */
+export interface LibrarySignIn {
+  readonly key: string;
+}
+
+/**
+ * GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
+ *
+ * Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
+ * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+ */
+export interface VideoPage {
+  readonly video: VideoInfo;
+  readonly video_url: string | null;
+  readonly timeline_url: string | null;
+  readonly download_url: string | null;
+  readonly expires_at_ms: number;
+}
+
+/** One part in the video: ``at_ms`` in the video, ``started_at_ms`` server time. */
+export interface TimelinePart {
+  readonly at_ms: number;
+  readonly duration_ms: number;
+  readonly started_at_ms: number;
+}
+
+/** A chat message said at ``at_ms`` of the video. */
+export interface TimelineChat {
+  readonly at_ms: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A hand that went up or down at ``at_ms`` of the video; ``participant`` tells two of one name apart. */
+export interface TimelineHand {
+  readonly at_ms: number;
+  readonly participant: string;
+  readonly name: string;
+  readonly up: boolean;
+}
+
+/** What happened beside the picture, in the video's time and sorted by it; ``timeline_url`` gives it. */
+export interface Timeline {
+  readonly duration_ms: number;
+  readonly parts: readonly TimelinePart[];
+  readonly chat: readonly TimelineChat[];
+  readonly hands: readonly TimelineHand[];
 }
 
 /** One person's presence. Times are server ms; ``present_ms`` adds up all stays. */
@@ -407,6 +529,7 @@ export type ClientMessage =
   | SetStage
   | Lock
   | Remove
+  | Record
   | End
   | Leave;
 
