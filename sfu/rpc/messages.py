@@ -266,9 +266,10 @@ class Quality(Struct, tag="quality", frozen=True):
 class TapOpened(Struct, tag="tap_opened", frozen=True):
     """A publication is recorded from now on. ``tap`` numbers are never reused by a worker.
 
-    Packets are RTP of ``payload_type`` as they came from the publisher (repairs in their original form, header
-    extensions kept; ``audio_level_id`` is that of RFC 6464, 0: none), of one layer at a time: another SSRC is
-    another layer and begins with a keyframe. With them come the sender reports (RTCP SR, alone) of all layers.
+    Packets are RTP of ``payload_type`` as they came from the publisher: repairs in their original form,
+    header extensions kept (``audio_level_id`` is that of RFC 6464, 0: none), of one layer at a time: another
+    SSRC is another layer and begins with a keyframe. With them come sender reports (RTCP SR, alone) of all
+    layers.
     """
 
     lesson: str
