@@ -97,14 +97,14 @@ def read_video_lesson(path: Path) -> VideoLesson:
     with av.open(str(path)) as container:
         duration_s = float(container.duration or 0) / 1_000_000
         resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        for decoded in container.decode():
-            if decoded.pts is None:
+        for decoded in (frame for packet in container.demux() for frame in packet.decode()):
+            at_s = getattr(decoded, "time", None)
+            if at_s is None:
                 continue
             if isinstance(decoded, av.VideoFrame):
                 luma = np.asarray(decoded.to_ndarray(format="gray"), dtype=np.uint8)
-                frames.append(Shown(decoded.time, read(luma), decoded.width, decoded.height))
+                frames.append(Shown(at_s, read(luma), decoded.width, decoded.height))
             elif isinstance(decoded, av.AudioFrame):
-                at_s = decoded.time
                 pieces += [(at_s, piece.to_ndarray()[0]) for piece in resampler.resample(decoded)]
     end_s = max([duration_s, *(at_s + len(samples) / SAMPLE_RATE for at_s, samples in pieces)])
     whole = np.zeros(int(end_s * SAMPLE_RATE) + SAMPLE_RATE, dtype=np.float32)
