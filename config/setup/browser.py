@@ -1,4 +1,4 @@
-"""A Chromium for the tests: found by starting it, because some packages of that name are empty shells."""
+"""Browsers for the tests: found by starting them, because some packages of those names are empty shells."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from config.setup.apt import apt_install, is_debian
 
 VARIABLE = "ZVONOK_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOX_VARIABLE = "ZVONOK_FIREFOX"
+FIREFOX_NAMES = ("firefox-esr", "firefox")
 PACKAGES = ("chromium", "fonts-dejavu-core")
 TOOLS = {"ip": "iproute2", "certutil": "libnss3-tools"}
 """For the test from another host: namespaces, and a browser that trusts the local authority."""
@@ -29,6 +31,24 @@ def find_chromium() -> Path | None:
     named = os.environ.get(VARIABLE)
     candidates = [named] if named else [path for name in NAMES if (path := shutil.which(name))]
     return next((Path(path) for path in candidates if starts(path)), None)
+
+
+@cache
+def find_firefox() -> Path | None:
+    """The first Firefox that says its version: ``$ZVONOK_FIREFOX`` alone when set, else the usual names."""
+    named = os.environ.get(FIREFOX_VARIABLE)
+    candidates = [named] if named else [path for name in FIREFOX_NAMES if (path := shutil.which(name))]
+    return next((Path(path) for path in candidates if _says_version(path)), None)
+
+
+def _says_version(path: str) -> bool:
+    try:
+        done = subprocess.run(
+            [path, "--version"], check=False, capture_output=True, timeout=START_LIMIT_S, text=True
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and "Firefox" in done.stdout
 
 
 def sandbox_arguments() -> list[str]:
@@ -52,17 +72,20 @@ def starts(path: str) -> bool:
 
 
 def install() -> None:
-    """As root on Debian, install Chromium, a font, iproute2 and certutil when they are missing."""
+    """As root on Debian, install Chromium, Firefox, a font, iproute2 and certutil when they are missing."""
     if os.geteuid() != 0 or not is_debian():
         return
     path = "/usr/sbin:/usr/bin:/sbin:/bin"
     wanted = [package for command, package in TOOLS.items() if shutil.which(command, path=path) is None]
     if find_chromium() is None and not os.environ.get(VARIABLE):
         wanted += PACKAGES
+    if find_firefox() is None and not os.environ.get(FIREFOX_VARIABLE):
+        wanted.append("firefox-esr")
     if wanted:
         print(f"Installing {' and '.join(wanted)} for the tests with apt (once, some minutes)", flush=True)
         apt_install(wanted)
         find_chromium.cache_clear()
+        find_firefox.cache_clear()
 
 
 def main() -> int:
