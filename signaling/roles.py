@@ -9,7 +9,18 @@ import msgspec
 
 from sfu.model import Refused, Role
 from signaling import wire
-from signaling.lesson import chat, ending, fields, hands, lock, permissions, presence, publications, stage
+from signaling.lesson import (
+    chat,
+    ending,
+    fields,
+    hands,
+    lock,
+    permissions,
+    presence,
+    publications,
+    recording,
+    stage,
+)
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import State
 
@@ -29,6 +40,7 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetStage: _LEADERS,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
+    wire.Record: _LEADERS,
     wire.End: _TEACHER,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
@@ -42,6 +54,7 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.SetStage: stage.set_stage,
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
+    wire.Record: recording.record,
     wire.End: ending.end,
 }
 """Commands that change the lesson, with the rule that decides each."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from signaling.lesson import fields
+from signaling.lesson import fields, recording
 from signaling.lesson.change import Actor, Change, Moment
-from signaling.lesson.fields import LESSON, State
+from signaling.lesson.fields import LESSON, RECORDING, State
 from signaling.wire import End
 
 
-def end(state: State, _actor: Actor, _message: End, _moment: Moment) -> Change | None:
+def end(state: State, _actor: Actor, _message: End, moment: Moment) -> Change | None:
     """The teacher ends it for all."""
-    return _end(state)
+    return _end(state, moment)
 
 
 def end_without_teacher(state: State, moment: Moment) -> Change | None:
@@ -20,13 +22,19 @@ def end_without_teacher(state: State, moment: Moment) -> Change | None:
     ends_at_ms = fields.lesson(state).ends_at_ms
     if ends_at_ms is None or moment.now_ms < ends_at_ms:
         return None
-    return _end(state)
+    return _end(state, moment)
 
 
-def _end(state: State) -> Change | None:
+def _end(state: State, moment: Moment) -> Change | None:
     lesson = fields.lesson(state)
     if lesson.state == "ended":
         return None
-    closed = msgspec.structs.replace(lesson, state="ended", ends_at_ms=None, stage=None)
+    changes: dict[str, Any] = {
+        LESSON: msgspec.structs.replace(lesson, state="ended", ends_at_ms=None, stage=None)
+    }
+    off = recording.ended(state, "ended", moment)
+    if off is not None:
+        changes[RECORDING] = off
     passing = tuple(sorted(path for path in state if path.startswith(("on/", "hand/", "lobby/"))))
-    return Change("ended", {LESSON: closed}, passing)
+    # Rests on the recording also when there is none: one that just starts would stay on for ever.
+    return Change("ended", changes, passing, frozenset({RECORDING}))

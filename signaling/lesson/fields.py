@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from signaling.wire import ChatField, LessonField, LobbyField, PersonField
+from signaling.wire import ChatField, LessonField, LobbyField, PersonField, RecordingField
 
 State = Mapping[str, Any]
 
 LESSON: Final = "lesson"
+RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 LEADERS_ONLY: Final = "lobby/"
@@ -25,6 +26,7 @@ _TYPES: Final[dict[str, Any]] = {
     "person": PersonField,
     "chat": ChatField,
     "lobby": LobbyField,
+    "recording": RecordingField,
     "hand": int,
     "on": bool,
     "_ban": bool,
@@ -89,3 +91,9 @@ def lesson(state: State) -> LessonField:
     """The lesson's own field; raises KeyError before it was opened."""
     value: LessonField = state[LESSON]
     return value
+
+
+def recording(state: State) -> RecordingField | None:
+    """The lesson's recording; None before anybody asked for one."""
+    field: RecordingField | None = state.get(RECORDING)
+    return field

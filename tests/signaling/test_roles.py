@@ -26,6 +26,7 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetStage: {T, C},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
+    wire.Record: {T, C},
     wire.End: {T},
 }
 MESSAGES: dict[type[Any], Any] = {
@@ -37,6 +38,7 @@ MESSAGES: dict[type[Any], Any] = {
     wire.SetStage: wire.SetStage(1, "p"),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
+    wire.Record: wire.Record(1, on=True),
     wire.End: wire.End(1),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}

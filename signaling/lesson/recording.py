@@ -1,0 +1,84 @@
+"""The recording: asked for by leaders, told to everybody, then written by a recorder; and who is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sfu.model import Refused, Role
+from signaling.lesson import fields
+from signaling.lesson.change import Actor, Change, Moment
+from signaling.lesson.fields import LESSON, RECORDING, State
+from signaling.lesson.permissions import EVERYTHING
+from signaling.wire import PersonField, Record, RecordingEnd, RecordingField, SourceName
+
+
+def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Change | None:
+    """Start the next part, or stop the running one. None: it is so already.
+
+    Raises Refused ``recording_running`` when a part that records other things of students is running.
+    A lesson has one recording: its id is made with the first part and stays.
+    """
+    former = fields.recording(state)
+    if not message.on:
+        return stopped(state, "stopped", moment)
+    students = _ordered(message.students)
+    if former is not None and former.state != "off":
+        if former.students == students:
+            return None
+        raise Refused("recording_running")
+    starting = RecordingField(
+        # The time keeps ids of two lessons apart even where their tokens are alike.
+        id=f"{moment.now_ms:011x}{moment.token}" if former is None else former.id,
+        state="starting",
+        part=1 if former is None else former.part + 1,
+        since_ms=moment.now_ms,
+        students=students,
+    )
+    # Rests on the lesson, so that no recording starts beside the event that ends it.
+    return Change("recording_starting", {RECORDING: starting}, expect=frozenset({LESSON}))
+
+
+def begun(state: State, recording: str, part: int, moment: Moment) -> Change | None:
+    """A recorder writes this part of this recording. None: it writes already, or is not asked to any more."""
+    field = fields.recording(state)
+    if field is None or field.state != "starting" or (field.id, field.part) != (recording, part):
+        return None
+    return Change(
+        "recording_on", {RECORDING: msgspec.structs.replace(field, state="on", since_ms=moment.now_ms)}
+    )
+
+
+def stopped(state: State, reason: RecordingEnd, moment: Moment, part: int | None = None) -> Change | None:
+    """The running part is over. None: nothing is recorded, or another part than ``part`` (when given)."""
+    off = ended(state, reason, moment)
+    if off is None or part not in (None, off.part):
+        return None
+    return Change("recording_off", {RECORDING: off})
+
+
+def ended(state: State, reason: RecordingEnd, moment: Moment) -> RecordingField | None:
+    """The field after the running part is over. None: nothing is recorded."""
+    field = fields.recording(state)
+    if field is None or field.state == "off":
+        return None
+    return msgspec.structs.replace(field, state="off", since_ms=moment.now_ms, students=(), reason=reason)
+
+
+def recorded(state: State, participant: str) -> frozenset[str]:
+    """Which sources of a participant may be recorded now: leaders' all, students' as the recording says.
+
+    Nothing while no recording is asked for, and nothing of somebody who is not here.
+    """
+    field = fields.recording(state)
+    person: PersonField | None = state.get(fields.person(participant))
+    if field is None or field.state == "off" or person is None or not person.here:
+        return frozenset()
+    return EVERYTHING if Role(person.role).leads else frozenset(field.students)
+
+
+def _ordered(students: Iterable[SourceName]) -> tuple[SourceName, ...]:
+    wanted = frozenset(students)
+    order: tuple[SourceName, ...] = ("microphone", "camera", "screen", "screen_sound")
+    return tuple(source for source in order if source in wanted)
