@@ -1,4 +1,4 @@
-"""The command ``zvonok``: serve, teacher link, status, config show, bench."""
+"""The command ``zvonok``: serve, teacher link, library link, status, config show, bench."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
+
+if TYPE_CHECKING:
+    from signaling.tickets import KeyRing
 
 TEACHER: Final = "teacher"
 """Who the printed links sign in as, unless another id is asked for."""
@@ -65,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     link.add_argument("teacher", nargs="?", default=TEACHER, help="id to sign in as (default: %(default)s)")
     link.set_defaults(run=_teacher_link)
 
+    library = commands.add_parser("library", help="links to the video lessons").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    library_link = library.add_parser(
+        "link", parents=[common], help="print a link that opens the library, for 30 days"
+    )
+    library_link.set_defaults(run=_library_link)
+
     status = commands.add_parser("status", parents=[common], help="how the server here is doing")
     status.add_argument("--json", action="store_true", help="as the server says it")
     status.set_defaults(run=_status)
@@ -115,6 +126,7 @@ def _serve(chosen: argparse.Namespace) -> int:
         _say(f"  Start a lesson   {_new_link(loaded.settings, TEACHER, origin)}")
         _say("                   (works once; `zvonok teacher link` makes another)")
         _say(f"  Status           {admin}/status")
+        _say(f"  Library          {_new_library_link(loaded.settings, origin)}")
         if not server.public:
             _say("  Other machines   start it with make run PUBLIC=<name or address of this one>")
         if server.tls == "local":
@@ -132,27 +144,45 @@ def _serve(chosen: argparse.Namespace) -> int:
 
 
 def _teacher_link(chosen: argparse.Namespace) -> int:
+    return _print_link(chosen, lambda settings, origin: _new_link(settings, chosen.teacher, origin))
+
+
+def _library_link(chosen: argparse.Namespace) -> int:
+    return _print_link(chosen, _new_library_link)
+
+
+def _print_link(chosen: argparse.Namespace, make: Callable[[Settings, str], str]) -> int:
     settings = _load(chosen).settings
     running = _running(settings)
-    origin = str(running["origin"]) if running else settings.server.origin()
-    print(_new_link(settings, chosen.teacher, origin))
+    print(make(settings, str(running["origin"]) if running else settings.server.origin()))
     if running is None:
         print("(no server runs here now; the link works once one does)", file=sys.stderr)
     return 0
 
 
 def _new_link(settings: Settings, teacher: str, origin: str) -> str:
-    from signaling.tickets import KeyRing, issue_one_time_key
+    from signaling.tickets import issue_one_time_key
+
+    # The key stands in the fragment, which browsers send to nobody and servers log nowhere.
+    return f"{origin}/t#{issue_one_time_key(_cookie_keys(settings), teacher, int(time.time()))}"
+
+
+def _new_library_link(settings: Settings, origin: str) -> str:
+    from signaling.tickets import issue_library_key
+
+    return f"{origin}/library#{issue_library_key(_cookie_keys(settings), int(time.time()))}"
+
+
+def _cookie_keys(settings: Settings) -> KeyRing:
+    from signaling.tickets import KeyRing
 
     try:
         settings.paths.secret("cookie.key")
-        keys = KeyRing.read(settings.paths.keys / "cookie.key")
+        return KeyRing.read(settings.paths.keys / "cookie.key")
     except OSError as error:
         raise Stopped(
             f"{settings.paths.keys} cannot be used ({error.strerror}): run as the server's user"
         ) from None
-    # The key stands in the fragment, which browsers send to nobody and servers log nowhere.
-    return f"{origin}/t#{issue_one_time_key(keys, teacher, int(time.time()))}"
 
 
 def _running(settings: Settings) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Signed things people carry: tickets, teachers' one-time keys, cookies. PyJWT, HS256 only.
+"""Signed things people carry: tickets, teachers' one-time keys, library keys, cookies. PyJWT, HS256 only.
 
 A key file holds one secret a line: the first signs, the second (the former one) still verifies, so keys
 can be changed without turning anybody away.
@@ -20,6 +20,7 @@ TICKET_LIFETIME_S: Final = 120
 TEACHER_DAY_S: Final = 24 * 3600
 ONE_TIME_KEY_LIFETIME_S: Final = 24 * 3600
 DEVICE_LIFETIME_S: Final = 365 * 24 * 3600
+LIBRARY_LIFETIME_S: Final = 30 * 24 * 3600
 MIN_SECRET_BYTES: Final = 32
 _ALGORITHM: Final = "HS256"
 
@@ -137,8 +138,21 @@ def read_one_time_key(keys: KeyRing, token: str, now_s: int) -> OneTimeKey:
         raise Refused("sign_in_key_bad") from None
 
 
+def issue_library_key(keys: KeyRing, now_s: int, lifetime_s: int = LIBRARY_LIFETIME_S) -> str:
+    """The fragment of a library link (``/library#<key>``); whoever holds it may look until it is over."""
+    return keys.sign({"jti": secrets.token_urlsafe(12)}, "library-key", now_s, lifetime_s)
+
+
+def check_library_key(keys: KeyRing, token: str, now_s: int) -> None:
+    """Raises Refused ``library_key_bad``, also when expired."""
+    try:
+        keys.verify(token, "library-key", now_s)
+    except jwt.InvalidTokenError:
+        raise Refused("library_key_bad") from None
+
+
 def issue_cookie(keys: KeyRing, audience: str, subject: str, now_s: int, lifetime_s: int) -> str:
-    """Value of a signed cookie; ``audience`` is "teacher" or "device"."""
+    """Value of a signed cookie; ``audience`` is "teacher", "library" or "device"."""
     return keys.sign({"sub": subject}, audience, now_s, lifetime_s)
 
 

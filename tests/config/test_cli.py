@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from config.cli import main
 from config.tree import RUNNING
-from signaling.tickets import KeyRing, read_one_time_key
+from sfu.model import Refused
+from signaling.tickets import LIBRARY_LIFETIME_S, KeyRing, check_library_key, read_one_time_key
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +97,19 @@ def test_teacher_links_are_all_different(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr()
     assert len(set(said.out.splitlines())) == 2
     assert "no server runs here now" in said.err
+
+
+def test_library_link_opens_the_running_servers_library_for_a_month(
+    capsys: pytest.CaptureFixture[str], var: Path, admin: str
+) -> None:
+    before_s = int(time.time())
+    assert main(["library", "link"]) == 0
+    origin, _, key = capsys.readouterr().out.strip().partition("/library#")
+    assert origin == "https://lessons.example:8443"
+    keys = KeyRing.read(var / "keys" / "cookie.key")
+    check_library_key(keys, key, before_s + LIBRARY_LIFETIME_S - 1)
+    with pytest.raises(Refused, match="library_key_bad"):
+        check_library_key(keys, key, int(time.time()) + LIBRARY_LIFETIME_S)
 
 
 def test_status_of_the_running_server(capsys: pytest.CaptureFixture[str], admin: str) -> None:

@@ -14,7 +14,9 @@ from sfu.model import Refused, Role
 from signaling.tickets import (
     KeyRing,
     Ticket,
+    check_library_key,
     issue_cookie,
+    issue_library_key,
     issue_one_time_key,
     issue_ticket,
     read_cookie,
@@ -114,6 +116,31 @@ def test_an_expired_one_time_key_is_bad() -> None:
     ring = KeyRing([NEW])
     with pytest.raises(Refused, match="sign_in_key_bad"):
         read_one_time_key(ring, issue_one_time_key(ring, "main", NOW, 10), NOW + 10)
+
+
+def test_a_library_key_opens_again_and_again_until_it_is_over() -> None:
+    ring = KeyRing([NEW])
+    key = issue_library_key(ring, NOW, 10)
+    for now_s in (NOW, NOW + 9):
+        check_library_key(ring, key, now_s)
+    with pytest.raises(Refused, match="library_key_bad"):
+        check_library_key(ring, key, NOW + 10)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        issue_cookie(KeyRing([NEW]), "library", "library", NOW, 60),
+        issue_one_time_key(KeyRing([NEW]), "main", NOW),
+        issue_library_key(KeyRing([OTHER]), NOW),
+        "",
+        "x.y.z",
+        "é",
+    ],
+)
+def test_nothing_else_is_a_library_key(other: str) -> None:
+    with pytest.raises(Refused, match="library_key_bad"):
+        check_library_key(KeyRing([NEW]), other, NOW)
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\n".join([NEW, OLD, OTHER])])
