@@ -126,7 +126,8 @@ def _type(info: mi.Type, aliases: dict[tuple[Any, ...], str]) -> str:
         case mi.TupleType(item_types=items):
             return "readonly [" + ", ".join(_type(item, aliases) for item in items) + "]"
         case mi.DictType(value_type=value):
-            return f"Readonly<Record<string, {_type(value, aliases)}>>"
+            # A struct of ours is called Record too.
+            return f"Readonly<globalThis.Record<string, {_type(value, aliases)}>>"
         case _:
             pass
     scalars: dict[type[mi.Type], str] = {

@@ -215,7 +215,7 @@ export interface Event {
   readonly kind: string;
   readonly at_ms: number;
   readonly by: string | null;
-  readonly set: Readonly<Record<string, unknown>>;
+  readonly set: Readonly<globalThis.Record<string, unknown>>;
   readonly delete: readonly string[];
 }
 
@@ -232,7 +232,7 @@ export interface Welcome {
   readonly number: number;
   readonly lease: number;
   readonly now_ms: number;
-  readonly fields: Readonly<Record<string, unknown>> | null;
+  readonly fields: Readonly<globalThis.Record<string, unknown>> | null;
   readonly events: readonly Event[];
   readonly media_alive: boolean;
 }
