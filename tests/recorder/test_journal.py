@@ -36,7 +36,7 @@ from sfu.model import ParseError
 
 NOW_US = 1_790_000_000_000_000
 TAP = TapHead(
-    lesson="L1", recording="R1", part=2, participant="p7", role="student", name="Ольга \u202eSp1", source="camera",
+    lesson="L1", recording="R1", part=2, participant="p7", role="student", name="Оля\u202e", source="camera",
     codec="VP8", clock_rate=90_000, payload_type=96, audio_level_id=0, epoch=3, connection=1,
 )  # fmt: skip
 LOG = LogHead(
