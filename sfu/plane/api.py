@@ -160,9 +160,12 @@ class AddSlot:
 class SetForward:
     """What a slot shows. ``source`` None empties it. ``layer`` indexes ``AddSource.rids`` (0 = lowest).
 
-    A video switch takes effect at the target's next keyframe, which the plane asks for (throttled);
-    until then the old picture goes on, unless the old source is another one: then it stops at once.
     If the wanted layer is not being received, the nearest lower one (else higher) that is, is sent.
+    A video switch takes effect at the target's next keyframe, which the plane asks for (throttled).
+    Until then the old picture goes on. When it is another source's, it does so for at most ``LINGER_US``
+    since that source was wanted last, and only while it may be sent and there is something to wait for:
+    it stops at once when no layer of the new source is being received, when either gate is shut, when
+    either source goes away, when the receiver can't be sent to. Sound of another source stops at once.
     """
 
     slot: SlotHandle
@@ -256,7 +259,9 @@ class StreamBound:
 
 @dataclass(frozen=True, slots=True)
 class SlotSwitched:
-    """The first packet of a new source or layer left through the slot (None: it went empty)."""
+    """The first packet of a new source or layer left through the slot (None: it went empty, or the old
+    picture stopped before the new source's began). Nothing is said when a slot that still sends a source's
+    packets is to show that source again: they just go on."""
 
     slot: SlotHandle
     source: SourceHandle | None
@@ -370,6 +375,8 @@ class Counters:
 MAX_SSRCS_PER_TRANSPORT: Final = 16
 CONSENT_TIMEOUT_US: Final = 30_000_000
 KEYFRAME_THROTTLE_US: Final = 500_000
+LINGER_US: Final = 1_000_000
+"""How long a slot goes on with the old source's picture while it waits for the new one's keyframe."""
 EVENT_INTERVAL_US: Final = 100_000
 
 

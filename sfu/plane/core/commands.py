@@ -38,7 +38,7 @@ class Commands:
         done = True
         match command:
             case api.SetForward():
-                done = self._set_forward(command)
+                done = self._set_forward(command, now_us)
             case api.SendDtls():
                 done = self._send_dtls(command)
             case api.SetGate():
@@ -130,8 +130,7 @@ class Commands:
 
     def _remove_source(self, source: Source) -> None:
         tables = self._tables
-        for slot in list(source.slots):
-            self._switching.show(slot, None, 0)
+        self._switching.remove(source)
         for tap in [tap for tap, layer in tables.tapped_layers.items() if layer.source is source]:
             self._remove_tap(tap)
         for layer in source.layers:
@@ -181,19 +180,19 @@ class Commands:
         transport.slots_by_ssrc[command.ssrc] = slot
         return True
 
-    def _set_forward(self, command: api.SetForward) -> bool:
+    def _set_forward(self, command: api.SetForward, now_us: int) -> bool:
         slot = self._tables.slots.get(command.slot)
         if slot is None:
             return False
         if command.source is None:
-            source = None
-        else:
-            source = self._tables.sources.get(command.source)
-            if source is None or source.video != slot.video:
-                # The source may just have gone; what was shown before is not wanted any more either.
-                self._switching.show(slot, None, 0)
-                return False
-        self._switching.show(slot, source, command.layer)
+            self._switching.empty(slot)
+            return True
+        source = self._tables.sources.get(command.source)
+        if source is None or source.video != slot.video:
+            # The source may just have gone; what was shown before is not wanted any more either.
+            self._switching.empty(slot)
+            return False
+        self._switching.show(slot, source, command.layer, now_us)
         return True
 
     def _request_keyframe(self, command: api.RequestKeyframe) -> bool:

@@ -42,6 +42,7 @@ class Housekeeping:
 
     def tick(self, now_us: int) -> None:
         """Do what is due."""
+        self._switching.expire(now_us)
         self._ask_for_packets(now_us)
         self.ask_for_keyframes(now_us)
         self._first_reports(now_us)

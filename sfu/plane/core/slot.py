@@ -52,6 +52,7 @@ class Slot:
         "_sent",
         "_ssrc",
         "add",
+        "ahead_rtp",
         "back_off",
         "budget",
         "clock_rate",
@@ -92,6 +93,8 @@ class Slot:
         self.description = rtcp.build_sdes(add.ssrc, add.cname)
         """The SDES packet with the slot's CNAME."""
         self.munger = Munger(add.first_sequence_number)
+        self.ahead_rtp = 0
+        """How far timestamps run ahead of the time line, since they must not fall where sources meet."""
         self.segments: list[Segment] = []
         self.back_off = KeyframeBackOff()
         self.budget = RepairBudget()
@@ -127,7 +130,8 @@ class Slot:
         """Go on with this packet of another source or layer.
 
         Its timestamp is as far from the last one sent as the two were captured apart, on the server's
-        clock; so the slot's time line goes on whatever clocks stand behind it.
+        clock; so the slot's time line goes on whatever clocks stand behind it. Captured before the last
+        one sent, it comes just after it, and the next switch takes back what that added.
         """
         munger = self.munger
         timestamp = self.add.first_timestamp
@@ -135,8 +139,8 @@ class Slot:
             before = self.segments[-1]
             last_us = before.clock.server_us(munger.timestamp_highest - before.timestamp_offset)
             apart_us = layer.clock.server_us(packet.timestamp) - last_us
-            timestamp = munger.timestamp_highest + apart_us * self.clock_rate // 1_000_000
-        munger.start(packet, timestamp)
+            timestamp = munger.timestamp_highest - self.ahead_rtp + apart_us * self.clock_rate // 1_000_000
+        self.ahead_rtp = munger.start(packet, timestamp) - timestamp
         self.current = layer
         if len(self.segments) >= _SEGMENTS:
             del self.segments[0]

@@ -19,6 +19,7 @@ class Tables:
         "addresses",
         "keyframe_sources",
         "levels",
+        "lingering_slots",
         "missing_layers",
         "slots",
         "sources",
@@ -44,6 +45,8 @@ class Tables:
         self.active_sources: dict[Source, None] = {}
         """Sent something since the last batch, or did before it (in order of arrival)."""
         self.keyframe_sources: dict[Source, None] = {}
+        self.lingering_slots: dict[Slot, int] = {}
+        """Get packets of another source than they are to show, until this time (us) at most, ascending."""
         self.missing_layers: dict[Layer, None] = {}
         self.unestimated_transports: dict[Transport, None] = {}
         """Began to send video and have not been told what they may send."""

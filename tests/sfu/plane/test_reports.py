@@ -80,10 +80,11 @@ class Lesson:
 
 
 class Publisher:
-    """Captures picture and sound at the same moments, on a clock of its own."""
+    """Captures picture and sound on a clock of its own; two publishers' frames fall between each other."""
 
     def __init__(self, rig: Rig, clock_us: int, number: int, drift_ppm: int) -> None:
         self.drift_ppm = drift_ppm
+        self._phase_us = number % 2 * 20_000
         self.peer = rig.add_peer()
         self.camera: SourceHandle = rig.add_camera(self.peer, rids=())
         self.microphone: SourceHandle = rig.add_microphone(self.peer)
@@ -98,9 +99,9 @@ class Publisher:
         captured_us = rig.now_us - network_us
         elapsed_us = captured_us - START_US
         own_us = elapsed_us + elapsed_us * self.drift_ppm // 1_000_000
-        if elapsed_us % 40_000 == 0:
+        if elapsed_us % 40_000 == self._phase_us:
             self.picture.timestamp = self._bases[0] + own_us * 90_000 // 1_000_000
-            for packet in self.picture.frame(keyframe=elapsed_us % 200_000 == 0, after_rtp=0):
+            for packet in self.picture.frame(keyframe=elapsed_us % 200_000 == self._phase_us, after_rtp=0):
                 rig.receive(packet, self.peer.address)
         self.voice.timestamp = self._bases[1] + own_us * 48_000 // 1_000_000
         rig.receive(self.voice.sound(after_rtp=0), self.peer.address)
