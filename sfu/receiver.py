@@ -55,9 +55,8 @@ class Receiver:
         return commands
 
     def switched(self, index: int, source: SourceHandle | None) -> None:
-        """The slot's packets are of this source now; late news of a former one is ignored."""
-        forwarded = self._forwarded[index]
-        if source is None or (forwarded is not None and forwarded[0] == source):
+        """The slot's packets are of this source now; late news of one that was emptied is ignored."""
+        if source is None or self._forwarded[index] is not None:
             self._shown[index] = source
             self._looked_at = False
 

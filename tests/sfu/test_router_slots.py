@@ -173,6 +173,26 @@ async def test_late_news_of_a_former_source_makes_nothing_live(lesson: Bench) ->
 
 
 @pytest.mark.asyncio
+async def test_a_source_that_is_shown_again_is_live_at_its_own_first_packet_only(lesson: Bench) -> None:
+    lesson.seat("ann", order=7, on="camera")
+    await lesson.connect("ann")
+    stage = lesson.slot_handles(lesson.transport(1))[STAGE].slot
+    teacher = lesson.sources(lesson.transport(0))[CAMERA].source
+    ann = lesson.sources(lesson.transport(2))[CAMERA].source
+    lesson.event(SlotSwitched(stage, teacher, 1))
+    for pin in ("ann", None):
+        lesson.draw("student", pin=pin)
+        await lesson.settled()
+    assert lesson.content("student", STAGE) == ("teacher", "camera", True), "it went on"
+    lesson.event(SlotSwitched(stage, ann, 1))
+    await lesson.settled()
+    assert lesson.content("student", STAGE) == ("teacher", "camera", False)
+    lesson.event(SlotSwitched(stage, teacher, 1))
+    await lesson.settled()
+    assert lesson.content("student", STAGE) == ("teacher", "camera", True)
+
+
+@pytest.mark.asyncio
 async def test_slots_are_told_only_when_changed(lesson: Bench) -> None:
     told = len(lesson.told(Slots))
     lesson.seat("ann", order=7)
