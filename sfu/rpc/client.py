@@ -1,4 +1,4 @@
-"""Signalling's side of the rpc: one connection to one worker."""
+"""Signalling's, or a recorder's, side of the rpc: one connection to one worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections.abc import Callable
 from itertools import count
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from sfu.model import ParseError, ProtocolError
 from sfu.rpc.connection import Connection
@@ -38,7 +38,11 @@ class WorkerClient:
         key: bytes,
         on_push: Callable[[Push], None],
         on_lost: Callable[[], None] | None = None,
+        *,
+        kind: Literal["signaling", "recorder"] = "signaling",
     ) -> None:
+        """``kind``: who connects; it decides what may be asked and what is pushed (see ``rpc.messages``)."""
+        self._kind = kind
         self._address = address
         self._key = key
         self._on_push = on_push
@@ -62,7 +66,7 @@ class WorkerClient:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = Connection(*await asyncio.open_connection(*self._address))
-                connection.send(Hello(key=self._key))
+                connection.send(Hello(key=self._key, kind=self._kind))
                 frames = connection.frames()
                 hello = await anext(frames, None)
                 if not isinstance(hello, Hello) or not hmac.compare_digest(hello.key, self._key):

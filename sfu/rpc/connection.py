@@ -11,6 +11,7 @@ from sfu.rpc.frames import FrameReader, encode
 from sfu.rpc.messages import Frame
 
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
+"""Unless its owner allows a connection more."""
 _READ_BYTES: Final = 64 * 1024
 
 
@@ -21,13 +22,19 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._closed = False
+        self.max_unsent_bytes = MAX_UNSENT_BYTES
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here because the other side has not read; 0 once closed."""
+        return 0 if self._closed else self._writer.transport.get_write_buffer_size()
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. A peer that leaves MAX_UNSENT_BYTES unread is cut off: ProtocolError ``slow``."""
+        """Queue a frame. Who leaves ``max_unsent_bytes`` unread is cut off: ProtocolError ``slow``."""
         if self._closed:
             return
         self._writer.write(encode(frame))
-        if self._writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+        if self.unsent_bytes > self.max_unsent_bytes:
             self.abort()
             raise ProtocolError("slow", "the other side does not read")
 

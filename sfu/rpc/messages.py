@@ -123,10 +123,11 @@ class GetStatus(Struct, tag="get_status", frozen=True):
 
 
 class Capture(Struct, tag="capture", frozen=True):
-    """A recorder's: send me what of the lesson is recorded, from now on. Idempotent.
+    """A recorder's: send me what of the lesson is recorded, from now on. Again: nothing happens.
 
     Answer: Done, then TapOpened for each publication that is recorded now. A lesson has one capture: another
-    connection's takes it over, and the former gets TapClosed for its taps.
+    connection's takes it over, and the former gets TapClosed for its taps. ``not_found``: the worker does not
+    have the lesson (yet).
     """
 
     lesson: str
@@ -134,23 +135,20 @@ class Capture(Struct, tag="capture", frozen=True):
 
 
 class EndCapture(Struct, tag="end_capture", frozen=True):
-    """A recorder's: send no more of the lesson. What was tapped before still comes, before the answer."""
+    """A recorder's: send no more of the lesson. Idempotent.
+
+    What was tapped before still comes, and TapClosed for each tap, before the answer (Done, also when the
+    lesson is not captured by this connection).
+    """
 
     lesson: str
     epoch: int
 
 
+CaptureRequest = Capture | EndCapture
+
 Request = (
-    OpenLesson
-    | CloseLesson
-    | SetPerson
-    | RemovePerson
-    | SetStage
-    | Offer
-    | Draw
-    | GetStatus
-    | Capture
-    | EndCapture
+    OpenLesson | CloseLesson | SetPerson | RemovePerson | SetStage | Offer | Draw | GetStatus | CaptureRequest
 )
 
 
@@ -288,7 +286,7 @@ class TapOpened(Struct, tag="tap_opened", frozen=True):
 class TapData(Struct, tag="tap_data", frozen=True):
     """Packets of a tap, ten times a second: each 8 bytes of receive time (us since 1970 on the server's
     clock, which does not step), 2 bytes of length, the packet; big-endian. ``dropped``: how many were lost
-    on the way here since the last one, because this connection did not read."""
+    on the way here since the last one, because this connection did not read or because they were too many."""
 
     lesson: str
     epoch: int
@@ -305,7 +303,9 @@ class TapClosed(Struct, tag="tap_closed", frozen=True):
     tap: int
 
 
-Push = Slots | Speakers | Connected | Disconnected | Quality | TapOpened | TapData | TapClosed
+TapPush = TapOpened | TapData | TapClosed
+
+Push = Slots | Speakers | Connected | Disconnected | Quality | TapPush
 
 
 class RequestFrame(Struct, tag="request", frozen=True):

@@ -1,18 +1,24 @@
-"""The worker's rpc listener: signalling processes connect, prove the key, ask; pushes go to all of them."""
+"""The worker's rpc listener: who connects proves the key, then asks. Pushes go to all of signalling; a
+recorder's connection gets what is sent to it alone."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from sfu.model import ParseError, ProtocolError
 from sfu.rpc.connection import Connection
 from sfu.rpc.messages import (
     RPC_VERSION,
+    Capture,
+    CaptureRequest,
+    EndCapture,
     Failed,
+    Frame,
+    GetStatus,
     Hello,
     Push,
     PushFrame,
@@ -20,21 +26,50 @@ from sfu.rpc.messages import (
     ReplyFrame,
     Request,
     RequestFrame,
+    TapPush,
 )
 
 log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S: Final = 5.0
 MAX_CONNECTIONS: Final = 64
+"""Of signalling, and of those that have not proven the key yet."""
+MAX_RECORDERS: Final = 256
+MAX_UNSENT_TO_RECORDER: Final = 10 * 1024 * 1024
+"""Above what whoever feeds its taps lets pile up (``sfu.capture.MAX_UNSENT_BYTES``), so that only one who
+reads nothing at all is cut off."""
 
 Handler = Callable[[Request], Reply]
+
+
+class RecorderConnection:
+    """One recorder's connection, to those who feed its taps. Nothing raises: one that does not read is cut
+    off, which the server tells by ``on_recorder_lost``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the recorder to read."""
+        return self._connection.unsent_bytes
+
+    def send(self, push: TapPush) -> None:
+        """Tell this recorder; nothing happens when the connection is gone."""
+        try:
+            self._connection.send(PushFrame(push))
+        except ProtocolError as error:
+            log.warning("recorder's rpc connection closed", extra={"code": error.code})
+
+
+CaptureHandler = Callable[[CaptureRequest, RecorderConnection], Awaitable[Reply]]
 
 
 class RpcServer:
     """Answers requests in their order, one connection's request at a time.
 
-    ``handle`` returns the reply and never blocks; if it raises, that is our bug: it is logged and the
-    request fails with ``internal``. Close with ``close``.
+    ``handle`` returns the reply and never blocks; ``on_capture`` may take its time. If one raises, that is
+    our bug: it is logged and the request fails with ``internal``. Close with ``close``.
     """
 
     def __init__(
@@ -43,13 +78,23 @@ class RpcServer:
         worker: str,
         handle: Handler,
         on_connections: Callable[[int], None] | None = None,
+        *,
+        on_capture: CaptureHandler | None = None,
+        on_recorder_lost: Callable[[RecorderConnection], None] | None = None,
     ) -> None:
-        """``on_connections`` is told the number of proven connections each time it changes."""
+        """``on_connections`` is told the number of signalling's proven connections each time it changes.
+
+        ``on_capture`` carries out what recorders ask (without it they are turned away);
+        ``on_recorder_lost`` is told, once, that a recorder's connection is gone.
+        """
         self._key = key
         self._worker = worker
         self._handle = handle
         self._on_connections = on_connections
+        self._on_capture = on_capture
+        self._on_recorder_lost = on_recorder_lost
         self._proven: set[Connection] = set()
+        self._recorders: set[Connection] = set()
         self._all: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -78,14 +123,13 @@ class RpcServer:
         if self._server is None:
             return
         self._server.close()
-        for connection in tuple(self._all):
-            await connection.close()
+        await asyncio.gather(*(connection.close() for connection in self._all))
         await self._server.wait_closed()
         self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
-        if len(self._all) >= MAX_CONNECTIONS:
+        if len(self._all) - len(self._recorders) >= MAX_CONNECTIONS:
             connection.abort()
             return
         self._all.add(connection)
@@ -110,18 +154,53 @@ class RpcServer:
             raise ProtocolError("not_allowed", "wrong key")
         if hello.version != RPC_VERSION:
             raise ProtocolError("version_mismatch", f"peer speaks {hello.version}, we {RPC_VERSION}")
+        if hello.kind == "recorder":
+            await self._serve_recorder(connection, frames)
+        else:
+            await self._serve_signalling(connection, frames)
+
+    async def _serve_signalling(self, connection: Connection, frames: AsyncIterator[Frame]) -> None:
         connection.send(Hello(key=self._key, worker=self._worker))
         self._proven.add(connection)
         self._count()
-        async for frame in frames:
-            if not isinstance(frame, RequestFrame):
-                raise ProtocolError("message_out_of_order", "only requests are expected")
-            connection.send(ReplyFrame(frame.number, self._reply(frame.body)))
+        async for request in _requests(frames):
+            connection.send(ReplyFrame(request.number, self._reply(request.body)))
             await asyncio.sleep(0)  # a burst of offers must not hold up the media
 
+    async def _serve_recorder(self, connection: Connection, frames: AsyncIterator[Frame]) -> None:
+        if self._on_capture is None or len(self._recorders) >= MAX_RECORDERS:
+            raise ProtocolError("not_allowed", "no more recorders here")
+        connection.max_unsent_bytes = MAX_UNSENT_TO_RECORDER
+        connection.send(Hello(key=self._key, worker=self._worker))
+        self._recorders.add(connection)
+        recorder = RecorderConnection(connection)
+        try:
+            async for request in _requests(frames):
+                reply = await self._reply_to_recorder(request.body, recorder, self._on_capture)
+                connection.send(ReplyFrame(request.number, reply))
+        finally:
+            self._recorders.discard(connection)
+            if self._on_recorder_lost is not None:
+                self._on_recorder_lost(recorder)
+
     def _reply(self, request: Request) -> Reply:
+        if isinstance(request, Capture | EndCapture):
+            return Failed("not_allowed", "only a recorder's connection may capture")
         try:
             return self._handle(request)
+        except Exception:
+            log.exception("rpc request failed", extra={"request": type(request).__name__})
+            return Failed("internal")
+
+    async def _reply_to_recorder(
+        self, request: Request, recorder: RecorderConnection, capture: CaptureHandler
+    ) -> Reply:
+        if isinstance(request, GetStatus):
+            return self._reply(request)
+        if not isinstance(request, Capture | EndCapture):
+            return Failed("not_allowed", "a recorder's connection may only capture")
+        try:
+            return await capture(request, recorder)
         except Exception:
             log.exception("rpc request failed", extra={"request": type(request).__name__})
             return Failed("internal")
@@ -134,3 +213,10 @@ class RpcServer:
     def _count(self) -> None:
         if self._on_connections is not None:
             self._on_connections(len(self._proven))
+
+
+async def _requests(frames: AsyncIterator[Frame]) -> AsyncIterator[RequestFrame]:
+    async for frame in frames:
+        if not isinstance(frame, RequestFrame):
+            raise ProtocolError("message_out_of_order", "only requests are expected")
+        yield frame
