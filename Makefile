@@ -39,7 +39,7 @@ run: ready
 # The static checks run side by side; each one's output stays together.
 STATIC := pages-lint pages-test lint types contracts wire pages-types
 # Without browsers the tests bear company: one process a core.
-UNIT := $(PYTEST) -q -n auto --dist worksteal -m "not browser and not netns and not long"
+UNIT := $(PYTEST) -q -n auto --dist worksteal -m "not browser and not netns and not long and not load"
 check: ready-check
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
 	@$(UNIT)
