@@ -63,10 +63,12 @@ class Door:
     Every method raises Refused with the server's code when it says no.
     """
 
-    def __init__(self, origin: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, origin: str, *, tls: ssl.SSLContext | None = None, cookies: Mapping[str, str] | None = None
+    ) -> None:
         self.origin = origin.rstrip("/")
         self._tls: ssl.SSLContext | bool = tls if tls is not None else True
-        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self.http = aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True))
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,6 +94,15 @@ class Door:
             except msgspec.DecodeError:
                 code = f"http_{answer.status}"
             raise Refused(code, path)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Name and value of each cookie: who this browser is."""
+        return {cookie.key: cookie.value for cookie in self.http.cookie_jar}
+
+    async def page(self, path: str) -> bytes:
+        """A page, as a browser opens it."""
+        return await self._call("GET", path)
 
     async def sign_in(self, key: str) -> None:
         """Turn a one-time teacher key into this browser's cookie."""
@@ -202,6 +213,16 @@ class LessonClient:
         return self.reply.participant
 
     # --- socket ----------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether the socket is open."""
+        return self._reading is not None and not self._reading.done()
+
+    async def gone(self) -> None:
+        """Wait until the socket is no longer open, whoever closed it."""
+        if self._reading is not None:
+            await asyncio.wait((self._reading,))
 
     async def connect(self, *, resume: bool = False) -> None:
         """Open the socket and say hello; ``resume`` continues after the last event that was seen."""
