@@ -304,7 +304,8 @@ def test_any_history_gives_one_continuous_stream(
                     deliver(held_who, held_number, packet)
                 held.clear()
 
-    received = [packet for packet in rig.media(student, slot) if packet.payload]
+    left = rig.media(student, slot)
+    received = [packet for packet in left if packet.payload]
     assert not shut_tags & {packet.tag for packet in received}, "the gate leaked"
     assert len({packet.sequence for packet in received}) == len(received), "a number was used twice"
     assert len({packet.tag for packet in received}) == len(received), "a packet was sent twice"
@@ -316,9 +317,12 @@ def test_any_history_gives_one_continuous_stream(
     first_offsets = (0, 0)
     top_number, top_time, top_picture = sequence - 1, None, None
     numbers.highest = sequence
-    for got in received:
-        ssrc, source_sequence, source_picture = originals[got.tag]
+    for got in left:
         number = numbers.extend(got.sequence)
+        if not got.payload:  # padding that overtook the keyframe it follows
+            top_number = max(top_number, number)
+            continue
+        ssrc, source_sequence, source_picture = originals[got.tag]
         time = times.extend(got.timestamp)
         picture = pictures.extend(got.picture.picture_id or 0)
         offsets = ((number - source_sequence) & 0xFFFF, (picture - source_picture) & 0x7FFF)
