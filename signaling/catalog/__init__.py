@@ -1,1 +1,4 @@
-"""SQL: teachers, lessons, links, events, attendance. ``catalog.store.Catalog`` is its whole interface."""
+"""SQL: teachers, lessons, links, events, attendance, recordings, video lessons.
+
+Its whole interface is ``catalog.store.Catalog`` and, for recordings, ``catalog.recordings.Recordings``.
+"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -74,3 +74,56 @@ class PresenceRow(Base):
     last_out_ms: Mapped[int | None] = mapped_column(BigInteger)
     present_ms: Mapped[int] = mapped_column(BigInteger)
     stays: Mapped[int] = mapped_column(Integer)
+
+
+class RecordingRow(Base):
+    """A lesson's recording: running, then finishing (its video is being made), ready, empty or failed.
+
+    A lesson has one; a log that was lost before it was copied here can give it a second.
+    """
+
+    __tablename__ = "recordings"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), index=True)
+    state: Mapped[str] = mapped_column(String(9), index=True)
+    created_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class PartRow(Base):
+    """One part of a recording; still running while ``ended_at_ms`` is null."""
+
+    __tablename__ = "parts"
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    started_at_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(String(11))
+
+
+class VideoRow(Base):
+    """A video lesson; its id is its recording's. ``search`` is the title folded for comparing: SQLite's own
+    functions know the case of ASCII letters only."""
+
+    __tablename__ = "videos"
+    id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), index=True)
+    teacher_id: Mapped[str] = mapped_column(ForeignKey("teachers.id"))
+    teacher_name: Mapped[str] = mapped_column(String(60))
+    title: Mapped[str] = mapped_column(String(120))
+    search: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(String(120))
+    grade: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(10))
+    recorded_at_ms: Mapped[int] = mapped_column(BigInteger)
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    published_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("videos_newest", "recorded_at_ms", "id"),
+        Index("videos_of_subject", "subject", "recorded_at_ms", "id"),
+        Index("videos_of_grade", "grade", "recorded_at_ms", "id"),
+        Index("videos_of_teacher_name", "teacher_name", "recorded_at_ms", "id"),
+        Index("videos_of_teacher", "teacher_id", "recorded_at_ms", "id"),
+    )

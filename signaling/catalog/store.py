@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sfu.model import Role
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
+from signaling.catalog.recordings import Recordings
 from signaling.replica import Record
 from signaling.wire import AttendanceRow
 
@@ -50,10 +51,17 @@ class Catalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._recordings = Recordings(engine)
+
+    @property
+    def recordings(self) -> Recordings:
+        """Recordings and video lessons."""
+        return self._recordings
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """Connect and bring the tables up to date. ``url`` is SQLAlchemy's, of an async driver."""
+    async def open(cls, url: str, *, migrate: bool = True) -> Self:
+        """Connect and, with ``migrate``, bring the tables up to date. ``url`` is SQLAlchemy's, of an async
+        driver. Signalling migrates; who else opens the catalog comes after it."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +71,9 @@ class Catalog:
         )
         if parsed.get_backend_name() == "sqlite":
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        async with engine.begin() as connection:
-            await connection.run_sync(_migrate)
+        if migrate:
+            async with engine.begin() as connection:
+                await connection.run_sync(_migrate)
         return cls(engine)
 
     async def close(self) -> None:

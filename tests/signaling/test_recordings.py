@@ -1,0 +1,333 @@
+"""Recordings and video lessons in SQL: what a recorder says, what the library asks, and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+import signaling.catalog.store as store
+from sfu.model import Role
+from signaling.catalog.models import Base
+from signaling.catalog.recordings import Choices, Filters, Part, Position, Published, Recording, Video, fold
+from signaling.catalog.store import Catalog, Lesson
+
+pytestmark = pytest.mark.asyncio
+
+FILM = Published(60_000, 1_000_000, 1280, 720)
+
+
+@pytest_asyncio.fixture
+async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
+    made = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/z.db")
+    await made.use_key("k0", "main", 1)
+    await made.use_key("k1", "other", 1)
+    await taught(made, "l")
+    yield made
+    await made.close()
+
+
+async def taught(
+    catalog: Catalog,
+    lesson: str,
+    title: str = "Optics",
+    subject: str = "Physics",
+    grade: int = 8,
+    teacher: tuple[str, str] = ("main", "Анна Петровна"),
+) -> None:
+    await catalog.new_lesson(
+        Lesson(
+            lesson,
+            teacher[0],
+            teacher[1],
+            title,
+            subject,
+            grade,
+            "live",
+            5,
+            None,
+            {Role.STUDENT: f"S{lesson}"},
+        )
+    )
+
+
+async def filmed(catalog: Catalog, lesson: str, at_ms: int, *, publish: bool = True) -> None:
+    """A video ``v<lesson>`` of a lesson."""
+    recordings = catalog.recordings
+    await recordings.begin(f"v{lesson}", lesson, 1, at_ms)
+    assert await recordings.finishing(f"v{lesson}")
+    if publish:
+        assert await recordings.published(f"v{lesson}", FILM, at_ms + 1)
+
+
+async def listed(catalog: Catalog, filters: Filters) -> list[str]:
+    return [video.id for video in await catalog.recordings.videos(filters)]
+
+
+# --- what a recorder says ----------------------------------------------------------------------------
+
+
+async def test_a_recording_goes_from_its_first_part_to_the_library(catalog: Catalog) -> None:
+    recordings = catalog.recordings
+    assert not await recordings.exists("r")
+    await recordings.begin("r", "l", 1, 100)
+    await recordings.end_part("r", 1, 200, "stopped")
+    await recordings.begin("r", "l", 2, 300)
+    assert await recordings.exists("r")
+    assert await recordings.unfinished() == [Recording("r", "l", "running", 100, lesson_ended=False)]
+    await catalog.set_state("l", "ended", 400)
+    await recordings.end_part("r", 2, 400, "ended")
+    assert await recordings.parts("r") == (Part(1, 100, 200, "stopped"), Part(2, 300, 400, "ended"))
+    assert await recordings.video("r") is None
+
+    assert await recordings.finishing("r")
+    assert await recordings.unfinished() == [Recording("r", "l", "finishing", 100, lesson_ended=True)]
+    processing = Video(
+        "r", "l", "main", "Анна Петровна", "Optics", "Physics", 8, "processing", 100, 0, 0, 0, 0, None
+    )
+    assert await recordings.video("r") == processing
+
+    assert await recordings.published("r", FILM, 500)
+    ready = Video(
+        "r", "l", "main", "Анна Петровна", "Optics", "Physics", 8, "ready",
+        100, 60_000, 1_000_000, 1280, 720, 500,
+    )  # fmt: skip
+    assert await recordings.video("r") == ready
+    assert await recordings.video_of_lesson("l") == ready
+    assert await recordings.videos_of_lessons(["l", "none"]) == {"l": ready}
+    assert await recordings.unfinished() == []
+
+
+async def test_what_is_said_twice_changes_nothing(catalog: Catalog) -> None:
+    recordings = catalog.recordings
+    for at_ms in (100, 150):
+        await recordings.begin("r", "l", 1, at_ms)
+    for at_ms in (200, 250):
+        await recordings.end_part("r", 1, at_ms, "stopped")
+    assert await recordings.parts("r") == (Part(1, 100, 200, "stopped"),)
+    assert await recordings.finishing("r")
+    assert await recordings.finishing("r")
+    assert await recordings.published("r", FILM, 500)
+    assert not await recordings.finishing("r")
+    await recordings.failed("r")
+    video = await recordings.video("r")
+    assert video is not None
+    assert (video.state, video.published_at_ms) == ("ready", 500)
+    found = await recordings.recording("r")
+    assert found is not None
+    assert found.state == "ready"
+
+
+async def test_a_failed_video_can_be_made_after_all(catalog: Catalog) -> None:
+    recordings = catalog.recordings
+    await recordings.begin("r", "l", 1, 100)
+    assert await recordings.finishing("r")
+    await recordings.failed("r")
+    video = await recordings.video("r")
+    assert video is not None
+    assert video.state == "failed"
+    assert await recordings.unfinished() == []
+    assert await recordings.finishing("r")
+    video = await recordings.video("r")
+    assert video is not None
+    assert video.state == "processing"
+
+
+async def test_an_empty_recording_leaves_no_video(catalog: Catalog) -> None:
+    recordings = catalog.recordings
+    await recordings.begin("r", "l", 1, 100)
+    assert await recordings.finishing("r")
+    await recordings.empty("r")
+    assert await recordings.video("r") is None
+    assert await recordings.exists("r")
+    assert not await recordings.finishing("r")
+    assert await recordings.unfinished() == []
+
+
+async def test_what_was_deleted_is_not_published_afterwards(catalog: Catalog) -> None:
+    recordings = catalog.recordings
+    await recordings.begin("r", "l", 1, 100)
+    assert await recordings.finishing("r")
+    assert await recordings.delete("r")
+    assert not await recordings.published("r", FILM, 500)
+    assert not await recordings.finishing("r")
+    assert not await recordings.exists("r")
+    assert await recordings.parts("r") == ()
+    assert not await recordings.delete("r")
+    async with catalog._engine.connect() as connection:
+        for table in ("recordings", "parts", "videos"):
+            assert (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() == 0
+
+
+async def test_a_lesson_whose_log_was_lost_may_get_a_second_recording(catalog: Catalog) -> None:
+    await catalog.recordings.begin("r1", "l", 1, 100)
+    await catalog.recordings.begin("r2", "l", 1, 200)
+    for recording in ("r1", "r2"):
+        assert await catalog.recordings.finishing(recording)
+    newest = await catalog.recordings.video_of_lesson("l")
+    assert newest is not None
+    assert newest.id == "r2"
+    assert await catalog.recordings.videos_of_lessons(["l"]) == {"l": newest}
+
+
+# --- what the library asks ----------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def library(catalog: Catalog) -> Catalog:
+    """Four videos: a and b of one teacher, c of another, d not ready yet."""
+    await taught(catalog, "a", "Оптика: ЁЛКА 100%", "Физика", 8)
+    await taught(catalog, "b", "Light_and shade", "Physics", 9)
+    await taught(catalog, "c", "ОПТИКА", "Физика", 9, ("other", "Олег"))
+    await taught(catalog, "d", "Оптика снова", "Химия", 11)
+    for at_ms, lesson in enumerate("abc", 1000):
+        await filmed(catalog, lesson, at_ms)
+    await filmed(catalog, "d", 2000, publish=False)
+    return catalog
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(), ["vc", "vb", "va"]),
+        (Filters(teacher="main"), ["vd", "vc", "vb", "va"]),
+        (Filters(teacher="other"), ["vc", "vb", "va"]),
+        (Filters(subject="Физика"), ["vc", "va"]),
+        (Filters(grade=9), ["vc", "vb"]),
+        (Filters(teacher_name="Олег"), ["vc"]),
+        (Filters(subject="Физика", grade=9), ["vc"]),
+        (Filters(subject="Химия"), []),
+        (Filters(subject="Химия", teacher="main"), ["vd"]),
+        (Filters(text="оптИКА"), ["vc", "va"]),
+        (Filters(text="елка"), ["va"]),
+        (Filters(text="ёлка"), ["va"]),
+        (Filters(text="LIGHT"), ["vb"]),
+        (Filters(text="100%"), ["va"]),
+        (Filters(text="%"), ["va"]),
+        (Filters(text="_"), ["vb"]),
+        (Filters(text="/"), []),
+        (Filters(text="t_and"), ["vb"]),
+        (Filters(text="' OR 1=1 --"), []),
+        (Filters(text="light\x00_and\ud800"), ["vb"]),
+    ],
+)
+async def test_videos_are_found_by(library: Catalog, filters: Filters, expected: list[str]) -> None:
+    assert await listed(library, filters) == expected
+
+
+async def test_pages_follow_one_another_without_gap_or_repetition(catalog: Catalog) -> None:
+    for number in range(7):
+        await taught(catalog, f"n{number}")
+        await filmed(catalog, f"n{number}", 1000 + number // 3)  # several of one moment
+    seen: list[Video] = []
+    after: Position | None = None
+    while page := await catalog.recordings.videos(Filters(), after, 2):
+        seen += page
+        after = page[-1].position
+    assert [video.id for video in seen] == ["vn6", "vn5", "vn4", "vn3", "vn2", "vn1", "vn0"]
+
+
+async def test_choices_are_those_of_the_videos_that_one_sees(library: Catalog) -> None:
+    assert await library.recordings.choices() == Choices(
+        ("Physics", "Физика"), (8, 9), ("Анна Петровна", "Олег")
+    )
+    assert await library.recordings.choices("main") == Choices(
+        ("Physics", "Физика", "Химия"), (8, 9, 11), ("Анна Петровна", "Олег")
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (Filters(), "videos_newest"),
+        (Filters(subject="Физика"), "videos_of_subject"),
+        (Filters(grade=9), "videos_of_grade"),
+        (Filters(teacher_name="Олег"), "videos_of_teacher_name"),
+    ],
+)
+async def test_a_page_is_read_from_an_index_in_its_order(
+    library: Catalog, monkeypatch: pytest.MonkeyPatch, filters: Filters, index: str
+) -> None:
+    async with library._engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        statements: list[str] = []
+        await raw.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
+        await connection.close()
+    await library.recordings.videos(filters, Position(5000, "z"))
+    statement = next(s for s in statements if "FROM videos" in s)
+    async with library._engine.connect() as connection:
+        rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+        plans = [str(row.detail) for row in rows]
+    assert any(index in plan for plan in plans), plans
+    assert not any("TEMP B-TREE" in plan for plan in plans), plans
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [
+        ("  Ёлка \t СТО ", "елка сто"),
+        ("Straße", "strasse"),
+        ("Ｏｐｔｉｃｓ", "optics"),
+        ("a\x00b\ud800", "ab"),
+        ("и\u0306", "й"),
+    ],
+)
+async def test_folding(written: str, folded: str) -> None:
+    assert fold(written) == folded
+
+
+# --- the way there ------------------------------------------------------------------------------------
+
+
+def to_first_version(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
+async def test_a_database_of_the_first_version_is_brought_here_with_all_it_holds(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        to_first_version(connection)
+        assert "videos" not in engine.dialect.get_table_names(connection)
+        connection.execute(text("INSERT INTO teachers VALUES ('main', 'Анна', 1)"))
+        connection.execute(
+            text("INSERT INTO lessons VALUES ('l', 'main', 'Анна', 'Optics', 'Physics', 8, 'ended', 5, 9)")
+        )
+        connection.execute(text("INSERT INTO links VALUES ('S', 'l', 'student')"))
+        connection.execute(text("INSERT INTO lesson_events VALUES ('l', 1, x'9500')"))
+        connection.execute(text("INSERT INTO attendance VALUES ('l', 'm', 'Маша', 'student', 6, 9, 3, 1)"))
+    engine.dispose()
+    catalog = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/old.db")
+    expected = Lesson("l", "main", "Анна", "Optics", "Physics", 8, "ended", 5, 9, {Role.STUDENT: "S"})
+    assert await catalog.lesson("l") == expected
+    assert [row.participant for row in await catalog.attendance("l")] == ["m"]
+    assert await catalog.last_number("l") == 1
+    async with catalog._engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync), Base.metadata)
+        )
+    assert differences == []
+    await filmed(catalog, "l", 100)
+    await catalog.close()
+
+
+async def test_who_does_not_migrate_finds_the_tables_or_fails(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/z.db"
+    before = await Catalog.open(url, migrate=False)
+    with pytest.raises(OperationalError):
+        await before.recordings.unfinished()
+    await before.close()
+    await (await Catalog.open(url)).close()
+    recorder = await Catalog.open(url, migrate=False)
+    assert await recorder.recordings.unfinished() == []
+    await recorder.close()
