@@ -6,14 +6,20 @@ import type {
   JoinReply,
   JoinRequest,
   LessonInfo,
+  LibrarySignIn,
   LinkInfo,
   NewLesson,
   SignIn,
   TeacherInfo,
+  Timeline,
+  VideoInfo,
+  VideoList,
+  VideoPage,
 } from "../generated/wire";
+import { searchOf, type Filters } from "./filters";
 import { Failed } from "./types";
 
-export type { Attendance, JoinReply, LessonInfo, LinkInfo, NewLesson, TeacherInfo };
+export type { Attendance, JoinReply, LessonInfo, LinkInfo, NewLesson, TeacherInfo, Timeline, VideoInfo, VideoList, VideoPage };
 
 const TIMEOUT_MS = 15_000;
 
@@ -49,7 +55,37 @@ export function join(code: string, name: string): Promise<JoinReply> {
   return request("/api/join", { code, name } satisfies JoinRequest);
 }
 
-async function request<T>(path: string, body?: object): Promise<T> {
+/** The key of the library's link -> a cookie to look into it. */
+export function librarySignIn(key: string): Promise<unknown> {
+  return request("/api/library/sign-in", { key } satisfies LibrarySignIn);
+}
+
+/** Newest first; `after` is the former answer's `next`. `not_signed_in` without a cookie. */
+export function library(filters: Filters, after: string | null = null): Promise<VideoList> {
+  return request(`/api/library${searchOf(filters, after)}`);
+}
+
+/** One video of the library, with addresses that are good for a while. */
+export function video(id: string): Promise<VideoPage> {
+  return request(`/api/library/${encodeURIComponent(id)}`);
+}
+
+/** The video of a join link's lesson. */
+export function videoOfLink(code: string): Promise<VideoPage> {
+  return request(`/api/links/${encodeURIComponent(code)}/video`);
+}
+
+/** For ever. Only one's own. */
+export async function deleteVideo(id: string): Promise<void> {
+  await request(`/api/library/${encodeURIComponent(id)}`, undefined, "DELETE");
+}
+
+/** `address` as a `VideoPage` gave it; `address_expired` when that is too long ago. */
+export function timeline(address: string): Promise<Timeline> {
+  return request(address);
+}
+
+async function request<T>(path: string, body?: object, method = body === undefined ? "GET" : "POST"): Promise<T> {
   let status: number;
   let answer: unknown;
   try {
@@ -57,12 +93,12 @@ async function request<T>(path: string, body?: object): Promise<T> {
       credentials: "same-origin",
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body === undefined
-        ? {}
-        : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      ...(method === "GET" ? {} : { method }),
+      ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
     });
     status = response.status;
-    answer = await response.json().catch(() => null);
+    // a deleted thing answers with nothing
+    answer = status === 204 ? {} : await response.json().catch(() => null);
   } catch {
     throw new Failed("network");
   }

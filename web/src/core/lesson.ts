@@ -3,6 +3,7 @@
 import type { Event, JoinReply, ServerMessage, Welcome } from "../generated/wire";
 import * as api from "./api";
 import { isPhone } from "./capture";
+import { chime } from "./chime";
 import { Drawing, wantedHeight } from "./draw";
 import { Media } from "./media";
 import { Meter } from "./meter";
@@ -23,6 +24,7 @@ import {
   type Person,
   type Phase,
   type Picture,
+  type RecordingField,
   type Self,
   type SourceName,
 } from "./types";
@@ -71,6 +73,7 @@ export class Lesson implements LessonSurface {
   readonly phase: Readable<Phase> = this.#phase;
   readonly connection: Readable<Connection>;
   readonly lesson: Readable<LessonField | null>;
+  readonly recording: Readable<RecordingField | null>;
   readonly self: Readable<Self>;
   readonly people: Readable<readonly Person[]>;
   readonly hands: Readable<readonly Person[]>;
@@ -121,6 +124,7 @@ export class Lesson implements LessonSurface {
       ...media,
     }));
     this.lesson = this.#store.lesson;
+    this.recording = this.#store.recording;
     this.self = this.#store.self;
     this.people = this.#store.people;
     this.hands = this.#store.hands;
@@ -205,6 +209,10 @@ export class Lesson implements LessonSurface {
     return this.#playback.turnOn();
   }
 
+  chime(which: "start" | "stop"): void {
+    if (!this.soundRefused.get()) void chime(which, this.#options.devices.present("speaker"));
+  }
+
   mount(slot: number, container: HTMLElement): () => void {
     const mine = {};
     this.#mounts.set(slot, mine);
@@ -275,6 +283,10 @@ export class Lesson implements LessonSurface {
 
   remove(participant: string): Promise<void> {
     return this.#request({ t: "remove", participant });
+  }
+
+  record(on: boolean, students: readonly SourceName[] = []): Promise<void> {
+    return this.#request({ t: "record", on, students });
   }
 
   end(): Promise<void> {

@@ -7,6 +7,7 @@ import type {
   LineQuality,
   LobbyField,
   PersonField,
+  RecordingField,
   RoleName,
   Slots,
   SourceName,
@@ -51,6 +52,7 @@ export class LessonStore {
 
   readonly identity: Readable<Identity>;
   readonly lesson: Readable<LessonField | null>;
+  readonly recording: Readable<RecordingField | null>;
   readonly self: Readable<Self>;
   readonly everybody: Readable<ReadonlyMap<string, Person>>;
   readonly people: Readable<readonly Person[]>;
@@ -65,6 +67,7 @@ export class LessonStore {
     this.#tiles = new Value(tiles);
     this.identity = this.#identity;
     this.lesson = derive([this.#fields], (fields) => (fields.get("lesson") as LessonField | undefined) ?? null);
+    this.recording = derive([this.#fields], (fields) => (fields.get("recording") as RecordingField | undefined) ?? null);
     this.everybody = derive([this.#fields, this.#lines, this.#identity], readEverybody);
     this.people = derive([this.everybody, this.#fields], (all, fields) =>
       [...all.values()].filter((person) => here(fields, person.id)).sort((a, b) => a.order - b.order),

@@ -12,6 +12,7 @@ import type {
   Person,
   Phase,
   Picture,
+  RecordingField,
   Self,
   SourceName,
 } from "./types";
@@ -35,6 +36,8 @@ export interface LessonSurface {
   readonly connection: Readable<Connection>;
   /** null until the first state has come. */
   readonly lesson: Readable<LessonField | null>;
+  /** null: nobody has pressed record yet. */
+  readonly recording: Readable<RecordingField | null>;
   readonly self: Readable<Self>;
   /** Who is here, in the class's order (oneself too). */
   readonly people: Readable<readonly Person[]>;
@@ -72,6 +75,8 @@ export interface LessonSurface {
   setSource(source: "microphone" | "camera" | "screen", on: boolean): Promise<void>;
   /** Must be called from a click. */
   turnSoundOn(): Promise<void>;
+  /** The two notes of a recording's start or stop; nothing where the browser keeps the page silent. */
+  chime(which: "start" | "stop"): void;
   /**
    * Shows a video slot in `container`: the slot's one <video> element is moved into it, and its height is told
    * to the server (so a slot that is not mounted is not sent). Sound goes on when nothing is mounted. Style the
@@ -97,6 +102,8 @@ export interface LessonSurface {
   setStage(participant: string | null): Promise<void>;
   setLocked(on: boolean): Promise<void>;
   remove(participant: string): Promise<void>;
+  /** Starts the next part of the recording (`students`: what of students is recorded too), or stops this one. */
+  record(on: boolean, students?: readonly SourceName[]): Promise<void>;
   /** The teacher: ends the lesson for all. */
   end(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import type {
   Person,
   Phase,
   Picture,
+  RecordingField,
   Self,
   SourceName,
 } from "../../src/core/types";
@@ -57,6 +58,7 @@ export class FakeLesson implements LessonSurface {
     started_at_ms: 1,
     ends_at_ms: null,
   });
+  readonly recording = new Value<RecordingField | null>(null);
   readonly self: Value<Self>;
   readonly people: Value<readonly Person[]>;
   readonly hands = new Value<readonly Person[]>([]);
@@ -123,6 +125,7 @@ export class FakeLesson implements LessonSurface {
   reconnectMedia = () => void this.#act("reconnectMedia");
   setSource = (source: "microphone" | "camera" | "screen", on: boolean) => this.#act("setSource", source, on);
   turnSoundOn = () => this.#act("turnSoundOn");
+  chime = (which: "start" | "stop") => void this.calls.push(["chime", which]);
   mount = (slot: number, container: HTMLElement) => {
     const video = document.createElement("video");
     video.dataset["slot"] = String(slot);
@@ -146,5 +149,6 @@ export class FakeLesson implements LessonSurface {
   setStage = (participant: string | null) => this.#act("setStage", participant);
   setLocked = (on: boolean) => this.#act("setLocked", on);
   remove = (participant: string) => this.#act("remove", participant);
+  record = (on: boolean, students: readonly SourceName[] = []) => this.#act("record", on, students);
   end = () => this.#act("end");
 }

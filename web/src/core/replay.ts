@@ -1,0 +1,49 @@
+/** Chat and hands beside a video, by the video's time. Pure. */
+
+import type { Timeline } from "../generated/wire";
+
+/** One line beside the picture; the list of them is sorted by time. */
+export type ReplayLine =
+  | { readonly kind: "chat"; readonly atMs: number; readonly name: string; readonly text: string }
+  | { readonly kind: "hand"; readonly atMs: number; readonly name: string };
+
+export interface RaisedHand {
+  readonly participant: string;
+  readonly name: string;
+}
+
+/** What was said and who raised a hand; hands that go down are no line of their own. */
+export function linesOf(timeline: Timeline): readonly ReplayLine[] {
+  const lines: ReplayLine[] = [
+    ...timeline.chat.map(({ at_ms, name, text }) => ({ kind: "chat" as const, atMs: at_ms, name, text })),
+    ...timeline.hands.filter((hand) => hand.up).map(({ at_ms, name }) => ({ kind: "hand" as const, atMs: at_ms, name })),
+  ];
+  return lines.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** How many of the lines have come by `ms`. */
+export function linesBy(lines: readonly { readonly atMs: number }[], ms: number): number {
+  let [low, high] = [0, lines.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((lines[middle]?.atMs ?? Infinity) <= ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Whose hand is up at `ms`, first raised first. */
+export function handsAt(timeline: Timeline, ms: number): readonly RaisedHand[] {
+  const up = new Map<string, RaisedHand>();
+  for (const { at_ms, participant, name, up: raised } of timeline.hands) {
+    if (at_ms > ms) break;
+    if (!raised) up.delete(participant);
+    else if (!up.has(participant)) up.set(participant, { participant, name });
+  }
+  return [...up.values()];
+}
+
+/** The part that is shown at `ms`, from 0. */
+export function partAt(parts: Timeline["parts"], ms: number): number {
+  return Math.max(0, parts.findLastIndex((part) => part.at_ms <= ms));
+}
