@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import aioice.ice
@@ -132,6 +132,33 @@ class Door:
         """Get a ticket for the lesson behind a link's code."""
         body = wire.JoinRequest(code=code, name=name)
         return msgspec.json.decode(await self._call("POST", "/api/join", body), type=wire.JoinReply)
+
+    async def library_sign_in(self, key: str) -> wire.VideoList:
+        """Turn the key of a library link into this browser's cookie; the library's first page."""
+        content = await self._call("POST", "/api/library/sign-in", wire.LibrarySignIn(key))
+        return msgspec.json.decode(content, type=wire.VideoList)
+
+    async def library(self, **query: str | int) -> wire.VideoList:
+        """One page of the library; ``subject``, ``grade``, ``teacher``, ``text``, ``after``."""
+        content = await self._call("GET", f"/api/library?{urlencode(query)}")
+        return msgspec.json.decode(content, type=wire.VideoList)
+
+    async def video(self, video: str) -> wire.VideoPage:
+        """One video of the library, with fresh addresses."""
+        return msgspec.json.decode(await self._call("GET", f"/api/library/{video}"), type=wire.VideoPage)
+
+    async def video_of_link(self, code: str) -> wire.VideoPage:
+        """The video of the lesson behind a link."""
+        content = await self._call("GET", f"/api/links/{code}/video")
+        return msgspec.json.decode(content, type=wire.VideoPage)
+
+    async def delete_video(self, video: str) -> None:
+        """Delete a video of one's own for ever."""
+        await self._call("DELETE", f"/api/library/{video}")
+
+    async def fetch(self, address: str) -> bytes:
+        """What a video page's address (``video_url`` and the like) leads to, as a whole."""
+        return await self._call("GET", address)
 
     async def open_socket(self) -> aiohttp.ClientWebSocketResponse:
         """Open the WebSocket."""

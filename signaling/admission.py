@@ -13,6 +13,7 @@ from config.settings import IceServer, Settings
 from sfu.model import Refused, Role
 from signaling import texts, wire
 from signaling.archive import Archive
+from signaling.catalog.recordings import Video
 from signaling.catalog.store import Catalog, Lesson
 from signaling.lesson import fields, presence
 from signaling.lessons import Lessons
@@ -79,7 +80,10 @@ class Admission:
         if teacher is None:
             raise Refused("not_signed_in")
         lessons = await self._catalog.lessons_of(teacher.id)
-        return wire.TeacherInfo(teacher.name, tuple([await self._info(lesson) for lesson in lessons]))
+        videos = await self._catalog.recordings.videos_of_lessons(lesson.id for lesson in lessons)
+        return wire.TeacherInfo(
+            teacher.name, tuple(self._info(lesson, videos.get(lesson.id)) for lesson in lessons)
+        )
 
     async def new_lesson(self, browser: Browser, request: wire.NewLesson) -> wire.LessonInfo:
         """Make a lesson: its first event, its row, its links."""
@@ -106,7 +110,7 @@ class Admission:
         except LogUnreachable as error:
             raise Refused("internal", type(error).__name__) from None
         self._archive.note(lesson.id, replace(event, number=1))
-        return await self._info(lesson)
+        return self._info(lesson)
 
     async def attendance(self, browser: Browser, lesson_id: str) -> wire.Attendance:
         """Who was in a lesson of one's own; another's is ``not_found``."""
@@ -127,7 +131,15 @@ class Admission:
                 name = person.name if person is not None else waits.name if waits is not None else None
         if role is Role.TEACHER:
             name = lesson.teacher_name if browser.teacher == lesson.teacher else None
-        return wire.LinkInfo(lesson.title, lesson.subject, lesson.grade, state, role.value, name)
+        video = await self._catalog.recordings.video_of_lesson(lesson.id) if state == "ended" else None
+        return wire.LinkInfo(
+            lesson.title, lesson.subject, lesson.grade, state, role.value, name,
+            None if video is None else video.state,
+        )  # fmt: skip
+
+    async def lesson(self, code: str) -> Lesson:
+        """The lesson behind a link of any role."""
+        return (await self._find(code))[0]
 
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
         """A ticket for the lesson behind a link."""
@@ -197,7 +209,7 @@ class Admission:
             raise Refused("not_signed_in")
         return browser.teacher
 
-    async def _info(self, lesson: Lesson) -> wire.LessonInfo:
+    def _info(self, lesson: Lesson, video: Video | None = None) -> wire.LessonInfo:
         held = next((live for live in self._lessons.held() if live.lesson == lesson.id), None)
         state = lesson.state
         if held is not None and fields.LESSON in held.state:
@@ -213,6 +225,8 @@ class Admission:
             teacher_link=self._link_of(lesson, Role.TEACHER),
             student_link=self._link_of(lesson, Role.STUDENT),
             co_teacher_link=self._link_of(lesson, Role.CO_TEACHER),
+            video=None if video is None else video.id,
+            video_state=None if video is None else video.state,
         )
 
 

@@ -27,6 +27,9 @@ from signaling.archive import Archive
 from signaling.catalog.store import Catalog
 from signaling.http import Door
 from signaling.lessons import Lessons
+from signaling.library import Library
+from signaling.library_files import LibraryFiles
+from signaling.library_http import LibraryRoutes
 from signaling.live import Limits
 from signaling.log import Clock, LessonLog, LogUnreachable, connect, heed_cancellation, stop
 from signaling.placement import Placement
@@ -102,9 +105,17 @@ class Signalling:
             settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
             lambda: self.door.origin, self._now_ms,
         )  # fmt: skip
+        self.library = Library(
+            self.catalog.recordings,
+            LibraryFiles(settings.paths.library, settings.paths.recordings),
+            self.keys.cookies,
+            settings.paths.secret("media.key"),
+            self._now_ms,
+        )
+        LibraryRoutes(self.door, self.library, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        for work in (self.archive.run(), self._watch_redis()):
+        for work in (self.archive.run(), self.library.run(), self._watch_redis()):
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))

@@ -18,6 +18,17 @@ _POLICY: Final = ", ".join(
         )),
     ]
 )  # fmt: skip
+MEDIA_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        "media-src 'self'",
+        "style-src 'unsafe-inline'",
+        "sandbox allow-same-origin",
+        "frame-ancestors 'none'",
+    ]
+)
+"""Content-Security-Policy of a file made of what people sent: whatever it is, no script in it runs. A browser
+that shows it by itself makes a small page around it, which fetches it from the same origin."""
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 

@@ -36,12 +36,14 @@ log = logging.getLogger(__name__)
 
 TEACHER_COOKIE: Final = "zvonok_teacher"
 DEVICE_COOKIE: Final = "zvonok_device"
+LIBRARY_COOKIE: Final = "zvonok_library"
 MAX_BODY_BYTES: Final = 32 * 1024
 MAX_SOCKETS_AN_ADDRESS: Final = 2000
 STATUS: Final = {
     "link_unknown": 404, "not_found": 404, "lesson_ended": 410, "link_expired": 410, "lesson_full": 409,
     "lesson_locked": 409, "removed": 403, "not_your_lesson": 403, "origin_refused": 403, "not_signed_in": 401,
     "sign_in_key_used": 403, "sign_in_key_bad": 403, "rate_limited": 429, "internal": 503, "bad_request": 400,
+    "address_expired": 410, "library_key_bad": 403,
     "text_empty": 422, "name_empty": 422, "name_too_long": 422, "name_bad_characters": 422,
     "name_taken_teacher": 409,
 }  # fmt: skip
@@ -49,6 +51,7 @@ STATUS: Final = {
 
 _FILE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 T = TypeVar("T", bound=msgspec.Struct)
+R = TypeVar("R")
 
 
 class TooMany(Refused):
@@ -67,6 +70,7 @@ class Limiter:
     joins: Buckets = field(default_factory=lambda: Buckets(Rate(burst=600, per_s=50)))
     device_joins: Buckets = field(default_factory=lambda: Buckets(Rate(burst=20, per_s=0.5)))
     wrong_codes: Buckets = field(default_factory=lambda: Buckets(Rate(burst=20, per_s=0.2)))
+    library_keys: Buckets = field(default_factory=lambda: Buckets(Rate(burst=10, per_s=0.2)))
     sign_ins: Buckets = field(default_factory=lambda: Buckets(Rate(burst=10, per_s=0.2)))
     lessons: Buckets = field(default_factory=lambda: Buckets(Rate(burst=20, per_s=0.1)))
     sockets: Buckets = field(default_factory=lambda: Buckets(Rate(burst=1000, per_s=100)))
@@ -79,7 +83,10 @@ class Limiter:
 
 
 class Door:
-    """The public application. ``application`` is given to a runner; ``bound`` tells the real port."""
+    """The public application. ``application`` is given to a runner; ``bound`` tells the real port.
+
+    Other groups of routes add themselves to ``application`` and use what is public here.
+    """
 
     def __init__(
         self,
@@ -96,7 +103,7 @@ class Door:
         self._keys = keys
         self._process = process
         self._now_ms = now_ms
-        self._limits = Limiter()
+        self.limits = Limiter()
         self._trusted = [ipaddress.ip_network(network) for network in settings.server.trusted_proxies]
         self._sockets: set[Socket] = set()
         self._numbers = count(1)
@@ -153,7 +160,8 @@ class Door:
         get("/ws", self._ws)
         get("/trust", self._trust)
         get("/trust/ca.crt", self._authority)
-        for path in ("/", "/t", "/teacher", "/teacher/{tail:.*}", "/l/{code}", "/lesson/{tail:.*}"):
+        for path in ("/", "/t", "/teacher", "/teacher/{tail:.*}", "/l/{code}", "/lesson/{tail:.*}",
+                     "/library", "/library/{video}", "/watch/{code}"):  # fmt: skip
             get(path, self._page)
         assets = self._settings.paths.web_path / "assets"
         if assets.is_dir():
@@ -177,15 +185,15 @@ class Door:
             answer = _error(many.code, many.after_s)
         except Refused as refused:
             metrics.refused.labels(refused.code).inc()
-            answer = _error(refused.code, 2 if refused.code == "internal" else None)
+            page = self._stray(request, refused.code)
+            answer = page or _error(refused.code, 2 if refused.code == "internal" else None)
         except web.HTTPRequestEntityTooLarge:
             answer = _error("bad_request", status=413)
         except web.HTTPException as error:
             if error.status < 400:
                 raise
             code = "not_found" if error.status in (404, 405) else "bad_request"
-            page = self._stray(request) if code == "not_found" else None
-            answer = page or _error(code, status=error.status)
+            answer = self._stray(request, code) or _error(code, status=error.status)
         except (SQLAlchemyError, OSError) as error:
             log.error("sql or disk not reached", extra={"route": route, "reason": type(error).__name__})
             answer = _error("internal", 2)
@@ -197,7 +205,8 @@ class Door:
         return answer
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(self._headers)
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
         response.headers.popall("Server", None)
         if request.path.startswith("/assets/") and response.status in (200, 206, 304):
             response.headers["Cache-Control"] = IMMUTABLE
@@ -205,26 +214,29 @@ class Door:
             response.headers["Cache-Control"] = "no-store"
 
     def _check_post(self, request: web.Request) -> None:
-        self._check_origin(request)
+        self.check_origin(request)
         if request.content_type != "application/json":
             raise Refused("bad_request", "content type")
 
-    def _check_origin(self, request: web.Request) -> None:
+    def check_origin(self, request: web.Request) -> None:
+        """For everything that changes something; POST is checked by the door itself. Raises Refused."""
         if request.headers.get("Origin") not in self._origins:
             raise Refused("origin_refused")
 
-    def _address(self, request: web.Request) -> str:
+    def address(self, request: web.Request) -> str:
+        """What a client is limited by."""
         return rate_key(client_address(request.remote or "", request.headers, self._trusted))
 
     def _limit_crowd(self, buckets: Buckets, request: web.Request) -> None:
         """The wide limits by address; not for this machine itself (a proxy in front, a load test)."""
-        address = self._address(request)
+        address = self.address(request)
         if not is_loopback(address):
-            self._limits.take(buckets, address)
+            self.limits.take(buckets, address)
 
     # --- who asks ----------------------------------------------------------------------------------------
 
-    def _browser(self, request: web.Request) -> Browser:
+    def browser(self, request: web.Request) -> Browser:
+        """Who asks, as their cookies say; without a device cookie it is a new device."""
         now_s = self._now_ms() // 1000
         cookies = self._keys.cookies
         teacher = read_cookie(cookies, "teacher", request.cookies.get(TEACHER_COOKIE), now_s)
@@ -232,41 +244,49 @@ class Door:
         phone = "Mobi" in request.headers.get("User-Agent", "")
         return Browser(device or new_id(), teacher, phone)
 
-    def _remember(self, response: web.Response, name: str, audience: str, subject: str, life_s: int) -> None:
+    def came_by_library_link(self, request: web.Request) -> bool:
+        """Whether this browser signed in to the library."""
+        token = request.cookies.get(LIBRARY_COOKIE)
+        return read_cookie(self._keys.cookies, "library", token, self._now_ms() // 1000) is not None
+
+    def remember(self, response: web.Response, name: str, audience: str, subject: str, life_s: int) -> None:
+        """Set a signed cookie."""
         response.set_cookie(
             name,
             issue_cookie(self._keys.cookies, audience, subject, self._now_ms() // 1000, life_s),
             max_age=life_s,
             path="/",
             httponly=True,
-            samesite="Strict" if name == TEACHER_COOKIE else "Lax",
+            samesite="Lax" if name == DEVICE_COOKIE else "Strict",
             secure=self.origin.startswith("https:"),
         )
 
     # --- routes --------------------------------------------------------------------------------------------
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        self._limits.take(self._limits.sign_ins, self._address(request))
-        body = await _body(request, wire.SignIn)
+        self.limits.take(self.limits.sign_ins, self.address(request))
+        body = await read_body(request, wire.SignIn)
         teacher = await self._admission().sign_in(body.key)
-        response = _json(await self._admission().teacher(Browser("", teacher)))
-        self._remember(response, TEACHER_COOKIE, "teacher", teacher, TEACHER_DAY_S)
+        response = as_json(await self._admission().teacher(Browser("", teacher)))
+        self.remember(response, TEACHER_COOKIE, "teacher", teacher, TEACHER_DAY_S)
         return response
 
     async def _teacher(self, request: web.Request) -> web.Response:
-        return _json(await self._admission().teacher(self._browser(request)))
+        return as_json(await self._admission().teacher(self.browser(request)))
 
     async def _new_lesson(self, request: web.Request) -> web.Response:
-        browser = self._browser(request)
-        body = await _body(request, wire.NewLesson)
-        self._limits.take(self._limits.lessons, browser.teacher or self._address(request))
-        return _json(await self._admission().new_lesson(browser, body))
+        browser = self.browser(request)
+        body = await read_body(request, wire.NewLesson)
+        self.limits.take(self.limits.lessons, browser.teacher or self.address(request))
+        return as_json(await self._admission().new_lesson(browser, body))
 
     async def _attendance(self, request: web.Request) -> web.Response:
-        return _json(await self._admission().attendance(self._browser(request), request.match_info["lesson"]))
+        return as_json(
+            await self._admission().attendance(self.browser(request), request.match_info["lesson"])
+        )
 
     async def _attendance_csv(self, request: web.Request) -> web.Response:
-        found = await self._admission().attendance(self._browser(request), request.match_info["lesson"])
+        found = await self._admission().attendance(self.browser(request), request.match_info["lesson"])
         return web.Response(
             body=b"\xef\xbb\xbf" + as_csv(found).encode(),
             content_type="text/csv",
@@ -275,37 +295,37 @@ class Door:
         )
 
     async def _link(self, request: web.Request) -> web.Response:
-        return _json(
-            await self._guarded(
-                request, self._admission().link(self._browser(request), request.match_info["code"])
+        return as_json(
+            await self.guarded(
+                request, self._admission().link(self.browser(request), request.match_info["code"])
             )
         )
 
     async def _join(self, request: web.Request) -> web.Response:
-        browser = self._browser(request)
-        body = await _body(request, wire.JoinRequest)
-        self._limit_crowd(self._limits.joins, request)
-        self._limits.take(self._limits.device_joins, browser.device)
-        response = _json(await self._guarded(request, self._admission().join(browser, body)))
-        self._remember(response, DEVICE_COOKIE, "device", browser.device, DEVICE_LIFETIME_S)
+        browser = self.browser(request)
+        body = await read_body(request, wire.JoinRequest)
+        self._limit_crowd(self.limits.joins, request)
+        self.limits.take(self.limits.device_joins, browser.device)
+        response = as_json(await self.guarded(request, self._admission().join(browser, body)))
+        self.remember(response, DEVICE_COOKIE, "device", browser.device, DEVICE_LIFETIME_S)
         return response
 
-    async def _guarded(self, request: web.Request, asked: Awaitable[T]) -> T:
+    async def guarded(self, request: web.Request, asked: Awaitable[R]) -> R:
         """Count wrong codes by address; beyond the limit they are answered ``rate_limited``. Right ones never
         are: a whole school may stand behind the address of one who guesses."""
-        address = self._address(request)
+        address = self.address(request)
         try:
             return await asked
         except Refused as refused:
             if refused.code == "link_unknown":
-                self._limits.take(self._limits.wrong_codes, address)
+                self.limits.take(self.limits.wrong_codes, address)
             raise
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
-        self._check_origin(request)
+        self.check_origin(request)
         if self._closing:
             raise Refused("internal", "closing")
-        self._limit_crowd(self._limits.sockets, request)
+        self._limit_crowd(self.limits.sockets, request)
         # A frame a little too big is still read, so that the client can be told why it is closed.
         response = web.WebSocketResponse(
             max_msg_size=2 * MAX_FRAME_BYTES, compress=False, heartbeat=HEARTBEAT_S, timeout=2.0
@@ -337,13 +357,18 @@ class Door:
             raise web.HTTPNotFound
         return web.FileResponse(index, headers={"Cache-Control": "no-store"})
 
-    def _stray(self, request: web.Request) -> web.StreamResponse | None:
-        """For a person who opened an address that is none: the pages, which say so; None for a program."""
+    def _stray(self, request: web.Request, code: str) -> web.StreamResponse | None:
+        """For a person who opened an address that is none (any more): the pages, which say so; None for a
+        program, and for other codes."""
+        if code not in ("not_found", "address_expired"):
+            return None
         index = self._settings.paths.web_path / "index.html"
         wanted = request.method == hdrs.METH_GET and "text/html" in request.headers.get(hdrs.ACCEPT, "")
         if not wanted or request.path.startswith("/api/") or not index.is_file():
             return None
-        return web.Response(status=404, body=index.read_bytes(), content_type="text/html", charset="utf-8")
+        return web.Response(
+            status=STATUS[code], body=index.read_bytes(), content_type="text/html", charset="utf-8"
+        )
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -368,19 +393,21 @@ class Door:
         )
 
 
-async def _body(request: web.Request, kind: type[T]) -> T:
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The JSON body; raises Refused ``bad_request``."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("bad_request", str(error)) from None
 
 
-def _json(value: msgspec.Struct) -> web.Response:
+def as_json(value: msgspec.Struct) -> web.Response:
+    """An answer of 200."""
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _error(code: str, retry_after_s: int | None = None, *, status: int | None = None) -> web.Response:
-    response = _json(wire.ErrorReply(code, retry_after_s))
+    response = as_json(wire.ErrorReply(code, retry_after_s))
     response.set_status(status or STATUS.get(code, 400))
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)

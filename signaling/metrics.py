@@ -16,6 +16,7 @@ refused = Counter("zvonok_refused", "Requests that were refused", ["code"])
 dropped = Counter("zvonok_frames_dropped", "Frames of clients that went no further", ["reason"])
 closed = Counter("zvonok_clients_closed", "Clients closed by the server", ["code"])
 http = Counter("zvonok_http_requests", "HTTP requests", ["route", "status"])
+media = Counter("zvonok_media_requests", "Requests for files of video lessons", ["file"])
 join_seconds = Histogram(
     "zvonok_hello_seconds",
     "From hello to welcome or waiting",

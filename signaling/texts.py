@@ -1,4 +1,5 @@
-"""What people type: names, titles, chat. Pure; raises Refused with the code for the person."""
+"""What people type: names, titles, chat; titles in names of files. Pure; raises Refused with the code for the
+person."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ ZERO_WIDTH: Final = frozenset(
 BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINER: Final = "\u200d"
 _MAX_MARKS: Final = 3
+_NOT_IN_FILES: Final = frozenset('/\\:*?"<>|')
+_NOT_AT_ENDS: Final = " .=+-@~"
 _SPACES: Final = re.compile(r"\s+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -64,6 +67,16 @@ def chat(text: str) -> str:
     if not kept:
         raise Refused("text_empty")
     return kept
+
+
+def file_name(text: str, limit_bytes: int = 150) -> str:
+    """A title as part of a file's name that every system takes: no paths, wildcards, controls or invisible
+    characters, no dots or signs of formulas and options at its ends, at most ``limit_bytes`` of UTF-8. May
+    be empty; put something in front of it that is not (names of devices, like NUL, are not looked for)."""
+    spaced = "".join(" " if c in _NOT_IN_FILES else c for c in _visible(text, ""))
+    kept = "".join(c for c in spaced if c not in ZERO_WIDTH)
+    cut = _SPACES.sub(" ", kept).encode()[:limit_bytes].decode(errors="ignore")
+    return cut.strip(_NOT_AT_ENDS)
 
 
 def skeleton(text: str) -> str:

@@ -99,7 +99,7 @@ async def test_what_a_link_tells(school: School) -> None:
     _, info = await student.get(f"/api/links/{code_of(lesson.student_link)}")
     assert info == {
         "title": "Optics", "subject": "Physics", "grade": 8, "state": "waiting", "role": "student",
-        "name": None,
+        "name": None, "video_state": None,
     }  # fmt: skip
     await student.enter(lesson.student_link, "Маша")
     assert (await student.get(f"/api/links/{code_of(lesson.student_link)}"))[1]["name"] == "Маша"
@@ -260,12 +260,14 @@ async def test_pages_and_their_caching(start: Start, tmp_path: Path) -> None:
     school = School(await start())
     async with aiohttp.ClientSession() as http:
         found = {}
-        for path in ("/", "/t", "/teacher", "/l/ABC", "/lesson/x", "/icon.svg", "/assets/app-1.js", "/secret",
+        for path in ("/", "/t", "/teacher", "/l/ABC", "/lesson/x", "/library", "/library/x", "/watch/ABC",
+                     "/icon.svg", "/assets/app-1.js", "/secret",
                      "/assets/..%2f..%2fsecret", "/assets/none.js", "/.env", "/assets"):  # fmt: skip
             async with http.get(URL(school.origin + path, encoded=True)) as answer:
                 found[path] = (answer.status, answer.headers.get("Cache-Control"))
     page = (200, "no-store")
-    assert [found[path] for path in ("/", "/t", "/teacher", "/l/ABC", "/lesson/x")] == [page] * 5
+    for path in ("/", "/t", "/teacher", "/l/ABC", "/lesson/x", "/library", "/library/x", "/watch/ABC"):
+        assert found[path] == page, path
     assert found["/icon.svg"] == (200, "no-cache")
     async with aiohttp.ClientSession(headers={"Accept": "text/html,*/*"}) as http:
         for path, kind in (

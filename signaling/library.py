@@ -1,0 +1,246 @@
+"""The library: who may look, which video lessons there are, where their files lie. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from sfu.model import Refused
+from signaling import metrics, wire
+from signaling.catalog.recordings import PAGE, Filters, Position, Recordings, Video
+from signaling.library_files import LibraryFiles
+from signaling.log import Clock
+from signaling.media_address import LIFETIME_S, MediaFile, check_address, is_video_id, issue_address
+from signaling.tickets import KeyRing, check_library_key
+
+log = logging.getLogger(__name__)
+
+SWEEP_S: Final = 60.0
+UNDONE_MS: Final = 60_000
+"""A deletion that SQL has not heard of for so long was cut off before it began."""
+LATE_MS: Final = 24 * 3600 * 1000
+"""So long after a deletion a recorder may still bring its result, which is removed."""
+MAX_FILTER: Final = 400
+_MAC_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks, as far as signed cookies tell. ``teacher``: a teacher's id; ``library``: came by its link."""
+
+    teacher: str | None = None
+    library: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of a video that may be sent now."""
+
+    path: Path
+    file: MediaFile
+    title: str
+    recorded_at_ms: int
+
+
+class Library:
+    """Everything here but ``run`` raises Refused with a code for the person, SQLAlchemyError, OSError."""
+
+    def __init__(
+        self, recordings: Recordings, files: LibraryFiles, keys: KeyRing, media_key: bytes, now_ms: Clock
+    ) -> None:
+        """``keys`` verify the library's links; ``media_key`` signs addresses and cursors."""
+        self._recordings = recordings
+        self._files = files
+        self._keys = keys
+        self._media_key = media_key
+        self._now_ms = now_ms
+
+    def sign_in(self, key: str) -> Viewer:
+        """Who holds this key of a library link; it can be used again."""
+        check_library_key(self._keys, key, self._now_ms() // 1000)
+        return Viewer(library=True)
+
+    # --- looking ---------------------------------------------------------------------------------------
+
+    async def videos(self, viewer: Viewer, query: Mapping[str, str]) -> wire.VideoList:
+        """One page of videos; ``query`` as in ``wire.VideoList``, empty values filter nothing."""
+        self._check_viewer(viewer)
+        filters, after = self._read(viewer, query)
+        videos = await self._recordings.videos(filters, after, PAGE + 1)
+        choices = await self._recordings.choices(viewer.teacher)
+        shown = videos[:PAGE]
+        return wire.VideoList(
+            videos=tuple(_info(video, viewer) for video in shown),
+            subjects=choices.subjects,
+            grades=choices.grades,
+            teachers=choices.teacher_names,
+            next=self._cursor(shown[-1].position) if len(videos) > PAGE else None,
+        )
+
+    async def page(self, viewer: Viewer, video: str) -> wire.VideoPage:
+        """One video; what is not ready is its own teacher's to see."""
+        self._check_viewer(viewer)
+        found = await self._find(video)
+        if found.state != "ready" and found.teacher != viewer.teacher:
+            raise Refused("not_found")
+        return self._page(found, viewer)
+
+    async def page_of_lesson(self, viewer: Viewer, lesson: str) -> wire.VideoPage:
+        """The video of a lesson, for who holds one of the lesson's links, whatever its state."""
+        found = await self._recordings.video_of_lesson(lesson)
+        if found is None:
+            raise Refused("not_found")
+        return self._page(found, viewer)
+
+    async def file(self, stamp: str, video: str, file: str) -> Found:
+        """What a signed address leads to; see ``media_address``."""
+        wanted = check_address(self._media_key, stamp, video, file, self._now_ms() // 1000)
+        found = await self._find(video)
+        path = await asyncio.to_thread(self._files.find, video, wanted)
+        if found.state != "ready" or path is None:
+            raise Refused("not_found")
+        metrics.media.labels(wanted).inc()
+        return Found(path, wanted, found.title, found.recorded_at_ms)
+
+    # --- deleting --------------------------------------------------------------------------------------
+
+    async def delete(self, viewer: Viewer, video: str) -> None:
+        """Delete a video of one's own for ever: SQL first, so that nobody finds it, then its folders.
+
+        One that is still being made may be deleted too: the recorder throws its result away.
+        """
+        if viewer.teacher is None:
+            raise Refused("not_signed_in")
+        found = await self._find(video)
+        if found.teacher != viewer.teacher:
+            raise Refused("not_found")
+        await asyncio.to_thread(self._files.note_deletion, video, self._now_ms())
+        if not await self._recordings.delete(video):
+            raise Refused("not_found")
+        ids = {"video": video, "lesson": found.lesson, "teacher": viewer.teacher}
+        log.info("video deleted", extra=ids)
+        try:
+            await asyncio.to_thread(self._files.remove, video)
+        except OSError as error:
+            log.error("folder of a deleted video stays until swept", extra=ids | {"reason": str(error.errno)})
+
+    async def run(self) -> None:
+        """For ever: carry out deletions that were cut off."""
+        while True:
+            try:
+                await self.sweep()
+            except (SQLAlchemyError, OSError) as error:
+                log.error("deleted videos not swept", extra={"reason": type(error).__name__})
+            except Exception:
+                metrics.failures.labels("library").inc()
+                log.exception("sweep failed")
+            await asyncio.sleep(SWEEP_S)
+
+    async def sweep(self) -> None:
+        """Remove what is left of deleted videos, and what recorders brought after the deletion."""
+        for video, at_ms in await asyncio.to_thread(self._files.deletions):
+            age_ms = self._now_ms() - at_ms
+            if await self._recordings.exists(video):
+                over = age_ms > UNDONE_MS
+            else:
+                if await asyncio.to_thread(self._files.remove, video):
+                    log.info("deleted video swept", extra={"video": video})
+                over = age_ms > LATE_MS
+            if over:
+                await asyncio.to_thread(self._files.drop_note, video)
+
+    # ---------------------------------------------------------------------------------------------------
+
+    def _check_viewer(self, viewer: Viewer) -> None:
+        if viewer.teacher is None and not viewer.library:
+            raise Refused("not_signed_in")
+
+    async def _find(self, video: str) -> Video:
+        found = await self._recordings.video(video) if is_video_id(video) else None
+        if found is None:
+            raise Refused("not_found")
+        return found
+
+    def _page(self, video: Video, viewer: Viewer) -> wire.VideoPage:
+        expires_s = self._now_ms() // 1000 + LIFETIME_S
+
+        def address(file: MediaFile) -> str | None:
+            if video.state != "ready":
+                return None
+            return issue_address(self._media_key, video.id, file, expires_s)
+
+        return wire.VideoPage(
+            video=_info(video, viewer),
+            video_url=address("video.webm"),
+            timeline_url=address("timeline.json"),
+            download_url=address("download"),
+            expires_at_ms=expires_s * 1000,
+        )
+
+    def _read(self, viewer: Viewer, query: Mapping[str, str]) -> tuple[Filters, Position | None]:
+        if any(len(text) > MAX_FILTER or not _is_text(text) for text in query.values()):
+            raise Refused("bad_request", "filter")
+        grade = query.get("grade", "")
+        if grade and not (grade.isascii() and grade.isdecimal() and len(grade) <= 3):
+            raise Refused("bad_request", "grade")
+        filters = Filters(
+            subject=query.get("subject") or None,
+            grade=int(grade) if grade else None,
+            teacher_name=query.get("teacher") or None,
+            text=query.get("text") or None,
+            teacher=viewer.teacher,
+        )
+        after = query.get("after")
+        return filters, self._position(after) if after else None
+
+    def _cursor(self, position: Position) -> str:
+        body = f"{position.recorded_at_ms}.{position.id}".encode()
+        return base64.urlsafe_b64encode(self._mac(body) + body).decode().rstrip("=")
+
+    def _position(self, cursor: str) -> Position:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise Refused("bad_request", "cursor") from None
+        body = raw[_MAC_BYTES:]
+        if not hmac.compare_digest(raw[:_MAC_BYTES], self._mac(body)):
+            raise Refused("bad_request", "cursor")
+        at_ms, _, video = body.decode().partition(".")
+        position = Position(int(at_ms), video)
+        if self._cursor(position) != cursor:  # the last character has bits that decoding passes over
+            raise Refused("bad_request", "cursor")
+        return position
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.new(self._media_key, b"cursor\0" + body, hashlib.sha256).digest()[:_MAC_BYTES]
+
+
+def _info(video: Video, viewer: Viewer) -> wire.VideoInfo:
+    return wire.VideoInfo(
+        video=video.id,
+        lesson=video.lesson,
+        title=video.title,
+        subject=video.subject,
+        grade=video.grade,
+        teacher_name=video.teacher_name,
+        recorded_at_ms=video.recorded_at_ms,
+        duration_ms=video.duration_ms,
+        bytes=video.bytes,
+        state=video.state,
+        own=viewer.teacher is not None and video.teacher == viewer.teacher,
+    )
+
+
+def _is_text(text: str) -> bool:
+    """PostgreSQL takes no NUL, and neither database half of a surrogate pair."""
+    return "\0" not in text and not any(unicodedata.category(sign) == "Cs" for sign in text)

@@ -1,0 +1,114 @@
+"""The library's routes: sign-in, list, one video, deletion, and the files behind signed addresses.
+
+Decisions are ``library``'s; cookies, limits and refusals are the door's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+
+from sfu.model import Refused
+from signaling import texts, wire
+from signaling.admission import Admission
+from signaling.headers import MEDIA_POLICY
+from signaling.http import LIBRARY_COOKIE, Door, as_json, read_body
+from signaling.library import Found, Library, Viewer
+from signaling.media_address import LIFETIME_S
+from signaling.tickets import LIBRARY_LIFETIME_S
+
+
+class LibraryRoutes:
+    """Adds itself to the door's application."""
+
+    def __init__(self, door: Door, library: Library, admission: Admission) -> None:
+        self._door = door
+        self._library = library
+        self._admission = admission
+        router = door.application.router
+        router.add_post("/api/library/sign-in", self._sign_in)
+        router.add_get("/api/library", self._videos)
+        router.add_get("/api/library/{video}", self._page)
+        router.add_delete("/api/library/{video}", self._delete)
+        router.add_get("/api/links/{code}/video", self._page_of_link)
+        router.add_get("/media/{stamp}/{video}/{file}", self._file)
+
+    def _viewer(self, request: web.Request) -> Viewer:
+        return Viewer(self._door.browser(request).teacher, self._door.came_by_library_link(request))
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        body = await read_body(request, wire.LibrarySignIn)
+        try:
+            viewer = self._library.sign_in(body.key)
+        except Refused:
+            # Good keys are not counted: a class opens the same link behind one address.
+            self._door.limits.take(self._door.limits.library_keys, self._door.address(request))
+            raise
+        response = as_json(await self._library.videos(viewer, {}))
+        self._door.remember(response, LIBRARY_COOKIE, "library", "library", LIBRARY_LIFETIME_S)
+        return response
+
+    async def _videos(self, request: web.Request) -> web.Response:
+        return as_json(await self._library.videos(self._viewer(request), request.query))
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return as_json(await self._library.page(self._viewer(request), request.match_info["video"]))
+
+    async def _page_of_link(self, request: web.Request) -> web.Response:
+        lesson = await self._door.guarded(request, self._admission.lesson(request.match_info["code"]))
+        return as_json(await self._library.page_of_lesson(self._viewer(request), lesson.id))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        self._door.check_origin(request)
+        await self._library.delete(self._viewer(request), request.match_info["video"])
+        return web.Response(status=204)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        asked = request.match_info
+        found = await self._library.file(asked["stamp"], asked["video"], asked["file"])
+        headers = {"Content-Security-Policy": MEDIA_POLICY}
+        if found.file == "timeline.json":
+            headers |= {"Content-Type": "application/json", "Cache-Control": "private, no-store"}
+        elif found.file == "video.webm":
+            headers |= {"Content-Type": "video/webm", "Cache-Control": f"private, max-age={LIFETIME_S}"}
+        else:
+            headers |= {"Content-Type": "video/webm", "Cache-Control": "private, no-store"}
+            headers["Content-Disposition"] = attachment(found)
+        return _File(found.path, headers=headers)
+
+
+class _File(web.FileResponse):
+    """aiohttp's heeds If-Range when it is a date; this one also an entity tag (RFC 9110 section 13.1.5)."""
+
+    def __init__(self, path: Path, headers: dict[str, str]) -> None:
+        super().__init__(path, headers=headers)
+        self._file = path
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        condition = request.headers.get(hdrs.IF_RANGE, "")
+        if condition.startswith(('"', 'W/"')) and condition != await asyncio.to_thread(self._tag):
+            others = {name: value for name, value in request.headers.items() if name.lower() != "range"}
+            request = request.clone(headers=others)
+        return await super().prepare(request)
+
+    def _tag(self) -> str:
+        """The ETag that aiohttp will send."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return ""
+        return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def attachment(found: Found) -> str:
+    """Content-Disposition of a download: the day first (the server's time zone), so that whatever a title
+    begins with, the name does not."""
+    day = datetime.fromtimestamp(found.recorded_at_ms / 1000, UTC).astimezone().date().isoformat()
+    name = f"{day} {texts.file_name(found.title)}".strip()
+    return f"attachment; filename=\"lesson-{day}.webm\"; filename*=UTF-8''{quote(name, safe='')}.webm"
