@@ -190,7 +190,22 @@ class SetIngressEstimate:
 
 @dataclass(frozen=True, slots=True)
 class AddTap:
-    """Copy the open source's packets of one layer, unprotected as they came, into the tap's events."""
+    """Copy what the source sends while its gate is open into the tap's events, unprotected as it came; a
+    packet that came by repair has its own form again (without header extensions).
+
+    One layer at a time is copied. ``layer`` says which is wanted, as in SetForward: while it is not being
+    received it is the nearest lower one (else higher) that is. A picture begins, and goes over to another
+    layer, with the first packet of a keyframe, for which the plane asks (throttled); until then the former
+    layer goes on, afterwards not one packet of it comes, nor one from before that keyframe's first. Packets
+    of the keyframe that overtook its first one follow it. Sound begins with the next packet. Sender reports
+    (RTCP SR, alone) of all layers are copied from the beginning on. After an interruption (a shut gate,
+    another SSRC) it goes on in the same way, at a keyframe.
+
+    While a picture is copied, its publisher is asked for a keyframe so early that at most ``TAP_KEYFRAME_US``
+    lie between two, if it answers within the throttle.
+
+    ``tap`` is a number of the caller's, as handles are.
+    """
 
     tap: int
     source: SourceHandle
@@ -199,7 +214,7 @@ class AddTap:
 
 @dataclass(frozen=True, slots=True)
 class RemoveTap:
-    """Stop a tap."""
+    """Stop a tap: its last Tapped comes at once. Its source's end stops it likewise."""
 
     tap: int
 
@@ -305,11 +320,16 @@ class TransportState:
 
 @dataclass(frozen=True, slots=True)
 class Tapped:
-    """Packets copied by a tap: (receive time us on the plane's clock, packet). RTP and RTCP SR."""
+    """Packets copied by a tap: (receive time us on the plane's clock, packet). RTP and RTCP SR.
+
+    The plane's clock is CLOCK_MONOTONIC. ``dropped``: how many more there were than a batch takes.
+    ``last``: the tap was stopped and nothing more comes of it; this one is delivered at once, even empty.
+    """
 
     tap: int
     packets: tuple[tuple[int, bytes], ...]
     dropped: int
+    last: bool = False
 
 
 Event = (
@@ -377,6 +397,8 @@ CONSENT_TIMEOUT_US: Final = 30_000_000
 KEYFRAME_THROTTLE_US: Final = 500_000
 LINGER_US: Final = 1_000_000
 """How long a slot goes on with the old source's picture while it waits for the new one's keyframe."""
+TAP_KEYFRAME_US: Final = 5_000_000
+"""How far apart the keyframes of a tapped picture are at most, so that what is recorded can be sought in."""
 EVENT_INTERVAL_US: Final = 100_000
 
 
@@ -405,4 +427,4 @@ class Plane(Protocol):
 
 
 EventSink = Callable[[Sequence[Event]], None]
-"""Called on the event loop with each batch: at once for DTLS and nomination, else at 10 Hz."""
+"""Called on the event loop with each batch: at once for DTLS, nomination and a tap's end, else at 10 Hz."""

@@ -12,6 +12,7 @@ from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Source
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.taps import Tap
 from sfu.plane.core.transport import Transport
 
@@ -24,12 +25,14 @@ class Commands:
         tables: Tables,
         outbox: Outbox,
         switching: Switching,
+        tapping: Tapping,
         housekeeping: Housekeeping,
         crypto: Crypto,
     ) -> None:
         self._tables = tables
         self._outbox = outbox
         self._switching = switching
+        self._tapping = tapping
         self._housekeeping = housekeeping
         self._crypto = crypto
 
@@ -131,8 +134,8 @@ class Commands:
     def _remove_source(self, source: Source) -> None:
         tables = self._tables
         self._switching.remove(source)
-        for tap in [tap for tap, layer in tables.tapped_layers.items() if layer.source is source]:
-            self._remove_tap(tap)
+        for tap in tuple(source.taps):
+            self._remove_tap(tap.number)
         for layer in source.layers:
             layer.cache.clear()  # slots that showed it may go on pointing there
             tables.missing_layers.pop(layer, None)
@@ -160,13 +163,15 @@ class Commands:
         source.open = command.open
         if command.open:
             for layer in source.layers:
-                if layer.waiting or layer.taps:
+                if layer.waiting:
                     self._switching.want_keyframe(layer)
+            self._tapping.resume(source)
         else:
             self._tables.levels.forget(source.handle)
             for layer in source.layers:
                 layer.nack.clear()
             self._switching.hold(source)
+            self._tapping.hold(source)
         return True
 
     def _add_slot(self, command: api.AddSlot) -> bool:
@@ -215,14 +220,10 @@ class Commands:
     def _add_tap(self, command: api.AddTap) -> bool:
         tables = self._tables
         source = tables.sources.get(command.source)
-        if source is None or command.tap in tables.taps or not 0 <= command.layer < len(source.layers):
+        if source is None or command.tap in tables.taps:
             return False
-        layer = source.layers[command.layer]
-        tap = Tap(command.tap)
-        tables.taps[command.tap] = tap
-        tables.tapped_layers[command.tap] = layer
-        layer.taps.append(tap)
-        self._switching.want_keyframe(layer)
+        tap = tables.taps[command.tap] = Tap(command, source)
+        self._tapping.add(tap)
         return True
 
     def _remove_tap(self, number: int) -> bool:
@@ -230,8 +231,5 @@ class Commands:
         tap = tables.taps.pop(number, None)
         if tap is None:
             return False
-        tables.tapped_layers.pop(number).taps.remove(tap)
-        remaining = tap.drain()
-        if remaining is not None:
-            self._outbox.batched.append(remaining)
+        self._tapping.remove(tap)
         return True

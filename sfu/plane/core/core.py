@@ -16,6 +16,7 @@ from sfu.plane.core.ingress import Ingress
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.tapping import Tapping
 
 
 class Core:
@@ -34,11 +35,13 @@ class Core:
         self.datagrams = outbox.datagrams
         """(datagram, address) in the order to send; the list object stays the same."""
         switching = Switching(tables, outbox)
+        tapping = Tapping(outbox, switching)
         self._checks = Checks(tables, outbox, switching)
-        self._feedback = Feedback(outbox, switching, wall_offset_us)
-        self._ingress = Ingress(tables, outbox, switching, Forwarding(outbox, switching, crypto.errors))
-        self._housekeeping = Housekeeping(tables, outbox, switching, wall_offset_us)
-        self._commands = Commands(tables, outbox, switching, self._housekeeping, crypto)
+        self._feedback = Feedback(outbox, switching, tapping, wall_offset_us)
+        forwarding = Forwarding(outbox, switching, crypto.errors)
+        self._ingress = Ingress(tables, outbox, switching, tapping, forwarding)
+        self._housekeeping = Housekeeping(tables, outbox, switching, tapping, wall_offset_us)
+        self._commands = Commands(tables, outbox, switching, tapping, self._housekeeping, crypto)
 
     def receive(self, data: bytes, address: SocketAddress, now_us: int) -> None:
         """Take one datagram."""

@@ -11,6 +11,7 @@ from sfu.plane.core.extensions import send_time_bytes
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.switching import Switching
+from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.transport import Transport
 
 _MAX_NACKED: Final = 512
@@ -20,9 +21,10 @@ _DEFAULT_ROUND_TRIP_US: Final = 20_000
 class Feedback:
     """Carries out what a peer's RTCP asks, within the budgets."""
 
-    def __init__(self, outbox: Outbox, switching: Switching, wall_offset_us: int) -> None:
+    def __init__(self, outbox: Outbox, switching: Switching, tapping: Tapping, wall_offset_us: int) -> None:
         self._outbox = outbox
         self._switching = switching
+        self._tapping = tapping
         self._wall_offset_us = wall_offset_us
 
     def receive(self, transport: Transport, data: bytes, now_us: int) -> Drop | None:
@@ -61,7 +63,7 @@ class Feedback:
         transport.clock.report(ntp_us, now_us)
         layer.clock.report(ntp_us, layer.timestamps.nearest(report.rtp_timestamp))
         layer.reception.sender_report(rtcp.ntp_middle(report.ntp), now_us)
-        if layer.source.open and layer.taps:
+        if layer.source.open and layer.source.taps:
             alone = rtcp.build_sender_report(
                 report.ssrc,
                 ntp=report.ntp,
@@ -69,9 +71,7 @@ class Feedback:
                 packet_count=report.packet_count,
                 octet_count=report.octet_count,
             )
-            for tap in layer.taps:
-                if not tap.copy(now_us, alone):
-                    self._outbox.drop(Drop.TAP_FULL)
+            self._tapping.take_report(layer.source, alone, now_us)
 
     def _reports(self, transport: Transport, blocks: tuple[rtcp.ReportBlock, ...], now_us: int) -> None:
         expected = lost_256 = 0

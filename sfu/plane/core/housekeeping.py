@@ -11,6 +11,7 @@ from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.source import Source
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.transport import Transport
 
 _WHEEL_US: Final = 10_000
@@ -23,10 +24,18 @@ _RECEIVING_US: Final = 1_000_000
 class Housekeeping:
     """One ``tick`` every 10 ms or so. Each transport's second falls on its own tick, to spread the work."""
 
-    def __init__(self, tables: Tables, outbox: Outbox, switching: Switching, wall_offset_us: int) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        outbox: Outbox,
+        switching: Switching,
+        tapping: Tapping,
+        wall_offset_us: int,
+    ) -> None:
         self._tables = tables
         self._outbox = outbox
         self._switching = switching
+        self._tapping = tapping
         self._wall_offset_us = wall_offset_us
         self._wheel: list[dict[Transport, None]] = [{} for _ in range(_WHEEL_SLOTS)]
         self._wheel_position: int | None = None
@@ -90,6 +99,7 @@ class Housekeeping:
         for source in list(waiting):
             receiving = source.media_us is not None and now_us - source.media_us < _RECEIVING_US
             waited_for = {layer.index for layer in source.layers if layer.waiting}
+            waited_for.update(tap.pending.index for tap in source.taps if tap.pending is not None)
             asked = source.keyframes.due(now_us, receiving=receiving, waited_for=waited_for)
             for index in asked:
                 ssrc = source.layers[index].ssrc
@@ -172,18 +182,18 @@ class Housekeeping:
                 transport.reports_changed = False
                 outbox.batched.append(transport.state())
         for tap in tables.taps.values():
-            tapped = tap.drain()
-            if tapped is not None:
-                outbox.batched.append(tapped)
+            if tap.waits:
+                outbox.batched.append(tap.drain())
         outbox.ready += outbox.batched
         outbox.batched.clear()
 
     def _check_layers(self, source: Source) -> None:
-        """Slots that wait for, or show, a layer which is no longer sent turn to another."""
+        """Slots and taps that wait for, or show, a layer which is no longer sent turn to another."""
         alive = source.alive_layers()
         if alive != source.alive_before:
             source.alive_before = alive
             self._switching.retarget(source)
+            self._tapping.retarget(source)
 
     def _source_state(self, source: Source, elapsed_us: int) -> SourceState:
         lost = source.lost

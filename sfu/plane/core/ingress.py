@@ -12,9 +12,10 @@ from sfu.plane.core.binding import bind
 from sfu.plane.core.forwarding import Forwarding
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.packet import Packet, read_vp8
-from sfu.plane.core.source import Layer
+from sfu.plane.core.source import Layer, Source
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
+from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.transport import Stream, Transport
 
 _HEADER: Final = Struct("!BBHII")
@@ -23,12 +24,20 @@ _MAX_PACKET: Final = 1300
 
 
 class Ingress:
-    """unprotect -> header -> bind -> repair stream -> number -> gate -> payload -> cache -> tap -> slots."""
+    """unprotect -> header -> bind -> repair stream -> number -> gate -> payload -> cache -> slots -> taps."""
 
-    def __init__(self, tables: Tables, outbox: Outbox, switching: Switching, forwarding: Forwarding) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        outbox: Outbox,
+        switching: Switching,
+        tapping: Tapping,
+        forwarding: Forwarding,
+    ) -> None:
         self._tables = tables
         self._outbox = outbox
         self._switching = switching
+        self._tapping = tapping
         self._forwarding = forwarding
 
     def receive(self, transport: Transport, data: bytes, now_us: int) -> Drop | None:
@@ -86,15 +95,15 @@ class Ingress:
 
         if not layer.cache.put(packet):
             return Drop.DUPLICATE
-        for tap in layer.taps:
-            if not tap.copy(now_us, _original(data, layer, packet, stream, payload)):
-                self._outbox.drop(Drop.TAP_FULL)
-        if not payload:
+        if payload:
+            self._alive(layer, packet, now_us)
+            self._forwarding.forward(layer, packet, now_us)
+        else:
             self._forwarding.pass_over(layer, packet, now_us)
-            return Drop.PADDING_ONLY
-        self._alive(layer, packet, now_us)
-        self._forwarding.forward(layer, packet, now_us)
-        return None
+        if source.taps:
+            # Padding too: its number would be missed.
+            self._tapping.take(layer, packet, _original(data, layer, packet, stream, payload), now_us)
+        return None if payload else Drop.PADDING_ONLY
 
     def _bind(self, transport: Transport, data: bytes, ssrc: int) -> Stream | Drop:
         stream = bind(transport, data, ssrc)
@@ -111,7 +120,7 @@ class Ingress:
         if not stream.rtx:
             if layer.ssrc is not None:
                 layer.renew()
-                self._switching.hold(layer.source)
+                self._hold(layer.source)
             layer.ssrc = ssrc
             if layer.source.video:
                 self._tables.unestimated_transports[transport] = None
@@ -135,7 +144,7 @@ class Ingress:
             if before is not None and number - before > 0xFFFF:
                 layer.cache.clear()
                 layer.nack.clear()
-                self._switching.hold(layer.source)
+                self._hold(layer.source)
                 return number
         if before is not None:
             if number <= before:
@@ -144,6 +153,10 @@ class Ingress:
                 layer.nack.gap(before + 1, number, now_us)
                 self._tables.missing_layers[layer] = None
         return number
+
+    def _hold(self, source: Source) -> None:
+        self._switching.hold(source)
+        self._tapping.hold(source)
 
     def _read_level(self, layer: Layer, packet: Packet, data: bytes) -> None:
         identity = layer.source.add.extensions.audio_level
@@ -162,6 +175,7 @@ class Ingress:
         if not was_alive:
             source.alive_before = source.alive_layers()
             self._switching.retarget(source)
+            self._tapping.retarget(source)
         if packet.keyframe:
             source.keyframes.arrived(layer.index)
 

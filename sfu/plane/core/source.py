@@ -37,7 +37,6 @@ class Layer:
         "reception",
         "source",
         "ssrc",
-        "taps",
         "timestamps",
         "viewers",
         "waiting",
@@ -52,7 +51,6 @@ class Layer:
         """Slots that get this layer's packets."""
         self.waiting: list[Slot] = []
         """Slots that switch to this layer at its next keyframe (sound: next packet)."""
-        self.taps: list[Tap] = []
         self.octets = 0
         """Since the last batch of events."""
         self.media_us: int | None = None
@@ -86,6 +84,7 @@ class Source:
         "open",
         "packets",
         "slots",
+        "taps",
         "transport",
         "video",
     )
@@ -100,6 +99,7 @@ class Source:
         self.layers: tuple[Layer, ...] = tuple(Layer(self, index) for index in range(max(1, len(add.rids))))
         self.slots: set[Slot] = set()
         """Every slot that is to show this source."""
+        self.taps: list[Tap] = []
         self.keyframes = KeyframeThrottle()
         self.media_us: int | None = None
         self.packets = 0

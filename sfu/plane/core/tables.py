@@ -23,7 +23,6 @@ class Tables:
         "missing_layers",
         "slots",
         "sources",
-        "tapped_layers",
         "taps",
         "transports",
         "ufrags",
@@ -36,7 +35,6 @@ class Tables:
         self.sources: dict[SourceHandle, Source] = {}
         self.slots: dict[SlotHandle, Slot] = {}
         self.taps: dict[int, Tap] = {}
-        self.tapped_layers: dict[int, Layer] = {}
         self.addresses: dict[SocketAddress, tuple[Transport, ValidatedAddress]] = {}
         """Validated addresses only."""
         self.ufrags: dict[str, Transport] = {}

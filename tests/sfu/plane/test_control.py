@@ -1,4 +1,4 @@
-"""Commands, layers that come and go, levels, taps, caps, and what is left when somebody goes."""
+"""Commands, layers that come and go, levels, caps, and what is left when somebody goes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,11 @@ from sfu.plane.api import (
     SourceHandle,
     SourceState,
     SrtpProfile,
-    Tapped,
     TransportHandle,
 )
 from sfu.plane.core.extensions import ExtensionWriter
-from sfu.plane.core.taps import MAX_PACKETS_A_BATCH
 from sfu.rtp import build, extensions
-from tests.sfu.plane.rig import RIDS, TAG, Encoder, Peer, Rig, Sent, consecutive, repair, sequences
+from tests.sfu.plane.rig import RIDS, TAG, Encoder, Peer, Rig, consecutive, sequences
 
 FRAME_US = 40_000
 
@@ -256,51 +254,6 @@ def test_state_tells_rates_by_layer_and_losses() -> None:
     assert 8 * 30 * 100 < low < 8 * 80 * 100
     assert abs(low - high) < 8 * 100 * 100
     assert 27 <= sum(state.lost for state in states) <= 30
-
-
-def test_a_tap_copies_one_layer_as_it_came_with_its_reports() -> None:
-    rig = Rig()
-    teacher, camera, layers = simulcast(rig)
-    for layer in layers:
-        rig.receive(layer.frame(keyframe=True)[0], teacher.address)
-    rig.apply(AddTap(5, camera, 1))
-    assert [p.media_ssrc for p in rig.feedback(teacher) if isinstance(p, rtcp.Pli)] == [11]
-    first, lost, last = layers[1].frame(3)
-    other = layers[0].frame()[0]
-    report = layers[1].report(1_700_000_000_000_000)
-    again = repair(lost, ssrc=77, sequence=1, rid="h")
-    for packet in (first, other, last, report + layers[0].report(1), again):
-        rig.receive(packet, teacher.address)
-    at_us = rig.now_us
-    rig.pass_us(200_000)
-    (batch,) = rig.of(Tapped)
-    assert (batch.tap, batch.dropped) == (5, 0)
-    assert batch.packets[:3] == ((at_us, first), (at_us, last), (at_us, report))
-    repaired = Sent(batch.packets[3][1])
-    assert (repaired.ssrc, repaired.payload, repaired.marker) == (11, Sent(lost).payload, False)
-    rig.apply(SetGate(camera, open=False))
-    rig.receive(layers[1].frame()[0], teacher.address)
-    rig.apply(SetGate(camera, open=True), RemoveTap(5))
-    rig.receive(layers[1].frame()[0], teacher.address)
-    rig.pass_us(200_000)
-    assert rig.of(Tapped) == [batch]
-
-
-def test_a_taps_batch_is_bounded() -> None:
-    rig = Rig()
-    teacher = rig.add_peer(max_ingress_bps=500_000_000)
-    microphone = rig.add_microphone(teacher)
-    rig.apply(AddTap(1, microphone))
-    voice = Encoder(1, mid="0", payload_type=111)
-    for index in range(MAX_PACKETS_A_BATCH + 100):
-        if index % 1000 == 0:
-            rig.now_us += 250_000
-        rig.receive(voice.sound(), teacher.address)
-    rig.pass_us(200_000)
-    batches = rig.of(Tapped)
-    assert sum(batch.dropped for batch in batches) == 100
-    assert max(len(batch.packets) for batch in batches) == MAX_PACKETS_A_BATCH
-    assert rig.dropped(Drop.TAP_FULL) == 100
 
 
 def test_bits_above_the_cap_are_dropped() -> None:
