@@ -14,6 +14,7 @@ from sfu.plane.api import Plane, SlotHandle, SourceHandle, TransportHandle
 from sfu.rpc.messages import Push
 
 if TYPE_CHECKING:
+    from sfu.capture import Capture
     from sfu.transport import Transport
 
 HANDSHAKES_AT_ONCE: Final = 128
@@ -21,8 +22,8 @@ HANDSHAKES_AT_ONCE: Final = 128
 
 @dataclass(slots=True)
 class WorkerContext:
-    """Given to every lesson's router. ``transports``, ``sources`` and ``slots`` find the owner of a handle
-    that an event names; a Transport enters and leaves itself."""
+    """Given to every lesson's router. ``transports``, ``sources``, ``slots`` and ``taps`` find the owner of
+    what an event names; a Transport or Capture enters and leaves itself."""
 
     plane: Plane
     certificate: Certificate
@@ -31,10 +32,15 @@ class WorkerContext:
     max_transports: int
     changed: Callable[[LessonId, Epoch], None]
     """A lesson asks to be allocated anew soon; many calls become one."""
+    wall_offset_us: int = 0
+    """Added to the plane's clock: us since 1970. Taken once, so that recorded times do not step."""
+    unread_by_recorders: int = 0
+    """Packets dropped since the start because a recorder did not read."""
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES_AT_ONCE))
     transports: dict[TransportHandle, Transport] = field(default_factory=dict)
     sources: dict[SourceHandle, Transport] = field(default_factory=dict)
     slots: dict[SlotHandle, tuple[Transport, int]] = field(default_factory=dict)
+    taps: dict[int, Capture] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     def next_handle(self) -> int:

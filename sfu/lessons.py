@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from sfu.capture import Recorder
 from sfu.context import WorkerContext
 from sfu.dtls import Certificate
 from sfu.model import Epoch, LessonId, Refused
@@ -28,9 +29,12 @@ from sfu.plane.api import (
 )
 from sfu.router import LessonRouter
 from sfu.rpc.messages import (
+    Capture,
+    CaptureRequest,
     CloseLesson,
     Done,
     Draw,
+    EndCapture,
     Failed,
     GetStatus,
     Offer,
@@ -94,6 +98,7 @@ class Lessons:
             push=self._push,
             max_transports=self._max_transports,
             changed=self._changed,
+            wall_offset_us=(time.time_ns() - time.monotonic_ns()) // 1000,
         )
         self._ticking = asyncio.create_task(self._tick(), name="lessons")
 
@@ -113,6 +118,28 @@ class Lessons:
             return self._carry_out(request)
         except Refused as refused:
             return Failed(refused.code, refused.detail)
+
+    async def capture(self, request: CaptureRequest, recorder: Recorder) -> Reply:
+        """Carry out one request of a recorder's connection."""
+        try:
+            router = self._fenced(request.lesson, request.epoch)
+        except Refused as refused:
+            return Failed(refused.code, refused.detail)
+        if isinstance(request, EndCapture):
+            ending = None if router is None else router.end_capture(recorder)
+            if ending is not None:
+                await ending.ended()
+        elif router is None:
+            return Failed("not_found", "no such lesson here")
+        else:
+            router.capture(recorder)
+            log.info("lesson captured", extra={"lesson": router.lesson, "epoch": router.epoch})
+        return Done()
+
+    def recorder_lost(self, recorder: Recorder) -> None:
+        """A recorder's connection is gone: what it captured is tapped no more."""
+        for router in self._routers.values():
+            router.end_capture(recorder)
 
     def signalled(self, connections: int) -> None:
         """How many signalling processes are connected now."""
@@ -151,16 +178,11 @@ class Lessons:
     def _carry_out(self, request: Request) -> Reply:
         if isinstance(request, GetStatus):
             return self._status()
-        lesson, epoch = LessonId(request.lesson), Epoch(request.epoch)
-        if epoch < self._epochs.get(lesson, Epoch(-1)):
-            raise Refused("stale_epoch")
-        router = self._routers.get(lesson)
-        if router is not None and epoch > router.epoch:
-            self._end(router)
-            router = None
-        self._note_epoch(lesson, epoch)
+        if isinstance(request, Capture | EndCapture):
+            raise Refused("not_allowed", "only a recorder's connection may capture")
+        router = self._fenced(request.lesson, request.epoch)
         if isinstance(request, OpenLesson):
-            self._open(lesson, epoch, router)
+            self._open(LessonId(request.lesson), Epoch(request.epoch), router)
             return Done()
         if isinstance(request, CloseLesson):
             if router is not None:
@@ -169,6 +191,18 @@ class Lessons:
         if router is None:
             raise Refused("not_found", "no such lesson here")
         return self._for_router(router, request)
+
+    def _fenced(self, name: str, number: int) -> LessonRouter | None:
+        """The lesson's router of this epoch; an older epoch is refused, a newer one ends what was before."""
+        lesson, epoch = LessonId(name), Epoch(number)
+        if epoch < self._epochs.get(lesson, Epoch(-1)):
+            raise Refused("stale_epoch")
+        router = self._routers.get(lesson)
+        if router is not None and epoch > router.epoch:
+            self._end(router)
+            router = None
+        self._note_epoch(lesson, epoch)
+        return router
 
     def _for_router(
         self, router: LessonRouter, request: SetPerson | RemovePerson | SetStage | Offer | Draw
@@ -208,8 +242,12 @@ class Lessons:
             self._epochs.popitem(last=False)
 
     def _status(self) -> Status:
-        plane = self._live_context.plane
+        context = self._live_context
+        plane = context.plane
         counters = plane.counters()
+        dropped = {str(reason): number for reason, number in counters.dropped.items()}
+        if context.unread_by_recorders:
+            dropped["recorder_unread"] = context.unread_by_recorders
         return Status(
             worker=self.worker,
             plane=type(plane).__name__,
@@ -219,7 +257,7 @@ class Lessons:
             packets_out=counters.datagrams_out,
             cpu=self._cpu(),
             packets_forwarded=counters.packets_forwarded,
-            dropped={str(reason): number for reason, number in counters.dropped.items()},
+            dropped=dropped,
         )
 
     @property
@@ -260,7 +298,10 @@ class Lessons:
             case ConsentLost():
                 if (transport := context.transports.get(event.transport)) is not None:
                     transport.lose("consent_lost")
-            case AddressNominated() | StreamBound() | Tapped():
+            case Tapped():
+                if (capture := context.taps.get(event.tap)) is not None:
+                    capture.tapped(event)
+            case AddressNominated() | StreamBound():
                 pass
 
     # --- time -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sfu.answer import Negotiated
 from sfu.model import Source
 from sfu.plane.api import SetGate, SourceHandle, SourceState
 
@@ -9,12 +10,15 @@ from sfu.plane.api import SetGate, SourceHandle, SourceState
 class Publication:
     """Owned by its Transport; lives exactly as long. Commands are returned, never sent from here."""
 
-    def __init__(self, source: Source, handle: SourceHandle, layers: int) -> None:
+    def __init__(self, source: Source, handle: SourceHandle, layers: int, negotiated: Negotiated) -> None:
         """``layers``: number of simulcast layers (1 without simulcast)."""
         self.source = source
         self.handle = handle
         self.layers = max(layers, 1)
+        self.negotiated = negotiated
         self.open = False
+        self.recorded = False
+        """Whether it may be recorded now: its gate is open, and signalling says so."""
         self._packets = 0
         self._lost = 0
         self._was_open_since_report = False

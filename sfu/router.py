@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from sfu import answer
 from sfu.allocation import Member, Scene, Wish, allocate
+from sfu.capture import Capture, Recorder, Subject
 from sfu.context import WorkerContext
 from sfu.model import (
     MAX_TILES,
@@ -94,6 +96,7 @@ class LessonRouter:
         self._levels: dict[ParticipantId, int] = {}
         self._microphones: tuple[ParticipantId, ...] = ()
         self._flushed: tuple[Scene, dict[tuple[ParticipantId, Source], Publication]] | None = None
+        self._capture: Capture | None = None
         self._told_speakers: tuple[tuple[str, int], ...] = ()
         self._speakers_due_us = 0
         self._quality_due_us = 0
@@ -176,6 +179,23 @@ class LessonRouter:
             seat.wish = wish
             self._changed()
 
+    def capture(self, recorder: Recorder) -> None:
+        """Tap for this recorder what may be recorded, from the next ``flush`` on; whoever did so before is
+        sent no more. Idempotent."""
+        if self._capture is not None and self._capture.recorder is recorder:
+            return
+        self._end_capture()
+        self._capture = Capture(self._context, self.lesson, self.epoch, recorder)
+        self._changed()
+
+    def end_capture(self, recorder: Recorder) -> Capture | None:
+        """Tap nothing for this recorder any more; the capture that ends, None when it has none here."""
+        capture = self._capture
+        if capture is None or capture.recorder is not recorder:
+            return None
+        self._end_capture()
+        return capture
+
     def tell_again(self) -> None:
         """Push everything a newly connected signalling process must know."""
         self._told_speakers = ()
@@ -187,7 +207,9 @@ class LessonRouter:
                 self._push_slots(transport, again=True)
 
     def close(self, reason: str | None = None) -> None:
-        """Close every connection; with a reason (of ``Disconnected``) it is told too. Idempotent."""
+        """End the capture, close every connection; with a reason (of ``Disconnected``) it is told too.
+        Idempotent."""
+        self._end_capture()
         for seat in self._seats.values():
             transport = seat.transport
             self._drop_transport(seat)
@@ -241,6 +263,8 @@ class LessonRouter:
             self._context.plane.apply(commands)
         for transport in receivers:
             self._push_slots(transport)
+        if self._capture is not None:
+            self._capture.open(self._recorded())
 
     # --- what its transports tell -----------------------------------------------------------
 
@@ -305,15 +329,33 @@ class LessonRouter:
             return
         wanted = seat.person.allowed & seat.person.on
         commands: list[Command] = []
-        for publication in seat.transport.publications.values():
+        publications = seat.transport.publications.values()
+        for publication in publications:
             commands += publication.set_open(open_=publication.source in wanted)
+            publication.recorded = publication.open and publication.source in seat.person.recorded
         if commands:
             self._context.plane.apply(commands)
+        if self._capture is not None:
+            self._capture.close(publication for publication in publications if not publication.recorded)
 
     def _drop_transport(self, seat: _Seat) -> None:
         if seat.transport is not None:
             transport, seat.transport = seat.transport, None
+            if self._capture is not None:
+                self._capture.close(transport.publications.values())
             transport.close()
+
+    def _end_capture(self) -> None:
+        if self._capture is not None:
+            self._capture.end()
+            self._capture = None
+
+    def _recorded(self) -> Iterator[Subject]:
+        for seat in self._seats.values():
+            if (transport := seat.live) is not None:
+                for publication in transport.publications.values():
+                    if publication.recorded:
+                        yield Subject(_id(seat), seat.role, transport.connection, publication)
 
     def _ids(self, transport: Transport) -> dict[str, object]:
         return {

@@ -268,9 +268,11 @@ class Transport:
             if section is None:
                 continue
             source = SourceHandle(context.next_handle())
-            self.publications[section.source] = Publication(section.source, source, len(section.rids))
-            context.sources[source] = self
             negotiated = section.negotiated
+            self.publications[section.source] = Publication(
+                section.source, source, len(section.rids), negotiated
+            )
+            context.sources[source] = self
             commands.append(
                 AddSource(
                     source,

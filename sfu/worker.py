@@ -25,9 +25,9 @@ from sfu.lessons import Lessons
 from sfu.plane.api import EventSink, Plane
 from sfu.plane.reference import ReferencePlane
 from sfu.registry import Registry
-from sfu.rpc.messages import Reply, Request
+from sfu.rpc.messages import CaptureRequest, Reply, Request
 from sfu.rpc.registration import WorkerRecord
-from sfu.rpc.server import RpcServer
+from sfu.rpc.server import RecorderConnection, RpcServer
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,14 @@ class Worker:
         self._index = index
         self._started_at_ms = time.time_ns() // 1_000_000
         self._cpu = CpuMeter()
-        self._server = RpcServer(settings.paths.secret("rpc.key"), self.id, self._handle, self._signalled)
+        self._server = RpcServer(
+            settings.paths.secret("rpc.key"),
+            self.id,
+            self._handle,
+            self._signalled,
+            on_capture=self._on_capture,
+            on_recorder_lost=self._on_recorder_lost,
+        )
         self.lessons = Lessons(self.id, self._server.push, settings.media.max_transports, cpu=self._cpu.cores)
         self._plane: Plane | None = None
         self._registry: Registry | None = None
@@ -120,6 +127,12 @@ class Worker:
 
     def _handle(self, request: Request) -> Reply:
         return self.lessons.handle(request)
+
+    async def _on_capture(self, request: CaptureRequest, recorder: RecorderConnection) -> Reply:
+        return await self.lessons.capture(request, recorder)
+
+    def _on_recorder_lost(self, recorder: RecorderConnection) -> None:
+        self.lessons.recorder_lost(recorder)
 
     def _signalled(self, connections: int) -> None:
         self.lessons.signalled(connections)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from sfu.answer import Negotiated
 from sfu.model import Source
-from sfu.plane.api import SetGate, SourceHandle, SourceState
+from sfu.plane.api import Codec, ExtensionIds, SetGate, SourceHandle, SourceState
 from sfu.publication import Publication
 
 HANDLE = SourceHandle(7)
+OPUS = Negotiated(Codec.OPUS, 48_000, 111, None, ExtensionIds())
 
 
 @pytest.mark.parametrize(
@@ -26,11 +28,11 @@ HANDLE = SourceHandle(7)
     ],
 )
 def test_the_layer_exists(source: Source, layers: int, wanted: int, layer: int) -> None:
-    assert Publication(source, HANDLE, layers).layer(wanted) == layer
+    assert Publication(source, HANDLE, layers, OPUS).layer(wanted) == layer
 
 
 def test_a_gate_is_told_only_when_it_changes() -> None:
-    publication = Publication(Source.CAMERA, HANDLE, 1)
+    publication = Publication(Source.CAMERA, HANDLE, 1, OPUS)
     assert publication.set_open(open_=False) == []
     assert publication.set_open(open_=True) == [SetGate(HANDLE, True)]
     assert publication.set_open(open_=True) == []
@@ -38,7 +40,7 @@ def test_a_gate_is_told_only_when_it_changes() -> None:
 
 
 def test_a_report_counts_since_the_last_one() -> None:
-    publication = Publication(Source.MICROPHONE, HANDLE, 1)
+    publication = Publication(Source.MICROPHONE, HANDLE, 1, OPUS)
     for _ in range(2):
         publication.count(SourceState(HANDLE, 50, 1, (1,)))
     assert publication.report()[:2] == (100, 2)
@@ -46,7 +48,7 @@ def test_a_report_counts_since_the_last_one() -> None:
 
 
 def test_a_source_is_silent_only_after_a_whole_report_without_packets() -> None:
-    publication = Publication(Source.MICROPHONE, HANDLE, 1)
+    publication = Publication(Source.MICROPHONE, HANDLE, 1, OPUS)
     assert not publication.report()[2]
     publication.set_open(open_=True)
     assert not publication.report()[2], "it was opened just now"
