@@ -15,10 +15,11 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
-from signaling.lesson import ending, fields, presence
+from signaling.lesson import ending, fields, presence, recording
 from signaling.lesson.change import Actor, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
+from signaling.recording_watch import RecordingWatch
 from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
 from signaling.workers import Workers
@@ -88,6 +89,7 @@ class LiveLesson:
         self.closed = False
         self.idle_since_ms = now_ms()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
+        self._recording = RecordingWatch(lesson, lesson_log, self.execute, self.spawn, now_ms)
 
     # --- as its media sees it --------------------------------------------------------------------
 
@@ -150,6 +152,7 @@ class LiveLesson:
             return False
         return (
             fields.lesson(state).ends_at_ms is not None
+            or recording.running(state) is not None
             or any(person.here for _, person in fields.people(state))
             or any(True for _ in fields.waiting(state))
         )
@@ -186,10 +189,12 @@ class LiveLesson:
             log.warning("redis: not read", extra={"lesson": self.lesson, "reason": type(error).__name__})
 
     def _happened(self, event: Record) -> None:
+        # Clients first: that they are recorded is said to people before the worker may begin.
         encoded = Encoded(event)
         for client in list(self.clients.values()):
             client.send(encoded.for_view(client.view))
         self.media.changed(event)
+        self._recording.tick(recording.running(self.state))
         self._settle()
         if event.kind in ("opened", "teacher_in", "ended"):
             self.spawn(self._mark_live(live=event.kind != "ended"))
@@ -381,7 +386,7 @@ class LiveLesson:
     # --- time -------------------------------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Graces that are over, the time without a teacher, a missing worker. Raises Refused."""
+        """Graces that are over, the time without a teacher, a missing worker or recorder. Raises Refused."""
         now_ms = self._now_ms()
         if self.needed:
             self.idle_since_ms = now_ms
@@ -391,6 +396,7 @@ class LiveLesson:
         state = self.replica.state
         if fields.LESSON not in state:
             return
+        self._recording.tick(recording.running(state))
         ends_at_ms = fields.lesson(state).ends_at_ms
         if ends_at_ms is not None and now_ms >= ends_at_ms:
             moment = self.moment()

@@ -1,9 +1,9 @@
 """The lesson log in Redis: append, load, follow. With ``signaling.placement`` the only user of Redis here.
 
 Keys of a lesson share its hash tag: ``zvonok:{<lesson>}:state|log|meta`` (see log.lua), ``:seats`` (which
-socket a participant has, and in which process) and ``:keeper`` (a process that holds the lesson in
-memory). Everything published on ``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored,
-s seat taken, l lease changed.
+socket a participant has, and in which process), ``:keeper`` (a process that holds the lesson in memory)
+and ``:recorder`` (the recorder that has claimed the lesson). Everything published on
+``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored, s seat taken, l lease changed.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ SEATS_KEPT_S: Final = 24 * 3600
 PROCESS_TTL_MS: Final = 5_000
 SUBSCRIBE_LIMIT_S: Final = 2.0
 KEEPER_TTL_MS: Final = 10_000
+RECORDER_WORK: Final = "zvonok:recorder:work"
+"""Stream of lessons (field ``lesson``) that want a recorder; ``recorder.claims`` reads it."""
+RECORDER_WORK_KEPT: Final = 10_000
 
 LogUnreachable = (RedisConnectionError, RedisTimeoutError, OSError)
 """What is raised while Redis cannot be reached; the outcome of the command is then unknown."""
@@ -250,6 +253,17 @@ class LessonLog:
                 pipe.exists(key(lesson, "keeper"))
             found = await pipe.execute()
         return [lesson for lesson, kept in zip(lessons, found, strict=True) if not kept]
+
+    # --- recorders -------------------------------------------------------------------------------
+
+    async def call_recorder(self, lesson: str) -> None:
+        """Ask for a recorder; repeated while none comes, as calls can be lost. Raises LogUnreachable."""
+        await self.redis.xadd(RECORDER_WORK, {"lesson": lesson}, maxlen=RECORDER_WORK_KEPT, approximate=True)
+
+    async def recorder_of(self, lesson: str) -> str | None:
+        """The recorder that has the lesson now, None when no living one has. Raises LogUnreachable."""
+        found: bytes | None = await self.redis.get(key(lesson, "recorder"))
+        return None if found is None else found.decode()
 
     # --- follow --------------------------------------------------------------------------------
 

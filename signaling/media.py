@@ -14,6 +14,7 @@ from sfu.rpc.client import WorkerClient, WorkerLost
 from signaling import wire
 from signaling.lesson import fields
 from signaling.lesson.permissions import allowed
+from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
 from signaling.placement import Lease, choose
 from signaling.replica import Record
@@ -240,6 +241,8 @@ class LessonMedia:
                 self._stage_dirty = True
                 if event.kind == "may":
                     self._mark_people()
+            elif head == fields.RECORDING:
+                self._mark_people()
         if self.lease is not None and (self._dirty or self._stage_dirty) and not self._lock.locked():
             self._spawn(self._flush())
 
@@ -296,6 +299,7 @@ class LessonMedia:
                 order=person.order,
                 allowed=allowed(state, participant),
                 on=fields.sources_on(state, participant),
+                recorded=recorded(state, participant),
             ),
         )
 

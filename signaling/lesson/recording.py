@@ -20,14 +20,15 @@ def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Chan
     Raises Refused ``recording_running`` when a part that records other things of students is running.
     A lesson has one recording: its id is made with the first part and stays.
     """
-    former = fields.recording(state)
     if not message.on:
         return stopped(state, "stopped", moment)
     students = _ordered(message.students)
-    if former is not None and former.state != "off":
-        if former.students == students:
+    now = running(state)
+    if now is not None:
+        if now.students == students:
             return None
         raise Refused("recording_running")
+    former = fields.recording(state)
     starting = RecordingField(
         # The time keeps ids of two lessons apart even where their tokens are alike.
         id=f"{moment.now_ms:011x}{moment.token}" if former is None else former.id,
@@ -60,10 +61,16 @@ def stopped(state: State, reason: RecordingEnd, moment: Moment, part: int | None
 
 def ended(state: State, reason: RecordingEnd, moment: Moment) -> RecordingField | None:
     """The field after the running part is over. None: nothing is recorded."""
-    field = fields.recording(state)
-    if field is None or field.state == "off":
+    field = running(state)
+    if field is None:
         return None
     return msgspec.structs.replace(field, state="off", since_ms=moment.now_ms, students=(), reason=reason)
+
+
+def running(state: State) -> RecordingField | None:
+    """The recording while it is starting or on, else None."""
+    field = fields.recording(state)
+    return None if field is None or field.state == "off" else field
 
 
 def recorded(state: State, participant: str) -> frozenset[str]:
@@ -71,9 +78,9 @@ def recorded(state: State, participant: str) -> frozenset[str]:
 
     Nothing while no recording is asked for, and nothing of somebody who is not here.
     """
-    field = fields.recording(state)
+    field = running(state)
     person: PersonField | None = state.get(fields.person(participant))
-    if field is None or field.state == "off" or person is None or not person.here:
+    if field is None or person is None or not person.here:
         return frozenset()
     return EVERYTHING if Role(person.role).leads else frozenset(field.students)
 
