@@ -1,7 +1,8 @@
-"""The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling.
+"""The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling, the recorders.
 
-Started in that order (workers and signalling side by side), closed in the opposite one. A child that ends is
-started again, later each time, and the person at the terminal is told.
+Started in that order (workers and signalling side by side). Closed: signalling, recorders, workers, Valkey, so
+that nothing is asked of who is gone and what workers still have for recorders is written. A child that ends
+is started again, later each time, and the person at the terminal is told.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Tree:
     _valkey: Child | None = None
     _workers: list[Child] = field(default_factory=list)
     _signalling: Child | None = None
+    _recorders: list[Child] = field(default_factory=list)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
     _lock: int = -1
 
@@ -100,6 +102,13 @@ class Tree:
             argv = python("-m", "signaling.app")
             self._signalling = self._child(Program("signalling", argv, environment))
             await self._start_together([*self._workers, self._signalling])
+            # Signalling makes the tables that recorders write to.
+            argv = python("-m", "recorder.app")
+            self._recorders += [
+                self._child(Program(f"recorder-{index}", argv, environment))
+                for index in range(settings.recorder.workers)
+            ]
+            await self._start_together(self._recorders)
         except ChildFailed as failed:
             raise CannotStart(_why(failed, settings.paths.log)) from None
         except NoValkey as error:
@@ -191,7 +200,8 @@ class Tree:
 
     def _children(self) -> list[Child]:
         """In the order in which they are closed: who talks to people first, who keeps their data last."""
-        return [child for child in (self._signalling, *self._workers, self._valkey) if child is not None]
+        children = (self._signalling, *self._recorders, *self._workers, self._valkey)
+        return [child for child in children if child is not None]
 
     def _tell_others(self, origin: str, admin: str) -> None:
         running = {"pid": os.getpid(), "origin": origin, "admin": admin}
@@ -206,6 +216,7 @@ class Tree:
         (self.settings.paths.var_path / RUNNING).unlink(missing_ok=True)
         if self._signalling is not None:
             await self._signalling.stop()
+        await asyncio.gather(*(recorder.stop() for recorder in self._recorders))
         await asyncio.gather(*(worker.stop() for worker in self._workers))
         if self._valkey is not None:
             await self._valkey.stop()

@@ -223,6 +223,11 @@ class Writer:
         return len(self._waiting)
 
     @property
+    def opened(self) -> bool:
+        """Whether its file is open."""
+        return self._file >= 0
+
+    @property
     def over(self) -> bool:
         """Whether nothing more is written: it was closed, or writing failed."""
         return self._over

@@ -1,0 +1,142 @@
+"""Which recorder records which lesson, in Redis; the only file of the recorder that speaks to it itself.
+
+Signalling calls recorders by a stream, again and again until a lesson is claimed. So nothing is kept of a
+call: it counts as acknowledged when it is read, and for one that dies with it another is called.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from signaling.log import Client, key
+
+log = logging.getLogger(__name__)
+
+WORK_KEY: Final = "zvonok:recorder:work"
+GROUP: Final = "recorders"
+CLAIM_TTL_MS: Final = 5_000
+RENEW_S: Final = 1.0
+BATCH: Final = 16
+CONSUMER_FORGOTTEN_MS: Final = 3_600_000
+
+_RENEW: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner == false then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1
+end
+if owner ~= ARGV[1] then
+  return 0
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+_SUCCEED: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner ~= false and string.sub(owner, 1, #ARGV[3]) ~= ARGV[3] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_RELEASE: Final = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
+
+
+class Claims:
+    """Claims of one recorder process. Errors of Redis (``signaling.log.LogUnreachable``) go through."""
+
+    def __init__(self, redis: Client, place: str, recorder: str) -> None:
+        """``place``: the same for all recorders that write to one folder; ``recorder``: unique."""
+        self.recorder = f"{place}.{recorder}"
+        self._place = place
+        self._redis = redis
+        self._renew = redis.register_script(_RENEW)
+        self._succeed = redis.register_script(_SUCCEED)
+        self._release = redis.register_script(_RELEASE)
+
+    async def calls(self, wait_ms: int) -> list[str]:
+        """Lessons that a recorder is called to, waiting for the first; each call reaches one recorder."""
+        try:
+            found = await self._redis.xreadgroup(
+                GROUP, self.recorder, {WORK_KEY: ">"}, count=BATCH, block=wait_ms, noack=True
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self._make_group()
+            return []
+        streams = found.values() if isinstance(found, Mapping) else [entries for _, entries in found or ()]
+        lessons: dict[str, None] = {}
+        for entries in streams:
+            for _, values in _flat(entries):
+                lessons[values.get(b"lesson", b"").decode(errors="replace")] = None
+        return [lesson for lesson in lessons if lesson]
+
+    async def take(self, lesson: str) -> bool:
+        """Claim a lesson; False: somebody has it."""
+        return bool(await self._redis.set(key(lesson, "recorder"), self.recorder, nx=True, px=CLAIM_TTL_MS))
+
+    async def succeed(self, lesson: str) -> bool:
+        """Claim a lesson in the place of a recorder of our own folder that is known to be dead; False: a
+        recorder of another place has it."""
+        arguments = [self.recorder, CLAIM_TTL_MS, f"{self._place}."]
+        return bool(await self._succeed(keys=[key(lesson, "recorder")], args=arguments))
+
+    async def renew(self, lessons: Sequence[str]) -> list[bool]:
+        """Hold claims, also those that lapsed meanwhile; for each lesson False when another has it now."""
+        if not lessons:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lesson in lessons:
+                await self._renew(
+                    keys=[key(lesson, "recorder")], args=[self.recorder, CLAIM_TTL_MS], client=pipe
+                )
+            return [bool(held) for held in await pipe.execute()]
+
+    async def release(self, lesson: str) -> None:
+        """Let go of a claim, if it is ours."""
+        await self._release(keys=[key(lesson, "recorder")], args=[self.recorder])
+
+    async def announce(self, status: Mapping[str, Any]) -> None:
+        """This recorder lives and does this."""
+        await self._redis.set(self._own_key, json.dumps(status), px=CLAIM_TTL_MS)
+
+    async def withdraw(self) -> None:
+        """This recorder is going away."""
+        await self._redis.delete(self._own_key)
+        try:
+            await self._redis.xgroup_delconsumer(WORK_KEY, GROUP, self.recorder)
+        except ResponseError:
+            pass  # the group is not there (any more)
+
+    @property
+    def _own_key(self) -> str:
+        return f"zvonok:recorder:{self.recorder}"
+
+    async def forget_dead(self) -> None:
+        """Take names of recorders that died long ago out of the group."""
+        try:
+            for consumer in await self._redis.xinfo_consumers(WORK_KEY, GROUP):
+                if consumer["idle"] > CONSUMER_FORGOTTEN_MS:
+                    await self._redis.xgroup_delconsumer(WORK_KEY, GROUP, consumer["name"])
+        except ResponseError:
+            await self._make_group()
+
+    async def _make_group(self) -> None:
+        try:
+            await self._redis.xgroup_create(WORK_KEY, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+def _flat(entries: Any) -> list[Any]:
+    """Entries of one stream: redis-py gives a list, or a list of lists with RESP3."""
+    return entries[0] if entries and isinstance(entries[0], list) else entries

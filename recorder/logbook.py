@@ -1,0 +1,71 @@
+"""The lesson's log as a recording keeps it: what was so when it began, then each event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from recorder.journal import LogEvent, Writer
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING
+from signaling.replica import Record, Replica
+
+log = logging.getLogger(__name__)
+
+RESTATED: Final = "restated"
+_KEPT: Final = ("person/", "on/", "hand/")
+_PATHS: Final = 200
+"""Fields in one restated event, which keeps it far below a record's limit."""
+
+
+def shown(path: str) -> bool:
+    """Whether the field is something that everybody in the lesson may see."""
+    return not path.startswith((HIDDEN, LEADERS_ONLY))
+
+
+def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
+    """The state that a recording rests on: the lesson, people, what they have on, hands, the recording.
+
+    What was written in the chat before is not of the recording. The recording itself comes last.
+    """
+    paths = sorted(path for path in replica.raw if path.startswith(_KEPT))
+    pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]
+    pages.append([path for path in (LESSON, RECORDING) if path in replica.raw])
+    return [
+        LogEvent(
+            number=replica.number,
+            kind=RESTATED,
+            at_ms=at_ms,
+            by=None,
+            set={path: _value(replica.raw, path) for path in page},
+        )
+        for page in pages
+    ]
+
+
+def kept(event: Record) -> LogEvent | None:
+    """An event without what not everybody may see; None when nothing is left of it."""
+    changed = {path: value for path, value in event.set.items() if shown(path)}
+    deleted = tuple(path for path in event.delete if shown(path))
+    if not changed and not deleted and (event.set or event.delete):
+        return None
+    return LogEvent(
+        number=event.number, kind=event.kind, at_ms=event.at_ms, by=event.by, set=changed, delete=deleted
+    )
+
+
+def add(writer: Writer, event: LogEvent, now_us: int) -> None:
+    """Add an event; one that finds no room is logged."""
+    try:
+        if writer.add_event(event, now_us) or writer.over:
+            return
+        reason = "no room"
+    except ValueError:
+        reason = "too long"
+    log.error("event not recorded", extra={"kind": event.kind, "number": event.number, "reason": reason})
+
+
+def _value(raw: Mapping[str, bytes], path: str) -> Any:
+    return msgspec.msgpack.decode(raw[path])
