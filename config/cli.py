@@ -1,4 +1,4 @@
-"""The command ``zvonok``: serve, teacher link, library link, status, config show, bench."""
+"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status, config show, bench."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from config.bell import VOID, CannotRing, add_bell_arguments, ring
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     library_link.set_defaults(run=_library_link)
 
+    recorder = commands.add_parser("recorder", help="recordings").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    repair = recorder.add_parser(
+        "repair", parents=[common], help="finish recordings that a kill or a full disk left behind"
+    )
+    repair.set_defaults(run=_recorder_repair)
+
     status = commands.add_parser("status", parents=[common], help="how the server here is doing")
     status.add_argument("--json", action="store_true", help="as the server says it")
     status.set_defaults(run=_status)
@@ -85,6 +94,15 @@ def _parser() -> argparse.ArgumentParser:
         "show", parents=[common], help="every setting, its value and where it comes from"
     )
     show.set_defaults(run=_config_show)
+
+    loadtest = commands.add_parser("loadtest", help="test a server with many people").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    bell = loadtest.add_parser(
+        "bell", parents=[common], help="lessons that begin with a bell; 0 met, 1 missed, 2 void"
+    )
+    add_bell_arguments(bell)
+    bell.set_defaults(run=_bell)
 
     bench = commands.add_parser("bench", help="measure one part on this machine")
     bench.add_argument("name", help="what to measure, e.g. plane")
@@ -200,6 +218,23 @@ def _lives(pid: object) -> bool:
     return isinstance(pid, int) and Path(f"/proc/{pid}").exists()
 
 
+def _recorder_repair(chosen: argparse.Namespace) -> int:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from config.logs import log_to_stderr
+    from recorder.repair import repair
+
+    settings = _load(chosen).settings
+    log_to_stderr("warning")
+    try:
+        return 0 if asyncio.run(repair(settings, _say)) else 1
+    except SQLAlchemyError as error:
+        raise Stopped(f"the database cannot be used ({type(error).__name__}): check sql.url") from None
+    except OSError as error:
+        place = error.filename or settings.paths.recordings
+        raise Stopped(f"{place} cannot be used ({error.strerror}): run as the server's user") from None
+
+
 def _status(chosen: argparse.Namespace) -> int:
     settings = _load(chosen).settings
     running = _running(settings)
@@ -245,6 +280,17 @@ def _config_show(chosen: argparse.Namespace) -> int:
     for dotted, value, source in rows:
         print(f"{dotted:<{widths[0]}}  {value:<{widths[1]}}  {source}")
     return 0
+
+
+def _bell(chosen: argparse.Namespace) -> int:
+    def settings(more: Sequence[str]) -> Settings:
+        return _load(argparse.Namespace(config=chosen.config, set=[*chosen.set, *more])).settings
+
+    try:
+        return ring(chosen, settings, _running)
+    except CannotRing as error:
+        print(f"zvonok: {error}", file=sys.stderr)
+        return VOID
 
 
 def _bench(chosen: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling, the recorders.
 
-Started in that order (workers and signalling side by side). Closed: signalling, recorders, workers, Valkey, so
-that nothing is asked of who is gone and what workers still have for recorders is written. A child that ends
-is started again, later each time, and the person at the terminal is told.
+Started in that order (workers and signalling side by side). Closed: signalling, recorders, workers, Valkey,
+so that nothing is asked of who is gone, and what workers still have for recorders is written. A child that
+ends is started again, later each time, and the person at the terminal is told.
 """
 
 from __future__ import annotations

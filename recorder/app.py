@@ -134,16 +134,15 @@ class Recorder:
 
     async def _answer_calls(self) -> None:
         """Take the lessons that signalling calls a recorder to."""
-        if self._is_full:
+        if self._is_full():
             await asyncio.sleep(FULL_WAIT_S)
             return
         for lesson in await self.claims.calls(CALL_WAIT_MS):
-            if lesson in self._captures or self._is_full or not await self._recording_of(lesson):
+            if lesson in self._captures or self._is_full() or not await self._recording_of(lesson):
                 continue
             if await self.claims.take(lesson):
                 self._begin(lesson)
 
-    @property
     def _is_full(self) -> bool:
         return len(self._captures) >= self._settings.recorder.max_lessons
 
@@ -226,7 +225,7 @@ class Recorder:
         if what is None and recording not in self.publisher.given_up:
             self.publisher.add(recording, torn=True)
         elif what is Outcome.LIVE and lesson is not None:
-            if lesson in self._captures or self._is_full:
+            if lesson in self._captures or self._is_full():
                 return
             if await self._recording_of(lesson) != recording or not await self.claims.succeed(lesson):
                 return

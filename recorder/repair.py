@@ -1,0 +1,79 @@
+"""``zvonok recorder repair``: finish what was left behind, from the shell, while a server runs or not."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import make_url
+
+from config.settings import Settings
+from recorder.folder import Busy, FolderLock, recordings
+from recorder.publish import Finish, Outcome, Publisher, Result, Sweep
+from signaling.catalog.store import Catalog
+
+_WORDS: Final = {
+    Outcome.READY: "in the library",
+    Outcome.EMPTY: "nothing was recorded, removed",
+    Outcome.FAILED: "no video could be made, kept",
+    Outcome.DONE: "was finished or deleted before, removed",
+    Outcome.BUSY: "is being recorded or finished by the server",
+    Outcome.LIVE: "its lesson has not ended, left to the server",
+    Outcome.UNKNOWN: "its lesson is not in the database, kept",
+}
+_TROUBLE: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+
+
+async def repair(settings: Settings, say: Callable[[str], None], finish: Finish | None = None) -> bool:
+    """Cut torn journals off and make the video of every recording whose lesson ended, failed ones again.
+
+    Says one line for each; whether all went well. Raises SQLAlchemyError, OSError.
+    """
+    folder = settings.paths.recordings
+    found = recordings(folder)
+    if not found:
+        say(f"nothing to repair in {folder}")
+        return True
+    url = make_url(settings.sql.url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url.database)
+    catalog = await Catalog.open(settings.sql.url, migrate=False)
+    publisher = Publisher(catalog, folder, settings.paths.library, finish)
+    sweep = Sweep(catalog, folder, _nobody_knows)
+    well = True
+    try:
+        for recording in found:
+            result = await _one(recording, settings, publisher, sweep)
+            well = well and result.outcome not in _TROUBLE
+            say(_line(result))
+    finally:
+        await publisher.close()
+        await catalog.close()
+    return well
+
+
+async def _one(recording: str, settings: Settings, publisher: Publisher, sweep: Sweep) -> Result:
+    try:
+        with FolderLock(settings.paths.recordings / recording, alone=True):
+            what, _ = await sweep.state(recording)
+    except Busy:
+        return Result(recording, Outcome.BUSY)
+    if what is None or what is Outcome.FAILED:
+        return await publisher.publish(recording, torn=True)
+    return Result(recording, what)
+
+
+async def _nobody_knows(_lesson: str) -> bool:
+    """Without the server only the database says whether a lesson ended."""
+    return False
+
+
+def _line(result: Result) -> str:
+    text = f"{result.recording}  {result.outcome:<8}"
+    if result.video is not None:
+        minutes, seconds = divmod(round(result.video.duration_ms / 1000), 60)
+        text += f"{minutes}:{seconds:02}, {result.video.bytes / 1e6:.1f} MB, "
+    return text + _WORDS[result.outcome]
