@@ -130,3 +130,37 @@ def test_tidying_twice_changes_nothing(typed: str) -> None:
     except Refused:
         return
     assert texts.name(once) == once
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Свет и тень", "Свет и тень"),
+        ("<script>alert(1)</script>", "script alert(1) script"),
+        ("../../etc/passwd", "etc passwd"),
+        ("C:\\Windows\\system32", "C Windows system32"),
+        ('=HYPERLINK("http://x")', "HYPERLINK( http x )"),
+        ("-rf *", "rf"),
+        ("+7 @home ~", "7 @home"),
+        (".hidden.", "hidden"),
+        ("что\u202egpj.exe", "чтоgpj.exe"),
+        ("a\nb\r\nc\0d", "a b cd"),
+        ("שלום", "שלום"),
+        ("...", ""),
+        ("\ud800x", "x"),
+        ("ж" * 120, "ж" * 75),
+        ("🧪" * 60, "🧪" * 37),
+        ("a" * 149 + " b", "a" * 149),
+    ],
+)
+def test_titles_in_names_of_files(title: str, name: str) -> None:
+    assert texts.file_name(title) == name
+
+
+@given(st.text(max_size=200))
+def test_names_of_files_are_names_on_every_system(title: str) -> None:
+    name = texts.file_name(title)
+    assert len(name.encode()) <= 150
+    assert not set(name) & (set('/\\:*?"<>|') | texts.BIDI | texts.ZERO_WIDTH)
+    assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for c in name)
+    assert name == name.strip(" .=+-@~")
