@@ -14,15 +14,19 @@ from sfu.lessons import Lessons
 from sfu.plane.api import (
     AddSlot,
     AddSource,
+    AddTap,
     AddTransport,
     Command,
     Counters,
     DtlsReceived,
     Event,
+    EventSink,
+    RemoveTap,
     RemoveTransport,
     SetForward,
     SetGate,
     SrtpProfile,
+    Tapped,
     TransportHandle,
     TransportState,
 )
@@ -85,16 +89,25 @@ class InstantDtls:
 
 
 class RecordingPlane:
-    """Keeps every command."""
+    """Keeps every command; tells ``sink`` the end of taps, as a plane does."""
 
     port = 40000
     capabilities: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
+        self.sink: EventSink = lambda _: None
+        self.taps: dict[int, AddTap] = {}
+        """Those that are not removed."""
 
     def apply(self, commands: Sequence[Command]) -> None:
         self.commands += commands
+        for command in commands:
+            if isinstance(command, AddTap):
+                self.taps[command.tap] = command
+            elif isinstance(command, RemoveTap):
+                del self.taps[command.tap]
+                self.sink([Tapped(command.tap, (), 0, last=True)])
 
     def counters(self) -> Counters:
         return Counters()
@@ -117,6 +130,7 @@ class Bench:
         self.plane = RecordingPlane()
         self.pushes: list[Push] = []
         self.lessons = Lessons("w1", self._push, max_transports)
+        self.plane.sink = self.lessons.on_events
         self.numbers = 0
         self._pushed = asyncio.Event()
 
@@ -149,10 +163,16 @@ class Bench:
         return self.numbers
 
     def seat(
-        self, name: str, role: str = "student", order: int = 5, on: str = "", may: str | None = None
+        self,
+        name: str,
+        role: str = "student",
+        order: int = 5,
+        on: str = "",
+        may: str | None = None,
+        recorded: str = "",
     ) -> None:
         allowed = frozenset((on if may is None else may).split())
-        person = Person(name, role, order, allowed, frozenset(on.split()))
+        person = Person(name, role, order, allowed, frozenset(on.split()), frozenset(recorded.split()))
         self.ask(SetPerson(LESSON, 1, self.next_number(), person))
 
     def remove(self, name: str) -> None:
