@@ -1,5 +1,6 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { counted } from "./plural";
+import { videoWords } from "./video.en";
 
 const people = counted("en", { one: "person", other: "people" });
 const minutes = counted("en", { one: "minute", other: "minutes" });
@@ -43,6 +44,11 @@ const refusals: Record<RefusalCode, string> = {
   internal: "Something went wrong on the server. Try again; if it happens again, tell the administrator.",
   shutting_down: "The server is being restarted. Try again in a moment.",
   slow: "Your connection was too slow to keep up. Try again.",
+  recording_running: "The lesson is being recorded already. To record other things, stop the recording first.",
+  recording_unavailable: "This server has no recorder: lessons cannot be recorded here. Tell the administrator.",
+  address_expired: "This address was good for a short time only. Open the video lesson again.",
+  library_key_bad: "This library link is not valid. Check that it was copied whole, or ask the school for a new one.",
+  video_busy: "The video lesson is being worked on right now. Try again in a minute.",
   network: "The server cannot be reached. Check the internet connection and try again.",
   connection_lost: "The connection broke off before this was done. Try again.",
   media_failed: "Sound and picture cannot get through. The network here may block video calls; try another network, or try again.",
@@ -99,6 +105,8 @@ export const en = {
       not_found: "Nothing here",
       rate_limited: "One moment",
       version_mismatch: "There is a new version",
+      library_key_bad: "The library link does not fit",
+      address_expired: "The address has run out",
       network: "No connection",
       shutting_down: "The server is restarting",
     },
@@ -408,6 +416,7 @@ export const en = {
     help: "It can be open only once. You can go on there, or bring it back here.",
     here: "Go on here",
   },
+  ...videoWords,
 };
 
 type Same<T> = T extends (...args: infer A) => string

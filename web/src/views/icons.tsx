@@ -120,3 +120,18 @@ export const Bell = icon(
   "Bell",
   <path d="M12 4a5.5 5.5 0 0 1 5.5 5.5c0 4.2 1.3 5.6 2.1 6.4v.9H4.4v-.9c.8-.8 2.1-2.2 2.1-6.4A5.5 5.5 0 0 1 12 4zM9.8 19.5a2.2 2.2 0 0 0 4.4 0" />,
 );
+export const Record = icon("Record", <><circle cx="12" cy="12" r="8.5" /><circle cx="12" cy="12" r="4" fill="currentColor" stroke="none" /></>);
+export const Stop = icon("Stop", <><circle cx="12" cy="12" r="8.5" /><rect x="8.8" y="8.8" width="6.4" height="6.4" rx="1" fill="currentColor" stroke="none" /></>);
+export const Play = icon("Play", <path d="M8 5.5v13l10.5-6.5z" fill="currentColor" />);
+export const Pause = icon("Pause", <path d="M8.5 5.5v13M15.5 5.5v13" strokeWidth="3" />);
+export const SpeakerOff = icon("SpeakerOff", <path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5" />);
+export const Download = icon("Download", <path d="M12 4v11M7.5 11L12 15.5l4.5-4.5M4.5 19.5h15" />);
+export const Delete = icon("Delete", <path d="M4.5 7h15M9.5 7V4.5h5V7M6.5 7l1 12.5h9l1-12.5M10 10.5v5.5M14 10.5v5.5" />);
+export const Film = icon(
+  "Film",
+  <>
+    <rect x="3" y="5" width="18" height="14" rx="2" />
+    <path d="M10 9v6l5-3z" fill="currentColor" />
+  </>,
+);
+export const Find = icon("Find", <><circle cx="10.5" cy="10.5" r="6" /><path d="M15 15l5.5 5.5" /></>);

@@ -100,6 +100,7 @@ export function MenuItem(props: {
   pressed?: boolean;
   danger?: boolean;
   disabled?: boolean;
+  state?: string;
   onClick: () => void;
 }) {
   return (
@@ -109,6 +110,7 @@ export function MenuItem(props: {
       aria-pressed={props.pressed}
       disabled={props.disabled}
       data-testid={props.testId}
+      data-state={props.state}
       onClick={props.onClick}
     >
       {props.icon}

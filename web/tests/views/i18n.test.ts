@@ -45,7 +45,8 @@ describe("refusals", () => {
     name_bad_characters name_taken_teacher not_your_lesson sign_in_key_used sign_in_key_bad not_signed_in rate_limited
     ticket_bad ticket_expired version_mismatch hello_timeout message_malformed message_too_big message_out_of_order
     not_allowed not_found text_empty offer_malformed offer_too_big offer_no_codec offer_sections no_worker worker_lost
-    stale_epoch stale_number bad_request origin_refused internal shutting_down slow`.split(/\s+/);
+    stale_epoch stale_number bad_request origin_refused internal shutting_down slow
+    recording_running recording_unavailable address_expired library_key_bad video_busy`.split(/\s+/);
 
   it.each(SERVER)("%s is known", (code) => {
     expect(knownRefusal(code)).toBe(code);

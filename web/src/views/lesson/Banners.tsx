@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 
 import { obstacle } from "../../core/capture";
 import type { LessonSurface } from "../../core/lesson";
@@ -7,22 +7,26 @@ import { Close, Speaker } from "../icons";
 import { useReadable } from "../readable";
 import { useWords } from "../text";
 import type { Banner, Notices } from "./notices";
+import { useRecordingFailure } from "./recording";
 
 interface Props {
   lesson: LessonSurface;
   notices: Notices;
   onSource: (source: "microphone" | "camera", on: boolean) => void;
   onDevices: () => void;
+  onRecord: (on: boolean) => void;
 }
 
 /** Everything that is wrong right now, each as a sentence with a button, and what has just happened. */
-export function Banners({ lesson, notices, onSource, onDevices }: Props) {
+export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Props) {
   const { text, language } = useWords();
   const connection = useReadable(lesson.connection);
   const soundRefused = useReadable(lesson.soundRefused);
   const rules = useReadable(lesson.lesson);
   const me = useReadable(lesson.people).find((person) => person.self);
   const sources = useReadable(lesson.sources);
+  const failure = useRecordingFailure(lesson);
+  const [closedFailure, setClosedFailure] = useState<string | null>(null);
   const lines: ReactNode[] = [];
 
   if (soundRefused) {
@@ -76,6 +80,30 @@ export function Banners({ lesson, notices, onSource, onDevices }: Props) {
             {text.refusalActions.again}
           </button>
         )}
+      </Line>,
+    );
+  }
+  if (failure !== null && failure.key !== closedFailure) {
+    lines.push(
+      <Line
+        key="recording"
+        testId="banner-recording-failed"
+        tone="warn"
+        sentence={failure.sentence}
+        onClose={() => {
+          setClosedFailure(failure.key);
+        }}
+      >
+        <button
+          type="button"
+          className="button small"
+          data-testid="record-again"
+          onClick={() => {
+            onRecord(true);
+          }}
+        >
+          {text.recording.again}
+        </button>
       </Line>,
     );
   }

@@ -1,5 +1,3 @@
-import type { ReactNode } from "react";
-
 import type { Devices } from "../../core/devices";
 import { canShareScreen } from "../../core/capture";
 import type { LessonSurface } from "../../core/lesson";
@@ -30,6 +28,8 @@ import { useLevel, useReadable } from "../readable";
 import { useText } from "../text";
 import { LanguageSwitch } from "../widgets";
 import type { Layout } from "./arrange";
+import { BarButton, Face } from "./BarButton";
+import { RecordButton, RecordItem } from "./RecordButton";
 
 export type Panel = "people" | "chat" | null;
 
@@ -46,6 +46,7 @@ interface Props {
   fullScreen: { on: boolean; toggle: () => void } | null;
   onSource: (source: "microphone" | "camera" | "screen", on: boolean) => void;
   onHand: (up: boolean) => void;
+  onRecord: (on: boolean) => void;
   onLeave: () => void;
 }
 
@@ -125,6 +126,7 @@ export function Bar(props: Props) {
           }}
         />
         {!narrow && screenButton}
+        {!narrow && self.leads && <RecordButton lesson={lesson} onRecord={props.onRecord} />}
         {!self.leads && (
           <BarButton
             testId="raise-hand"
@@ -174,6 +176,7 @@ export function Bar(props: Props) {
                     }}
                   />
                 )}
+                {self.leads && <RecordItem lesson={lesson} onRecord={props.onRecord} close={close} />}
                 {props.onInvite !== null && (
                   <MenuItem
                     testId="invite"
@@ -284,63 +287,6 @@ function MicrophoneButton(props: {
         props.onSource("microphone", off);
       }}
     />
-  );
-}
-
-function BarButton(props: {
-  testId: string;
-  label: string;
-  hint: string;
-  icon: ReactNode;
-  off?: boolean;
-  active?: boolean;
-  pressed?: boolean;
-  busy?: boolean;
-  danger?: boolean;
-  /** The rule of the lesson forbids it: a click says why. */
-  forbidden?: boolean;
-  badge?: number | null;
-  state?: string;
-  onClick: () => void;
-}) {
-  const names = ["bar-button"];
-  if (props.off === true) names.push("off");
-  if (props.active === true) names.push("active");
-  if (props.danger === true) names.push("danger");
-  if (props.forbidden === true) names.push("forbidden");
-  return (
-    <button
-      type="button"
-      id={`bar-${props.testId}`}
-      className={names.join(" ")}
-      aria-label={withLabel(props.label, props.hint)}
-      aria-pressed={props.pressed}
-      aria-busy={props.busy}
-      aria-disabled={props.forbidden}
-      title={props.hint}
-      data-testid={props.testId}
-      data-state={props.state}
-      onClick={props.onClick}
-    >
-      <Face icon={props.icon} label={props.label} badge={props.badge ?? null} />
-    </button>
-  );
-}
-
-/** Who controls the page by voice says what is written on a button, so its name has that in it. */
-function withLabel(label: string, hint: string): string {
-  return hint.toLocaleLowerCase().includes(label.toLocaleLowerCase()) ? hint : `${label}: ${hint}`;
-}
-
-function Face({ icon, label, badge = null }: { icon: ReactNode; label: string; badge?: number | null }) {
-  return (
-    <>
-      <span className="bar-icon">
-        {icon}
-        {badge !== null && <b className="badge" data-count={badge > 99 ? "99+" : badge} />}
-      </span>
-      <span className="bar-label">{label}</span>
-    </>
   );
 }
 

@@ -16,10 +16,11 @@ import { EndDialog } from "./EndDialog";
 import { InviteCard, InviteDialog, type Links } from "./Invite";
 import { useNotices } from "./notices";
 import { PeoplePanel } from "./PeoplePanel";
+import { RecordDialog, RecordingStrip, useRecorder, useRecordingTold } from "./recording";
 import { SceneView } from "./SceneView";
 import { useTalkKey } from "./talk";
 
-type Open = "invite" | "leave" | "devices" | null;
+type Open = "invite" | "leave" | "devices" | "record" | null;
 
 /** The lesson itself: pictures, banners, a panel beside them, the bar below. */
 export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; devices: Devices; links: Links | null }) {
@@ -43,6 +44,11 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   const notices = useNotices(lesson, text, chatShown, onChat);
   const { failed, say, warn } = notices;
   const talking = useTalkKey(lesson, failed);
+  useRecordingTold(lesson, text, notices);
+  const askWhatToRecord = () => {
+    setOpen("record");
+  };
+  const recorder = useRecorder(lesson, askWhatToRecord, failed);
 
   const showPanel = (next: Panel) => {
     setPanel(next);
@@ -99,27 +105,31 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         {rules !== null && <p>{[rules.subject, text.common.grade(rules.grade)].join(" · ")}</p>}
       </header>
       <main className="lesson-main">
-        <Banners
-          lesson={lesson}
-          notices={notices}
-          onSource={setSource}
-          onDevices={() => {
-            setOpen("devices");
-          }}
-        />
-        <SceneView
-          lesson={lesson}
-          layout={layout}
-          onPin={setPin}
-          onFailed={failed}
-          alone={
-            links === null || open === "invite" ? (
-              <p className="alone-note">{text.lesson.nobody}</p>
-            ) : (
-              <InviteCard links={links} />
-            )
-          }
-        />
+        <RecordingStrip lesson={lesson} />
+        <div className="lesson-scene">
+          <Banners
+            lesson={lesson}
+            notices={notices}
+            onSource={setSource}
+            onDevices={() => {
+              setOpen("devices");
+            }}
+            onRecord={recorder.record}
+          />
+          <SceneView
+            lesson={lesson}
+            layout={layout}
+            onPin={setPin}
+            onFailed={failed}
+            alone={
+              links === null || open === "invite" ? (
+                <p className="alone-note">{text.lesson.nobody}</p>
+              ) : (
+                <InviteCard links={links} />
+              )
+            }
+          />
+        </div>
       </main>
       {panel !== null && (
         // Escape closes it from anywhere inside; all that can be pressed in it takes its own keys.
@@ -155,6 +165,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
             <PeoplePanel
               lesson={lesson}
               onFailed={failed}
+              onRecord={askWhatToRecord}
               onInvite={
                 links === null
                   ? null
@@ -190,6 +201,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         fullScreen={fullScreen}
         onSource={setSource}
         onHand={setHand}
+        onRecord={recorder.record}
         onLeave={() => {
           setOpen("leave");
         }}
@@ -201,6 +213,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
       {open === "leave" && (
         <EndDialog lesson={lesson} teacher={self.role === "teacher"} onClose={close} onFailed={failed} />
       )}
+      {open === "record" && <RecordDialog choice={recorder.choice} onStart={recorder.start} onClose={close} />}
       {open === "devices" && (
         <Dialog title={text.devices.title} testId="devices-dialog" onClose={close}>
           <div className="menu-fields">

@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
+import { isRunning } from "../../core/recording";
 import type { LobbyPerson, Person, SourceName } from "../../core/types";
 import { Camera, Clock, Hand, Invite, Microphone, MicrophoneOff, Screen, Warning, WeakLine } from "../icons";
 import { useReadable } from "../readable";
@@ -12,13 +13,15 @@ import { PersonMenu } from "./PersonMenu";
 interface Props {
   lesson: LessonSurface;
   onInvite: (() => void) | null;
+  /** Asks what is recorded, and records that. */
+  onRecord?: () => void;
   onFailed: (error: unknown) => void;
 }
 
 const SEARCH_FROM = 12;
 
 /** Everybody in the lesson; for leaders also the hands' queue with its buttons and the rules. */
-export function PeoplePanel({ lesson, onInvite, onFailed }: Props) {
+export function PeoplePanel({ lesson, onInvite, onRecord, onFailed }: Props) {
   const text = useText();
   const people = useReadable(lesson.people);
   const hands = useReadable(lesson.hands);
@@ -96,7 +99,7 @@ export function PeoplePanel({ lesson, onInvite, onFailed }: Props) {
           </ol>
         </section>
       )}
-      {self.leads && <Rules lesson={lesson} onFailed={onFailed} />}
+      {self.leads && <Rules lesson={lesson} onRecord={onRecord} onFailed={onFailed} />}
       {people.length > SEARCH_FROM && (
         <input
           type="search"
@@ -223,8 +226,10 @@ function Mark({ label, icon, kind = "" }: { label: string; icon: React.ReactNode
   );
 }
 
-function Rules({ lesson, onFailed }: { lesson: LessonSurface; onFailed: (error: unknown) => void }) {
+function Rules(props: { lesson: LessonSurface; onRecord: (() => void) | undefined; onFailed: (error: unknown) => void }) {
+  const { lesson, onFailed } = props;
   const text = useText();
+  const running = isRunning(useReadable(lesson.recording));
   const rules = useReadable(lesson.lesson);
   if (rules === null) return null;
   const may = (source: SourceName, label: string) => (
@@ -254,6 +259,14 @@ function Rules({ lesson, onFailed }: { lesson: LessonSurface; onFailed: (error: 
           lesson.setLocked(on).catch(onFailed);
         }}
       />
+      {props.onRecord !== undefined && (
+        <div className="rules-record">
+          <button type="button" className="button small" data-testid="record-choose" disabled={running} onClick={props.onRecord}>
+            {text.recording.choose}
+          </button>
+          {running && <p className="field-note">{text.recording.whileRunning}</p>}
+        </div>
+      )}
     </details>
   );
 }

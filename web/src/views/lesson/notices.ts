@@ -102,6 +102,8 @@ export interface Notices {
   say: (sentence: string) => void;
   /** Shows a sentence of a view's own for a while. */
   warn: (key: string, sentence: string) => void;
+  /** The same for what is no trouble. */
+  tell: (key: string, sentence: string) => void;
 }
 
 /** Collects what happened into banners and speech; the oldest banner gives way. */
@@ -183,5 +185,12 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
     [show],
   );
 
-  return { banners, spoken, close, failed, say: setSpoken, warn };
+  const tell = useCallback(
+    (key: string, sentence: string) => {
+      show({ key, tone: "calm", sentence, action: null, forMs: SHORT_MS });
+    },
+    [show],
+  );
+
+  return { banners, spoken, close, failed, say: setSpoken, warn, tell };
 }
