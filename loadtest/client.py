@@ -318,7 +318,8 @@ class LessonClient:
                     self._changed.notify_all()
         finally:
             for reply in self._replies.values():
-                reply.cancel()
+                if not reply.done():
+                    reply.set_exception(ConnectionError("the socket was closed"))
             self._replies.clear()
 
     def _take(self, message: wire.ServerMessage) -> None:

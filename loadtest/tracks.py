@@ -1,0 +1,81 @@
+"""What teachers of a load test send: a small picture that moves and a tone, both really encoded."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from array import array
+from fractions import Fraction
+from typing import Final
+
+import av
+from aiortc import AudioStreamTrack, VideoStreamTrack
+
+WIDTH: Final = 160
+HEIGHT: Final = 90
+FRAMES_A_SECOND: Final = 10
+SAMPLE_RATE: Final = 48_000
+SAMPLES_A_PACKET: Final = SAMPLE_RATE // 50
+_TONE_HZ: Final = 400
+_AMPLITUDE: Final = 8000
+
+
+class _Clock:
+    """When the next of so many a second is due; what is late already is left out."""
+
+    def __init__(self, a_second: int) -> None:
+        self._a_second = a_second
+        self._start_s = time.monotonic()
+        self._number = -1
+
+    async def next(self) -> int:
+        """Its number, at its time."""
+        late = int((time.monotonic() - self._start_s) * self._a_second)
+        self._number = max(self._number + 1, late)
+        await asyncio.sleep(self._start_s + self._number / self._a_second - time.monotonic())
+        return self._number
+
+
+class Picture(VideoStreamTrack):
+    """A bar that wanders through grey."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = _Clock(FRAMES_A_SECOND)
+
+    async def recv(self) -> av.VideoFrame:
+        """The next frame."""
+        number = await self._clock.next()
+        frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+        left = number * 4 % (WIDTH - 16)
+        bar = bytes([128]) * left + bytes([230]) * 16
+        for index, plane in enumerate(frame.planes):
+            line = bar if index == 0 else b""
+            plane.update(line.ljust(plane.line_size, b"\x80") * plane.height)
+        frame.pts, frame.time_base = number, Fraction(1, FRAMES_A_SECOND)
+        return frame
+
+
+class Tone(AudioStreamTrack):
+    """A tone that does not end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = _Clock(SAMPLE_RATE // SAMPLES_A_PACKET)
+        self._samples = array(
+            "h",
+            (
+                round(_AMPLITUDE * math.sin(2 * math.pi * _TONE_HZ * at / SAMPLE_RATE))
+                for at in range(SAMPLES_A_PACKET)
+            ),
+        ).tobytes()
+
+    async def recv(self) -> av.AudioFrame:
+        """The next 20 ms."""
+        number = await self._clock.next()
+        frame = av.AudioFrame(format="s16", layout="mono", samples=SAMPLES_A_PACKET)
+        frame.planes[0].update(self._samples)
+        frame.sample_rate = SAMPLE_RATE
+        frame.pts, frame.time_base = number * SAMPLES_A_PACKET, Fraction(1, SAMPLE_RATE)
+        return frame
