@@ -37,9 +37,7 @@ async def repair(settings: Settings, say: Callable[[str], None], finish: Finish 
     if not found:
         say(f"nothing to repair in {folder}")
         return True
-    url = make_url(settings.sql.url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url.database)
+    _check(settings.sql.url)
     catalog = await Catalog.open(settings.sql.url, migrate=False)
     publisher = Publisher(catalog, folder, settings.paths.library, finish)
     sweep = Sweep(catalog, folder, _nobody_knows)
@@ -64,6 +62,13 @@ async def _one(recording: str, settings: Settings, publisher: Publisher, sweep: 
     if what is None or what is Outcome.FAILED:
         return await publisher.publish(recording, torn=True)
     return Result(recording, what)
+
+
+def _check(sql_url: str) -> None:
+    """No database is made here: SQLite would."""
+    url = make_url(sql_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url.database)
 
 
 async def _nobody_knows(_lesson: str) -> bool:
