@@ -152,7 +152,6 @@ class LiveLesson:
             return False
         return (
             fields.lesson(state).ends_at_ms is not None
-            or recording.running(state) is not None
             or any(person.here for _, person in fields.people(state))
             or any(True for _ in fields.waiting(state))
         )

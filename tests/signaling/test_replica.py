@@ -12,7 +12,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.archive import fold
 from signaling.codec import builtins, pack, unpack
-from signaling.lesson import ending, fields, presence
+from signaling.lesson import ending, fields, presence, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import typed
 from signaling.replica import KEPT_EVENTS, Encoded, Record, Replica, View, record
@@ -31,6 +31,7 @@ _message = st.one_of(
     st.builds(wire.SetStage, st.just(1), st.none() | _who),
     st.builds(wire.Lock, st.just(1), st.booleans()),
     st.builds(wire.Remove, st.just(1), _who),
+    st.builds(wire.Record, st.just(1), st.booleans(), _may),
 )
 _step = st.one_of(
     st.tuples(st.just("enter"), _who, st.sampled_from(["Маша", "Петя", "Anna"])),
@@ -39,6 +40,8 @@ _step = st.one_of(
     st.tuples(st.just("time"), _who, st.none()),
     st.tuples(st.just("say"), _who, _message),
     st.tuples(st.just("say"), _who, _message),
+    st.tuples(st.just("begun"), _who, st.integers(1, 3)),
+    st.tuples(st.just("stopped"), _who, st.sampled_from(["no_recorder", "disk_full", "failed"])),
     st.tuples(st.just("end"), st.just("t"), st.just(wire.End(1))),
 )
 
@@ -55,6 +58,11 @@ def decided(state: Any, step: tuple[str, str, Any], moment: Moment) -> Change | 
             return presence.admit(state, who)
         case "time":
             return ending.end_without_teacher(state, moment)
+        case "begun":
+            field = fields.recording(state)
+            return None if field is None else recording.begun(state, field.id, what, moment)
+        case "stopped":
+            return recording.stopped(state, what, moment)
         case _:
             return decide(state, actor, what, moment)
 
@@ -180,3 +188,29 @@ def test_a_reset_forgets_recent_events_that_do_not_lead_up_to_it() -> None:
     replica.reset(5, {}, [Record(1, "x", 0, None), Record(4, "x", 0, None), Record(5, "x", 0, None)])
     assert replica.since(2, View.STUDENT) is None
     assert [event.number for event in replica.since(3, View.STUDENT) or ()] == [4, 5]
+
+
+@given(st.lists(_step, max_size=60))
+@settings(max_examples=150)
+def test_parts_follow_one_another_and_end_with_the_lesson(steps: list[tuple[str, str, Any]]) -> None:
+    _, log = played(steps)
+    seen: list[tuple[str, int]] = []
+    names: set[str] = set()
+    for event in log:
+        if "recording" in event.set:
+            field = event.set["recording"]
+            seen.append((field["state"], field["part"]))
+            names.add(field["id"])
+            assert (event.kind == f"recording_{field['state']}") or (event.kind, field["reason"]) == (
+                "ended",
+                "ended",
+            )
+    former = ("off", 0)
+    for state, part in seen:
+        assert (former[0], state, part - former[1]) in {
+            ("off", "starting", 1), ("starting", "on", 0), ("starting", "off", 0), ("on", "off", 0),
+        }  # fmt: skip
+        former = (state, part)
+    assert len(names) <= 1
+    if log[-1].kind == "ended":
+        assert former[0] == "off"
