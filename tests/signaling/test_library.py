@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from string import ascii_letters, digits
 from typing import Any
 
 import msgspec
@@ -233,8 +234,9 @@ async def test_pages_of_fifty_and_a_cursor_that_cannot_be_made_up(school: School
     assert last.next is None
     titles = [video.video for page in (first, second, last) for video in page.videos]
     assert titles == sorted((f"v{number:03d}" for number in range(101)), reverse=True)
+    last_index = len(first.next) - 1
     for index in range(len(first.next)):
-        for other in "Aq_9-":
+        for other in ascii_letters + digits if index == last_index else "Aq_9-":
             if other != first.next[index]:
                 made_up = first.next[:index] + other + first.next[index + 1 :]
                 status, body = await person.get(f"/api/library?after={made_up}")
