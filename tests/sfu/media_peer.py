@@ -124,11 +124,25 @@ class Desk:
         return reply
 
     async def seat(
-        self, name: str, role: str = "student", order: int = 1, on: str = "", may: str = ""
+        self,
+        name: str,
+        role: str = "student",
+        order: int = 1,
+        on: str = "",
+        may: str = "",
+        recorded: str = "",
     ) -> None:
-        """Add or change somebody; ``on`` and ``may`` are blank-separated sources (``may``: as ``on``)."""
+        """Add or change somebody; ``on``, ``may`` and ``recorded`` are blank-separated sources (``may``: as
+        ``on``)."""
         self._number += 1
-        person = Person(name, role, order, frozenset((may or on).split()), frozenset(on.split()))
+        person = Person(
+            name,
+            role,
+            order,
+            frozenset((may or on).split()),
+            frozenset(on.split()),
+            frozenset(recorded.split()),
+        )
         await self.ask(SetPerson(LESSON, EPOCH, self._number, person))
 
     async def remove(self, name: str) -> None:
