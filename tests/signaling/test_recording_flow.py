@@ -18,7 +18,7 @@ from signaling.follower import Follower
 from signaling.lesson import recording
 from signaling.lesson.change import Moment
 from signaling.lesson.permissions import EVERYTHING
-from signaling.log import RECORDER_WORK, EventHeard, Heard, LessonLog, connect, key
+from signaling.log import RECORDER_WORK, EventHeard, Heard, LessonLog, connect, key, stop
 from signaling.recording_watch import LOST_LIMIT_MS, START_LIMIT_MS
 from signaling.replica import Record
 from tests.signaling.conftest import Start
@@ -43,9 +43,7 @@ class SmallRecorder:
         self._spawn(self._work())
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(*self._tasks)
         await self._log.close()
 
     def _hear(self, heard: Heard) -> None:

@@ -29,6 +29,7 @@ class Bench:
         self.away = False
         self.calls: list[int] = []
         self.looks = 0
+        self.decisions = 0
         self.refuse = False
         self._tasks: list[asyncio.Task[None]] = []
         self.watch = RecordingWatch("l", self, self._execute, self._spawn, lambda: self.now_ms)
@@ -45,6 +46,7 @@ class Bench:
 
     async def _execute(self, decision: Decision, by: str | None) -> int:
         assert by is None
+        self.decisions += 1
         if self.refuse:
             raise Refused("internal")
         change = decision({} if self.field is None else {"recording": self.field})
@@ -66,9 +68,13 @@ class Bench:
         for _ in range(for_ms // TICK_MS):
             running = self.field if self.field is not None and self.field.state != "off" else None
             self.watch.tick(running)
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks.clear()
+            await self.settle()
             self.now_ms += TICK_MS
+
+    async def settle(self) -> None:
+        """What was begun in the background is done."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
     def state(self) -> tuple[str, str | None]:
         assert self.field is not None
@@ -178,10 +184,11 @@ async def test_what_cannot_be_written_now_is_written_later() -> None:
 async def test_a_recorder_that_begins_in_the_very_moment_of_the_decision_wins() -> None:
     bench = Bench()
     await bench.ticks(START_LIMIT_MS)
-    running = bench.field
+    heard = bench.field
     bench.become("on")  # in the log, not heard yet
-    bench.watch.tick(running)
-    await bench.ticks(TICK_MS)
+    bench.watch.tick(heard)
+    await bench.settle()
+    assert bench.decisions == 1
     assert bench.state() == ("on", None)
 
 
