@@ -18,6 +18,7 @@ from signaling.follower import Follower
 from signaling.lesson import recording
 from signaling.lesson.change import Moment
 from signaling.lesson.permissions import EVERYTHING
+from signaling.live import LiveLesson
 from signaling.log import RECORDER_WORK, EventHeard, Heard, LessonLog, connect, key, stop
 from signaling.recording_watch import LOST_LIMIT_MS, START_LIMIT_MS
 from signaling.replica import Record
@@ -280,3 +281,15 @@ async def test_two_processes_agree(start: Start, worker: FakeWorker, redis: Redi
     assert len([e for e in teacher.of(wire.Event) if e.kind == "recording_off"]) == 1
     await here.close()
     await there.close()
+
+
+async def test_the_first_call_waits_for_no_tick(
+    school: School, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, teacher, _ = await in_lesson(school)
+
+    async def no_tick(self: LiveLesson) -> None: ...
+
+    monkeypatch.setattr(LiveLesson, "tick", no_tick)
+    await teacher.done(wire.Record, on=True)
+    await until_answer(lambda: redis.xlen(RECORDER_WORK), "a call for a recorder")
