@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from config.child import PR_SET_PDEATHSIG
 from config.settings import Settings
 
 VOID: Final = 2
@@ -82,6 +86,7 @@ def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
     if fault := options.fault():
         raise CannotRing(fault)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_terminated_in_order())
         origin, ca = chosen.origin, chosen.ca
         keys = [key.rpartition("#")[2] for key in chosen.key]
         if origin is None or not keys:
@@ -107,6 +112,20 @@ def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
         return bell.ring(origin, keys, options, ca=str(ca), json_to=chosen.json, html_to=chosen.html)
 
 
+@contextlib.contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does, so that what was started is stopped."""
+
+    def unwind(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _keys(settings: Settings, count: int) -> list[str]:
     from signaling.tickets import KeyRing, issue_one_time_key
 
@@ -129,6 +148,13 @@ def _server(chosen: argparse.Namespace, load: Load, running: Running) -> Iterato
         command += ["--config", str(chosen.config)] if chosen.config else []
         command += [f"--set={each}" for each in (*chosen.set, *overrides)]
         said = Path(folder) / "said"
+        parent, libc = os.getpid(), ctypes.CDLL(None)
+
+        def before_exec() -> None:
+            libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+
         with said.open("wb") as out:
             # A session of its own: Ctrl-C is for the run, which still has lessons to end.
             process = subprocess.Popen(
@@ -137,6 +163,7 @@ def _server(chosen: argparse.Namespace, load: Load, running: Running) -> Iterato
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=before_exec,  # noqa: PLW1509 - there are no threads here
             )
         try:
             deadline_s = time.monotonic() + START_LIMIT_S

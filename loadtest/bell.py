@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -51,18 +52,21 @@ def _run(origin: str, keys: Sequence[str], options: Options, ca: str, result: Pa
     # Without its own log set-up Locust says only what is wrong.
     command += ["--skip-log-setup", f"--ca={ca}", f"--bell-json={result}", *sizes]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    # A session of its own: Ctrl-C comes to us, and to Locust as one SIGTERM, at which it ends what it began.
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, env={**environment, KEYS: " ".join(keys)}, cwd=result.parent
+        command,
+        stdin=subprocess.DEVNULL,
+        env={**environment, KEYS: " ".join(keys)},
+        cwd=result.parent,
+        start_new_session=True,
     )
     try:
         process.wait()
     except KeyboardInterrupt:
-        process.wait(STOP_LIMIT_S)  # it got the same Ctrl-C and ends what it began
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_LIMIT_S)
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()

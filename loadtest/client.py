@@ -397,6 +397,14 @@ class LessonClient:
         """Raise or lower one's own hand."""
         await self.request(lambda number: wire.Hand(id=number, up=up))
 
+    async def end(self) -> None:
+        """The teacher: end the lesson for all. Raises ConnectionError when the server says anything else."""
+        with contextlib.suppress(ConnectionError):  # it may close the socket before it replies
+            await self.request(lambda number: wire.End(id=number))
+        await self.until(lambda: self.closed or not self.connected, "end")
+        if self.closed is None or self.closed.code != "ended":
+            raise ConnectionError("the lesson did not end")
+
     async def draw(self, heights: Mapping[int, int], *, page: int = 0, pin: str | None = None) -> None:
         """Say which slots are drawn how high (pixels); all others are not."""
         count = len(self.call.slots) if self.call else SlotIndex.FIRST_TILE + self.reply.tiles

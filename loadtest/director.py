@@ -17,10 +17,11 @@ from loadtest.meter import Usage
 from loadtest.seats import Kind, Options, Place, Seat, seats
 from loadtest.verdict import Outcome, Verdict, judge
 
-SPAWN_S: Final = 2.0
-"""Time between lessons made and the first to come, for Locust to start everybody."""
 USERS_A_SECOND: Final = 50
-CLASS_PATIENCE_S: Final = 20.0
+SPAWN_LIMIT_S: Final = 60.0
+"""How long everybody's user is waited for; then it begins with those who are there."""
+SOON_S: Final = 0.5
+"""Between the seats and the first who may come, so that no message is late."""
 PATIENCE_S: Final = 40.0
 """How long after the last should have left everybody is waited for."""
 
@@ -45,6 +46,9 @@ class Director:
         self._origin = ""
         self._places: list[Place] = []
         self._seats: dict[Kind, deque[Seat]] = {"teacher": deque(), "student": deque()}
+        self._asked: list[tuple[Kind, str]] = []
+        self._began_s = 0.0
+        self._rang = False
         self._usages: dict[str, list[Usage]] = {}
         self._nodes: set[str] = set()
         self._void: list[str] = []
@@ -61,21 +65,31 @@ class Director:
             self._places = msgspec.convert(made, list[Place])
         except CallFailed as error:
             self._void.append(f"no lessons could be made: {error}")
-        everybody = seats(self.options, origin, self._places, patience_s=CLASS_PATIENCE_S)
-        for seat in everybody:
+        for seat in seats(self.options, origin, self._places):
             self._seats[seat.kind].append(seat)
-        spawning_s = SPAWN_S + self.options.people / USERS_A_SECOND
-        self._bell_s = time.monotonic() + spawning_s + self.options.lead_s
-        last_s = max((seat.at_s for seat in everybody), default=0.0)
-        self._deadline_s = self._bell_s + last_s + self.options.stay_s + PATIENCE_S
+        self._began_s = time.monotonic()
         self.began = True
 
     def ask(self, kind: Kind, node: str) -> None:
-        """A user of this kind wants a seat; none is sent when all are taken."""
-        free = self._seats[kind]
-        seat = free.popleft() if free else None
-        in_s = self._bell_s + seat.at_s - time.monotonic() if seat is not None else 0.0
-        self._send("bell_seat", {"kind": kind, "seat": msgspec.to_builtins(seat), "in_s": in_s}, node)
+        """A user of this kind wants a seat. All get theirs at once when the last has asked."""
+        self._asked.append((kind, node))
+        if self._rang or len(self._asked) >= self.options.people:
+            self._seat()
+
+    def _seat(self) -> None:
+        """Seats for who asked; None for who asked in vain. The first time the bell is set, too."""
+        if not self._rang:
+            everybody = [*self._seats["teacher"], *self._seats["student"]]
+            self._rang = True
+            self._bell_s = time.monotonic() + SOON_S - min([0.0, *(seat.at_s for seat in everybody)])
+            last_s = max((seat.at_s for seat in everybody), default=0.0)
+            self._deadline_s = self._bell_s + last_s + self.options.stay_s + PATIENCE_S
+        asked, self._asked = self._asked, []
+        for kind, node in asked:
+            free = self._seats[kind]
+            seat = free.popleft() if free else None
+            in_s = self._bell_s + seat.at_s - time.monotonic() if seat is not None else 0.0
+            self._send("bell_seat", {"kind": kind, "seat": msgspec.to_builtins(seat), "in_s": in_s}, node)
 
     def heard(self, outcome: dict[str, Any], node: str) -> None:
         """A person is done."""
@@ -83,21 +97,32 @@ class Director:
         self.outcomes[found.number] = found
         self._nodes.add(node)
 
-    def used(self, usages: list[dict[str, Any]], node: str) -> None:
-        """What a node's processes took; the last word of a node counts."""
+    def used(self, usages: list[dict[str, Any]], fault: str, node: str) -> None:
+        """What a node's processes took, and why that is not all of it; the last word of a node counts."""
+        if fault:
+            self._void.append(f"a fleet was lost: {fault}")
         self._usages[node] = msgspec.convert(usages, list[Usage])
+
+    def look(self) -> None:
+        """Now and then: begin without users who do not come."""
+        if self.began and not self._rang and time.monotonic() > self._began_s + SPAWN_LIMIT_S:
+            self._seat()
 
     @property
     def over(self) -> bool:
         """Whether there is nothing to wait for."""
-        if not self.began:
+        if not self.began or not self._places:
+            return self.began
+        if not self._rang:
             return False
-        if not self._places or time.monotonic() > self._deadline_s:
+        if time.monotonic() > self._deadline_s:
             return True
         return len(self.outcomes) >= self.options.people and self._nodes <= self._usages.keys()
 
     def progress(self) -> str:
         """One line."""
+        if not self._rang:
+            return f"{len(self._asked)} of {self.options.people} users are ready"
         to_bell_s = time.monotonic() - self._bell_s
         done = len(self.outcomes)
         return f"bell {to_bell_s:+.0f} s: {done} of {self.options.people} people are done"

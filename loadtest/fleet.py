@@ -26,7 +26,7 @@ import uvloop
 
 from loadtest.client import Door, LessonClient, use_loopback_candidates
 from loadtest.meter import TICK_S, Meter
-from loadtest.scenario import END, Person
+from loadtest.scenario import Person
 from loadtest.seats import Place, Seat
 from loadtest.verdict import Sample
 from sfu.model import Refused
@@ -137,18 +137,13 @@ class Fleet:
                     if lesson.lesson in ours and lesson.state != "ended":
                         swept += 1
                         with contextlib.suppress(Refused, OSError, TimeoutError):
-                            await _end(door, lesson.teacher_link)
+                            async with LessonClient.join(door, lesson.teacher_link) as teacher:
+                                await teacher.end()
                 left += sum(
                     lesson.lesson in ours and lesson.state != "ended"
                     for lesson in (await door.teacher()).lessons
                 )
         return {"swept": swept, "left": left}
-
-
-async def _end(door: Door, link: str) -> None:
-    async with LessonClient.join(door, link) as teacher:
-        await teacher.send(wire.End(id=END))
-        await teacher.until(lambda: teacher.closed, "end")
 
 
 def describe(error: BaseException) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import gevent
 import msgspec
-from gevent.queue import Queue
+from gevent.event import Event
+from gevent.lock import Semaphore
+from gevent.queue import Empty, Queue
 from locust import LoadTestShape, User, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -31,7 +34,7 @@ from loadtest.seats import Kind, Options, Seat
 from loadtest.verdict import Outcome, Sample
 
 KEYS: Final = "ZVONOK_BELL_KEYS"
-SEAT_LIMIT_S: Final = 60.0
+SEAT_LIMIT_S: Final = 120.0
 PROGRESS_S: Final = 2.0
 
 
@@ -78,7 +81,10 @@ class Staff:
     def take(self, kind: Kind) -> Ticket:
         """A seat; raises StopUser when there is none."""
         self._runner.send_message("bell_ask", {"kind": kind})
-        ticket: Ticket | None = self._tickets[kind].get(timeout=SEAT_LIMIT_S)
+        try:
+            ticket: Ticket | None = self._tickets[kind].get(timeout=SEAT_LIMIT_S)
+        except Empty:
+            ticket = None
         if ticket is None:
             raise StopUser
         self._since_s = min(self._since_s or ticket.at_s, ticket.at_s)
@@ -95,14 +101,14 @@ class Staff:
         self._runner.send_message("bell_outcome", msgspec.to_builtins(outcome))
         if self._present:
             return
+        fault = ""
         usages = [msgspec.to_builtins(self._meter.usage("locust", self._since_s, self._until_s))]
         for fleet in self._fleets.values():
             try:
                 usages.append(fleet.call("usage", since_s=self._since_s, until_s=self._until_s))
             except CallFailed as error:
-                print(f"bell: a fleet cannot be measured: {error}", flush=True)
-                return
-        self._runner.send_message("bell_usage", {"usages": usages})
+                fault = str(error)
+        self._runner.send_message("bell_usage", {"usages": usages, "fault": fault})
 
     def forget(self) -> None:
         """A new run begins."""
@@ -133,6 +139,8 @@ class Attendee(User):
             self.lesson()
         except CallFailed as error:
             self._note(Sample("fleet", 0.0, str(error)))
+        except Exception as error:  # noqa: BLE001  # one user's crash is counted, and ends nobody else
+            self._note(Sample("user", 0.0, f"{type(error).__name__}: {error}"))
         except gevent.GreenletExit:
             self._note(Sample("user", 0.0, "stopped before the end"))
             raise
@@ -227,6 +235,7 @@ class Bell(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """As Locust asks, about once a second."""
         run = direction()
+        run.director.look()
         run.say_progress()
         return None if run.director.over else (run.director.options.people, USERS_A_SECOND)
 
@@ -242,11 +251,12 @@ class Direction:
         self._options = options
         self._fleet = fleet
         self._said_s = 0.0
+        self._concluding = Semaphore()
         self.director = self._new()
         runner.register_message("bell_ask", lambda msg, **_: self.director.ask(msg.data["kind"], msg.node_id))
         runner.register_message("bell_outcome", lambda msg, **_: self.director.heard(msg.data, msg.node_id))
         runner.register_message(
-            "bell_usage", lambda msg, **_: self.director.used(msg.data["usages"], msg.node_id)
+            "bell_usage", lambda msg, **_: self.director.used(**msg.data, node=msg.node_id)
         )
 
     def close(self) -> None:
@@ -276,7 +286,11 @@ class Direction:
         print(f"{self.director.progress()}, {came_in} came in", flush=True)
 
     def conclude(self) -> None:
-        """A test is over: say the verdict."""
+        """A test is over: say the verdict, once; whoever comes later waits for that."""
+        with self._concluding:
+            self._conclude()
+
+    def _conclude(self) -> None:
         if not self.director.began or self.director.verdict is not None:
             return
         verdict = self.director.conclude()
@@ -289,12 +303,14 @@ class Direction:
             Path(to).write_text(json.dumps(found), encoding="utf-8")
 
 
+_ready = Event()
 _staff: Staff | None = None
 _direction: Direction | None = None
 
 
 def staff() -> Staff:
-    """This process's; there is one wherever users run."""
+    """This process's; there is one wherever users run. A master may start users before it is ready."""
+    _ready.wait(SEAT_LIMIT_S)
     assert _staff is not None
     return _staff
 
@@ -331,10 +347,13 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
     assert chosen is not None
     if not isinstance(runner, MasterRunner):
         _staff = Staff(runner, chosen.ca)
+        _ready.set()
     if isinstance(runner, WorkerRunner):
         return
     options = Options(**{name: getattr(chosen, name) for name in Options.__struct_fields__})
     Teacher.fixed_count, Student.fixed_count = options.lessons, options.lessons * options.students
+    # Locust's own handler is not there yet while a shape runs.
+    gevent.signal_handler(signal.SIGTERM, runner.quit)
     fleet = FleetProcess("direction", chosen.ca) if _staff is None else _staff.fleet(media=False)
     _direction = Direction(environment, runner, options, fleet)
 

@@ -21,8 +21,8 @@ from signaling import wire
 
 LOBBY_LIMIT_S: Final = 30.0
 MEDIA_LIMIT_S: Final = 15.0
-END: Final = 2**31
-"""Number of the last request, beyond those that a client counts."""
+CLASS_PATIENCE_S: Final = 20.0
+"""How long a teacher waits for those who should have gone."""
 _DRAWN: Final[Mapping[int, int]] = {
     SlotIndex.STAGE_VIDEO: HEIGHT,
     SlotIndex.STAGE_SOUND: 1,
@@ -46,7 +46,6 @@ class Person:
             "first_sound": asyncio.Event(),
             "first_picture": asyncio.Event(),
         }
-        self._class_seen: set[str] = set()
 
     @property
     def client(self) -> LessonClient:
@@ -147,11 +146,12 @@ class Person:
         return self._lost()
 
     async def teach(self) -> str:
-        """Stay until the whole class was there and is gone; returns as ``stay``."""
+        """Stay until the whole class was there and is gone; from when it should be gone, until nobody is there.
+
+        Returns as ``stay``.
+        """
         gone = asyncio.ensure_future(self.client.gone())
-        over = asyncio.ensure_future(
-            self.client.until(self._class_is_over, "end of the class", limit_s=self.seat.until_s)
-        )
+        over = asyncio.ensure_future(self._class_over())
         try:
             await asyncio.wait((gone, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -160,14 +160,25 @@ class Person:
             await asyncio.gather(gone, over, return_exceptions=True)
         return self._lost()
 
-    def _class_is_over(self) -> bool:
-        students = {
-            path: person["here"]
-            for path, person in self.client.fields.items()
-            if path.startswith("person/") and person["role"] == Role.STUDENT
-        }
-        self._class_seen |= students.keys()
-        return len(self._class_seen) >= self.seat.students and not any(students.values())
+    async def _class_over(self) -> None:
+        seen: set[str] = set()
+
+        def students_here() -> bool:
+            students = {
+                path: person["here"]
+                for path, person in self.client.fields.items()
+                if path.startswith("person/") and person["role"] == Role.STUDENT
+            }
+            seen.update(students)
+            return any(students.values())
+
+        def all_went() -> bool:
+            return not students_here() and len(seen) >= self.seat.students
+
+        try:
+            await self.client.until(all_went, "end of the class", limit_s=self.seat.until_s)
+        except TimeoutError:
+            await self.client.until(lambda: not students_here(), "end of the class", limit_s=CLASS_PATIENCE_S)
 
     def _lost(self) -> str:
         client = self.client
@@ -189,10 +200,7 @@ class Person:
     async def end(self) -> None:
         """Teacher: end the lesson for all."""
         with self._measured("end"):
-            await self.client.send(wire.End(id=END))
-            await self.client.until(lambda: self.client.closed or not self.client.connected, "end")
-        if self.client.closed is None or self.client.closed.code != "ended":
-            raise ConnectionError("the lesson did not end")
+            await self.client.end()
 
     async def close(self) -> None:
         """Let go of everything."""

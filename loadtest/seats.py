@@ -66,8 +66,8 @@ class Place(Struct, frozen=True):
 
 
 class Seat(Struct, frozen=True, kw_only=True):
-    """One person of the run. ``at_s``: when they come. ``students`` are those that a teacher waits for, at
-    most until ``until_s`` after coming; a student stays ``stay_s`` after having come in."""
+    """One person of the run. ``at_s``: when they come. ``students`` are those that a teacher waits for, who
+    should be gone ``until_s`` after the teacher came; a student stays ``stay_s`` after having come in."""
 
     number: int
     kind: Kind
@@ -94,8 +94,8 @@ def teacher_arrivals(count: int, lead_s: float, random: Random) -> list[float]:
     return [-random.uniform(lead_s / 4, lead_s) for _ in range(count)]
 
 
-def seats(options: Options, origin: str, places: Sequence[Place], *, patience_s: float) -> list[Seat]:
-    """Everybody, teachers first; a teacher waits ``patience_s`` for a class that should be gone by then."""
+def seats(options: Options, origin: str, places: Sequence[Place]) -> list[Seat]:
+    """Everybody, teachers first."""
     random = Random(options.seed)
     teachers = teacher_arrivals(len(places), options.lead_s, random)
     students = [student_arrivals(options.students, options.spread_s, random) for _ in places]
@@ -113,7 +113,7 @@ def seats(options: Options, origin: str, places: Sequence[Place], *, patience_s:
                 at_s=at_s,
                 stay_s=options.stay_s,
                 students=options.students,
-                until_s=gone_s - at_s + patience_s,
+                until_s=gone_s - at_s,
                 cookies=place.cookies,
             )
         )
