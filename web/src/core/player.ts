@@ -137,7 +137,7 @@ export class Player {
     const to = Math.max(0, durationMs > 0 ? Math.min(ms, durationMs) : ms);
     if (this.#resumeAtMs !== null) {
       this.#resumeAtMs = to;
-    } else if (this.#renewal.old(this.#nowMs()) && !this.#has(to)) {
+    } else if (this.old && !this.#has(to)) {
       this.#save(to);
     } else if (this.#video !== null) {
       this.#video.currentTime = to / 1000;
@@ -169,9 +169,14 @@ export class Player {
     else this.#video.muted = !this.#video.muted;
   }
 
+  /** The server may refuse the page's addresses by now. */
+  get old(): boolean {
+    return this.#renewal.old(this.#nowMs());
+  }
+
   /** An address for downloading that is good now. Rejects with `Failed`. */
   async downloadUrl(): Promise<string> {
-    if (this.#renewal.old(this.#nowMs())) this.#got(await this.#options.renew());
+    if (this.old) this.#got(await this.#options.renew());
     const url = this.#page.get().download_url;
     if (url === null) throw new Failed("not_found");
     return url;

@@ -1,8 +1,8 @@
 /** What the views see of a lesson. All are read-only snapshots; a changed one is a new object. */
 
-import type { ChatField, LessonField, RecordingField, RoleName, SourceName } from "../generated/wire";
+import type { ChatField, LessonField, RecordingField, RoleName, SourceName, VideoState } from "../generated/wire";
 
-export type { ChatField, LessonField, RecordingField, RoleName, SourceName };
+export type { ChatField, LessonField, RecordingField, RoleName, SourceName, VideoState };
 
 /** Something was not done. `code` is a refusal code of the server or one of the client's own:
  * `network` (no answer), `connection_lost` (the answer never came), `media_failed` (the media connection cannot be

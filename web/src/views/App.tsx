@@ -3,11 +3,13 @@ import "../styles/index.css";
 import { AttendancePage } from "./AttendancePage";
 import { HomePage } from "./HomePage";
 import { JoinPage } from "./JoinPage";
+import { LibraryPage } from "./LibraryPage";
 import { CrashPage, Crashed, ProblemPage } from "./problems";
 import { parseRoute, usePath } from "./router";
 import { SignInPage } from "./SignInPage";
 import { TeacherPage } from "./TeacherPage";
 import { Language } from "./text";
+import { LibraryVideoPage, WatchPage } from "./VideoPage";
 
 /** The whole site; chooses the page by path. */
 export function App() {
@@ -34,6 +36,12 @@ function Chosen() {
       return <AttendancePage key={route.lesson} lesson={route.lesson} />;
     case "join":
       return <JoinPage key={route.code} code={route.code} />;
+    case "library":
+      return <LibraryPage />;
+    case "video":
+      return <LibraryVideoPage key={route.video} video={route.video} />;
+    case "watch":
+      return <WatchPage key={route.code} code={route.code} />;
     case "nothing":
       return <ProblemPage code="not_found" />;
   }

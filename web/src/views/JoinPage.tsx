@@ -11,11 +11,13 @@ import { forget, stayedIn } from "./lesson/stay";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
 import { remember, remembered } from "./remember";
 import { useText } from "./text";
+import { VideoOffer } from "./VideoOffer";
 import { Busy, CopyButton, Dialog, Field, Page } from "./widgets";
 
 type State =
   | { at: "loading" }
   | { at: "failed"; code: string; waitS: number | null }
+  | { at: "ended"; info: LinkInfo }
   | { at: "asking"; info: LinkInfo }
   | { at: "in"; name: string; joined: JoinReply; wanted: Wanted };
 
@@ -43,8 +45,9 @@ export function JoinPage({ code }: { code: string }) {
       }
       const info = await api.link(code);
       if (!here) return;
-      if (info.state === "ended") setState({ at: "failed", code: "lesson_ended", waitS: null });
-      else setState({ at: "asking", info });
+      if (info.state !== "ended") setState({ at: "asking", info });
+      else if (info.video_state === null) setState({ at: "failed", code: "lesson_ended", waitS: null });
+      else setState({ at: "ended", info });
     };
     open().catch((error: unknown) => {
       if (here) setState({ at: "failed", code: codeOfError(error), waitS: waitOfError(error) });
@@ -69,6 +72,16 @@ export function JoinPage({ code }: { code: string }) {
       );
     case "failed":
       return <ProblemPage code={state.code} waitS={state.waitS} onAgain={again} />;
+    case "ended":
+      return (
+        <Page title={state.info.title}>
+          <LessonHead info={state.info} />
+          <section className="card" data-testid="ended">
+            <h2>{text.ended.title}</h2>
+            <VideoOffer code={code} state={state.info.video_state} />
+          </section>
+        </Page>
+      );
     case "asking":
       return (
         <Asking

@@ -3,7 +3,9 @@ import { useEffect, useState } from "react";
 import * as api from "../core/api";
 import type { LessonInfo, TeacherInfo } from "../core/api";
 import { localeOf } from "../i18n";
+import { Film } from "./icons";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
+import { usePolling } from "./polling";
 import { navigate } from "./router";
 import { useText, useWords } from "./text";
 import { Busy, CopyButton, Field, Link, Page } from "./widgets";
@@ -32,6 +34,11 @@ export function TeacherPage() {
       here = false;
     };
   }, [attempt]);
+  const making = state.at === "ready" && state.info.lessons.some((lesson) => lesson.video_state === "processing");
+  usePolling(making, async () => {
+    const info = await api.teacher();
+    setState({ at: "ready", info });
+  });
 
   if (state.at === "failed") {
     return (
@@ -47,7 +54,13 @@ export function TeacherPage() {
   }
   return (
     <Page title={text.teacher.title} wide>
-      <h1>{text.teacher.title}</h1>
+      <div className="page-title">
+        <h1>{text.teacher.title}</h1>
+        <Link to="/library" className="button" testId="to-library">
+          <Film />
+          {text.library.link}
+        </Link>
+      </div>
       {state.at === "loading" ? (
         <Busy label={text.common.loading} />
       ) : (
@@ -272,8 +285,21 @@ function LessonLine({ lesson }: { lesson: LessonInfo }) {
         >
           {text.teacher.attendance}
         </Link>
+        <LessonVideo lesson={lesson} />
       </div>
     </li>
+  );
+}
+
+function LessonVideo({ lesson }: { lesson: LessonInfo }) {
+  const text = useText();
+  if (lesson.video === null || lesson.video_state === null) return null;
+  const words = { processing: text.video.linkMaking, ready: text.video.link, failed: text.video.linkFailed };
+  return (
+    <Link to={`/library/${lesson.video}`} className="button small" testId={`video-${lesson.lesson}`} state={lesson.video_state}>
+      <Film />
+      {words[lesson.video_state]}
+    </Link>
   );
 }
 

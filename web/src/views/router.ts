@@ -6,6 +6,9 @@ export type Route =
   | { page: "teacher" }
   | { page: "attendance"; lesson: string }
   | { page: "join"; code: string }
+  | { page: "library" }
+  | { page: "video"; video: string }
+  | { page: "watch"; code: string }
   | { page: "nothing" };
 
 /** The page of a path; `nothing` for every other. */
@@ -20,6 +23,13 @@ export function parseRoute(path: string): Route {
   }
   if (first === "l" && second !== undefined && parts.length === 2) {
     return CODE.test(second) ? { page: "join", code: second } : { page: "nothing" };
+  }
+  if (first === "watch" && second !== undefined && parts.length === 2) {
+    return CODE.test(second) ? { page: "watch", code: second } : { page: "nothing" };
+  }
+  if (first === "library" && parts.length === 1) return { page: "library" };
+  if (first === "library" && second !== undefined && parts.length === 2) {
+    return ID.test(second) ? { page: "video", video: second } : { page: "nothing" };
   }
   return { page: "nothing" };
 }
@@ -76,4 +86,9 @@ export function takeFragment(): string {
 
 export function usePath(): string {
   return useSyncExternalStore(subscribe, () => location.pathname);
+}
+
+/** The query of the address, with its question mark; empty without one. */
+export function useSearch(): string {
+  return useSyncExternalStore(subscribe, () => location.search);
 }

@@ -6,13 +6,13 @@ import { navigate } from "./router";
 import { useText, useWords } from "./text";
 
 /** A page outside of the lesson: brand, language and one column of content. */
-export function Page({ title, wide = false, children }: { title: string; wide?: boolean; children: ReactNode }) {
+export function Page({ title, wide = false, children }: { title: string; wide?: boolean | "theatre"; children: ReactNode }) {
   const text = useText();
   useEffect(() => {
     document.title = `${title} · ${text.common.product}`;
   }, [title, text]);
   return (
-    <div className="page">
+    <div className={wide === "theatre" ? "page theatre" : "page"}>
       <a className="skip" href="#content">
         {text.common.skip}
       </a>
@@ -25,7 +25,7 @@ export function Page({ title, wide = false, children }: { title: string; wide?: 
         </Link>
         <LanguageSwitch />
       </header>
-      <main id="content" className={wide ? "page-body wide" : "page-body"} tabIndex={-1}>
+      <main id="content" className={wide === false ? "page-body" : "page-body wide"} tabIndex={-1}>
         {children}
       </main>
     </div>
@@ -33,12 +33,13 @@ export function Page({ title, wide = false, children }: { title: string; wide?: 
 }
 
 /** A link inside the site; opens without loading the page again. */
-export function Link(props: { to: string; className?: string; children: ReactNode; testId?: string }) {
+export function Link(props: { to: string; className?: string; children: ReactNode; testId?: string; state?: string }) {
   return (
     <a
       href={props.to}
       className={props.className}
       data-testid={props.testId}
+      data-state={props.state}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
         event.preventDefault();

@@ -10,6 +10,7 @@ import { Bell, Check, Warning } from "../icons";
 import { ProblemPage } from "../problems";
 import { useReadable } from "../readable";
 import { useText } from "../text";
+import { VideoOffer } from "../VideoOffer";
 import { Busy, Link, Page } from "../widgets";
 import type { Links } from "./Invite";
 import { LessonView } from "./LessonView";
@@ -84,7 +85,16 @@ function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props &
     case "live":
       return <LessonView lesson={lesson} devices={devices} links={links} />;
     case "closed":
-      return <ClosedPage lesson={lesson} joined={joined} code={phase.code} resumable={phase.resumable} onBack={onBack} />;
+      return (
+        <ClosedPage
+          lesson={lesson}
+          joined={joined}
+          link={code}
+          code={phase.code}
+          resumable={phase.resumable}
+          onBack={onBack}
+        />
+      );
   }
 }
 
@@ -126,12 +136,15 @@ function LobbyPage({ lesson, joined }: { lesson: LessonSurface; joined: JoinRepl
 interface ClosedProps {
   lesson: LessonSurface;
   joined: JoinReply;
+  /** The join link's code. */
+  link: string;
+  /** Why it is closed. */
   code: string;
   resumable: boolean;
   onBack: () => void;
 }
 
-function ClosedPage({ lesson, joined, code, resumable, onBack }: ClosedProps) {
+function ClosedPage({ lesson, joined, link, code, resumable, onBack }: ClosedProps) {
   const text = useText();
   if (code === "taken_over") {
     return (
@@ -157,7 +170,8 @@ function ClosedPage({ lesson, joined, code, resumable, onBack }: ClosedProps) {
     );
   }
   if (code === "ended" || code === "lesson_ended" || code === "left") {
-    return <EndedPage joined={joined} left={code === "left"} onBack={onBack} />;
+    const recorded = lesson.recording.get() !== null || code === "lesson_ended";
+    return <EndedPage joined={joined} link={link} left={code === "left"} recorded={recorded} onBack={onBack} />;
   }
   return (
     <ProblemPage
@@ -173,7 +187,16 @@ function ClosedPage({ lesson, joined, code, resumable, onBack }: ClosedProps) {
   );
 }
 
-function EndedPage({ joined, left, onBack }: { joined: JoinReply; left: boolean; onBack: () => void }) {
+interface EndedProps {
+  joined: JoinReply;
+  link: string;
+  left: boolean;
+  /** So a video may come. */
+  recorded: boolean;
+  onBack: () => void;
+}
+
+export function EndedPage({ joined, link, left, recorded, onBack }: EndedProps) {
   const text = useText();
   const title = left ? text.ended.left : text.ended.title;
   const teacher = joined.role === "teacher";
@@ -187,6 +210,7 @@ function EndedPage({ joined, left, onBack }: { joined: JoinReply; left: boolean;
           <h1>{title}</h1>
         </div>
         <p className="lead">{[joined.title, joined.subject, text.common.grade(joined.grade)].join(" · ")}</p>
+        {!left && <VideoOffer code={link} state={null} expected={recorded} />}
         {!teacher && <p className="note">{text.ended.thanks}</p>}
         <div className="buttons">
           {left && (

@@ -5,6 +5,7 @@ import type { LessonSurface } from "../../core/lesson";
 import { Close } from "../icons";
 import { useMedia, useReadable } from "../readable";
 import { remember, remembered } from "../remember";
+import { blurLater, useFullScreen, useIdle } from "../screen";
 import { useWords } from "../text";
 import { Dialog } from "../widgets";
 import { DeviceChoice } from "../CheckView";
@@ -227,14 +228,6 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
   );
 }
 
-function blurLater(target: Element): void {
-  const button = target.closest("button");
-  if (button?.closest("dialog, [popover], .panel") !== null) return; // undefined too: no button was clicked
-  setTimeout(() => {
-    if (document.activeElement === button) button.blur();
-  });
-}
-
 const LAYOUTS: readonly Layout[] = ["speaker", "gallery", "focus"];
 
 /** Leaders begin with the whole class, others with who speaks; what one chooses is kept. */
@@ -250,53 +243,4 @@ function useLayout(leads: boolean): [Layout, (layout: Layout) => void] {
       setLayout(next);
     },
   ];
-}
-
-function useFullScreen(root: React.RefObject<HTMLElement | null>): { on: boolean; toggle: () => void } | null {
-  const [on, setOn] = useState(false);
-  useEffect(() => {
-    const changed = () => {
-      setOn(document.fullscreenElement !== null);
-    };
-    document.addEventListener("fullscreenchange", changed);
-    return () => {
-      document.removeEventListener("fullscreenchange", changed);
-    };
-  }, []);
-  if (!document.fullscreenEnabled) return null;
-  return {
-    on,
-    toggle: () => {
-      // refused only where the page may not have it; then nothing changes
-      if (document.fullscreenElement === null) root.current?.requestFullscreen().catch(() => undefined);
-      else document.exitFullscreen().catch(() => undefined);
-    },
-  };
-}
-
-const IDLE_MS = 3500;
-
-/** Nobody has moved, touched or pressed anything for a while; followed only while it matters. */
-function useIdle(watched: boolean): boolean {
-  const [idle, setIdle] = useState(false);
-  useEffect(() => {
-    if (!watched) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const moved = () => {
-      setIdle(false);
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        setIdle(true);
-      }, IDLE_MS);
-    };
-    moved();
-    const events = ["pointermove", "pointerdown", "keydown"] as const;
-    for (const event of events) window.addEventListener(event, moved);
-    return () => {
-      clearTimeout(timer);
-      for (const event of events) window.removeEventListener(event, moved);
-      setIdle(false);
-    };
-  }, [watched]);
-  return idle;
 }
