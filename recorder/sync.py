@@ -1,0 +1,180 @@
+"""RTP timestamps to server time, by sender reports (RFC 3550 section 6.4.1) and the smallest delay.
+
+Three clocks meet: a layer's RTP clock, its publisher's wall clock (NTP, maybe wrong by years) and the
+server's. A publisher's sender reports pair the first two. Between the publisher's clock and the server's lies
+the receive time of a report less its NTP time, less what it was delayed: so the least that was seen. That
+difference is one for all that a connection publishes, so that its sound and picture keep together whatever
+the network did to them, and it is found anew each minute, so that a clock that runs too fast is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.tracks import Report
+
+Times = NDArray[np.int64]
+"""Microseconds."""
+
+WINDOW_US: Final = 60_000_000
+STEP_US: Final = 5_000_000
+"""A difference that changes by more at once is no delay: somebody set the clock."""
+_STAYS: Final = 4
+_NTP_EPOCH_S: Final = 2_208_988_800
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Server time is RTP time plus an offset that follows lines through knots and stays level beyond them."""
+
+    clock_rate: int
+    at_us: Times
+    """RTP times of the knots, ascending."""
+    offset_us: NDArray[np.float64]
+
+    def server_us(self, rtp: Times) -> Times:
+        """Server times (us since 1970) of extended RTP timestamps."""
+        at_us = rtp_us(rtp, self.clock_rate)
+        base = int(self.offset_us[0])
+        shift = np.interp(at_us, self.at_us, self.offset_us - base)
+        result: Times = at_us + base + np.rint(shift).astype(np.int64)
+        return result
+
+
+def rtp_us(rtp: Times, clock_rate: int) -> Times:
+    """RTP times in us, on the RTP clock's own scale."""
+    return rtp * 1_000_000 // clock_rate
+
+
+def ntp_us(ntp: int) -> int:
+    """64-bit NTP time in us since 1970 (RFC 5905 section 6, first era)."""
+    return ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one RTP stream brings: extended timestamps and receive times of its packets or frames, reports."""
+
+    clock_rate: int
+    rtp: Times
+    receive_us: Times
+    reports: Sequence[Report]
+
+
+def clocks(layers: Sequence[Layer]) -> list[Clock | None]:
+    """The clocks of all layers of one publisher's connection; None for a layer without packets.
+
+    A layer without reports goes by its packets' smallest delay.
+    """
+    reports = sorted({report for layer in layers for report in layer.reports}, key=_when)
+    publisher = _server_times(reports)
+    return [_clock(layer, publisher) if len(layer.rtp) else None for layer in layers]
+
+
+def _when(report: Report) -> tuple[int, int, int]:
+    return report.receive_us, report.ntp, report.rtp
+
+
+def _clock(layer: Layer, publisher: dict[Report, int]) -> Clock:
+    if not layer.reports:
+        at_us = rtp_us(layer.rtp, layer.clock_rate)
+        knots, offsets = least_delays(layer.receive_us, at_us)
+        return Clock(layer.clock_rate, *_ascending(knots, offsets))
+    reports = sorted(layer.reports, key=_when)
+    extended = np.empty(len(reports), dtype=np.int64)
+    last = _near(reports[0].rtp, _rtp_at(layer, reports[0].receive_us))
+    for index, report in enumerate(reports):
+        last = _near(report.rtp, last)
+        extended[index] = last
+    at_us = rtp_us(extended, layer.clock_rate)
+    offsets = np.array([publisher[report] for report in reports], dtype=np.float64) - at_us
+    return Clock(layer.clock_rate, *_ascending(at_us, _median(offsets)))
+
+
+def _rtp_at(layer: Layer, receive_us: int) -> int:
+    """The extended timestamp of what was received about then."""
+    index = int(np.searchsorted(layer.receive_us, receive_us))
+    return int(layer.rtp[min(index, len(layer.rtp) - 1)])
+
+
+def _near(rtp_32: int, extended: int) -> int:
+    """The extended timestamp with these low bits that is nearest."""
+    ahead = (rtp_32 - extended) & 0xFFFFFFFF
+    return extended + (ahead if ahead < 0x80000000 else ahead - 0x100000000)
+
+
+def _server_times(reports: Sequence[Report]) -> dict[Report, int]:
+    """What the server's clock showed when these reports' publisher's clock showed their NTP times."""
+    times: dict[Report, int] = {}
+    if not reports:
+        return times
+    receive_us = np.array([report.receive_us for report in reports], dtype=np.int64)
+    sent_us = np.array([ntp_us(report.ntp) for report in reports], dtype=np.int64)
+    begins = _steps((receive_us - sent_us).tolist())
+    for begin, end in zip(begins, [*begins[1:], len(reports)], strict=True):
+        knots, delays = least_delays(receive_us[begin:end], sent_us[begin:end])
+        received = knots + delays.astype(np.int64)
+        least = np.interp(receive_us[begin:end], received, delays - delays[0]) + delays[0]
+        for report, server_us in zip(
+            reports[begin:end], sent_us[begin:end] + np.rint(least).astype(np.int64), strict=True
+        ):
+            times[report] = int(server_us)
+    return times
+
+
+def _steps(differences: Sequence[int]) -> list[int]:
+    """Where a new setting of the publisher's clock begins, 0 first. A difference that grows may be a delay:
+    it is a step only if it stays."""
+    begins, floor = [0], differences[0]
+    for index, difference in enumerate(differences):
+        later = differences[index : index + _STAYS]
+        if difference < floor - STEP_US or (len(later) == _STAYS and min(later) > floor + STEP_US):
+            begins.append(index)
+            floor = min(later)
+        elif difference < floor:
+            floor = difference
+    return begins
+
+
+def least_delays(receive_us: Times, sent_us: Times) -> tuple[Times, NDArray[np.float64]]:
+    """The least difference (receive less sent time, in us) of each minute: (sent times, differences).
+
+    A last piece of less than half a minute counts to the minute before. Both arrays are of one length, at
+    least 1, ``receive_us`` nearly ascending.
+    """
+    differences = receive_us - sent_us
+    windows = (receive_us - receive_us.min()) // WINDOW_US
+    last = windows.max()
+    if last and receive_us.max() - receive_us.min() - last * WINDOW_US < WINDOW_US // 2:
+        windows = np.minimum(windows, last - 1)
+    chosen = []
+    for window in np.unique(windows):
+        members = np.flatnonzero(windows == window)
+        chosen.append(members[np.argmin(differences[members])])
+    return sent_us[chosen], differences[chosen].astype(np.float64)
+
+
+def _ascending(at_us: Times, offsets: NDArray[np.float64]) -> tuple[Times, NDArray[np.float64]]:
+    order = np.argsort(at_us, kind="stable")
+    at_us, offsets = at_us[order], offsets[order]
+    kept = np.concatenate([[True], at_us[1:] > at_us[:-1]])
+    return at_us[kept], offsets[kept]
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each value by the median of it and its neighbours: one report that lies moves nothing.
+
+    Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is.
+    """
+    result = values.copy()
+    for reach in (1, 2):
+        size = 2 * reach + 1
+        if len(values) >= size:
+            windows = np.lib.stride_tricks.sliding_window_view(values, size)
+            result[reach : len(values) - reach] = np.median(windows, axis=1)
+    return result

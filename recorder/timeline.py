@@ -1,0 +1,332 @@
+"""What a lesson's log tells of its recording: parts, who had what on, chat and hands; in the video's time.
+
+Server time is in us since 1970, video time in us from 0. Parts follow one another without the time between.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from recorder.journal import Kind, LogEvent, LogHead, event_of, read
+from recorder.logbook import RESTATED
+from sfu.model import ParseError, Role
+from signaling.wire import (
+    ChatField,
+    PersonField,
+    RecordingField,
+    RoleName,
+    Timeline,
+    TimelineChat,
+    TimelineHand,
+    TimelinePart,
+)
+
+_RESTATED: Final = ("on/", "hand/")
+"""Paths of which a restated state leaves nothing out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: server time from ``start_us`` to ``end_us``, beginning at ``at_us`` of the video."""
+
+    number: int
+    start_us: int
+    end_us: int
+    at_us: int = 0
+
+    @property
+    def duration_us(self) -> int:
+        return self.end_us - self.start_us
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A source that was on, by somebody who was here; ``end_us`` is None when the log does not tell."""
+
+    participant: str
+    source: str
+    start_us: int
+    end_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who somebody is; ``order`` is their place in the class."""
+
+    name: str
+    role: RoleName
+    order: int
+
+
+@dataclass(slots=True)
+class Story:
+    """The log of a recording, read. ``spans`` are parts as told: number -> (start, end or None), in us.
+
+    ``chat`` holds (us, name, text), ``hands`` (us, participant, up), both as they happened.
+    """
+
+    head: LogHead | None = None
+    people: dict[str, Person] = field(default_factory=dict)
+    stays: list[Stay] = field(default_factory=list)
+    spans: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    chat: list[tuple[int, str, str]] = field(default_factory=list)
+    hands: list[tuple[int, str, bool]] = field(default_factory=list)
+    last_us: int = 0
+    damage: str = ""
+    """Why reading ended before the file did; empty: it did not."""
+
+
+def read_story(path: Path) -> Story:
+    """Read a recording's log as far as it can be read. Raises OSError, not for a file that is missing."""
+    if not path.exists():
+        return Story(damage="missing")
+    head, records = read(path)
+    if not isinstance(head, LogHead):
+        return Story(damage=records.damage or "not a log")
+    reader = _Reader(head)
+    for kind, _, body in records:
+        if kind != Kind.EVENT:
+            continue
+        try:
+            reader.take(event_of(body))
+        except ParseError as error:
+            reader.story.damage = str(error)
+    story = reader.close()
+    story.damage = story.damage or records.damage
+    return story
+
+
+class _Reader:
+    """Follows the fields; whatever cannot be understood is passed over."""
+
+    def __init__(self, head: LogHead) -> None:
+        self.story = Story(head)
+        self._recording = head.recording
+        self._on: set[tuple[str, str]] = set()
+        self._away: set[str] = set()
+        self._since: dict[tuple[str, str], int] = {}
+        self._raised: set[str] = set()
+        self._said: set[str] = set()
+        self._part: int | None = None
+        self._stated: set[str] | None = None
+
+    def take(self, event: LogEvent) -> None:
+        """Take the next event."""
+        at_us = event.at_ms * 1000
+        self.story.last_us = max(self.story.last_us, at_us)
+        if event.kind == RESTATED:
+            self._stated = (self._stated or set()) | {
+                path for path in event.set if path.startswith(_RESTATED)
+            }
+        elif self._stated is not None:
+            self._forget(at_us)
+        for path, value in event.set.items():
+            self._set(path, value, at_us)
+        for path in event.delete:
+            self._delete(path, at_us)
+        if event.kind == "ended":
+            self._part_over(at_us)
+        self._follow(at_us)
+
+    def close(self) -> Story:
+        """Nothing more comes."""
+        if self._stated is not None:
+            self._forget(self.story.last_us)
+            self._follow(self.story.last_us)
+        for (participant, source), since_us in self._since.items():
+            self.story.stays.append(Stay(participant, source, since_us, None))
+        self.story.stays.sort(key=lambda stay: (stay.start_us, stay.participant, stay.source))
+        return self.story
+
+    def _forget(self, at_us: int) -> None:
+        """What a restated state does not hold is over."""
+        stated, self._stated = self._stated or set(), None
+        for participant, source in list(self._on):
+            if f"on/{participant}/{source}" not in stated:
+                self._on.discard((participant, source))
+        for participant in list(self._raised):
+            if f"hand/{participant}" not in stated:
+                self._hand(participant, at_us, up=False)
+
+    def _set(self, path: str, value: Any, at_us: int) -> None:
+        kind, _, rest = path.partition("/")
+        try:
+            match kind:
+                case "on":
+                    participant, _, source = rest.partition("/")
+                    self._on.add((participant, source))
+                case "hand":
+                    self._hand(rest, at_us, up=True)
+                case "chat" if rest not in self._said:
+                    chat = msgspec.convert(value, ChatField)
+                    self._said.add(rest)
+                    self.story.chat.append((chat.at_ms * 1000, chat.name, chat.text))
+                case "person":
+                    self._person(rest, msgspec.convert(value, PersonField))
+                case "recording":
+                    self._record(msgspec.convert(value, RecordingField))
+                case _:
+                    pass
+        except msgspec.ValidationError as error:
+            self.story.damage = f"{kind}: {error}"
+
+    def _delete(self, path: str, at_us: int) -> None:
+        kind, _, rest = path.partition("/")
+        if kind == "on":
+            participant, _, source = rest.partition("/")
+            self._on.discard((participant, source))
+        elif kind == "hand":
+            self._hand(rest, at_us, up=False)
+        elif kind == "person":
+            self._away.add(rest)
+
+    def _person(self, participant: str, person: PersonField) -> None:
+        self.story.people[participant] = Person(person.name, person.role, person.order)
+        if person.here:
+            self._away.discard(participant)
+        else:
+            self._away.add(participant)
+
+    def _hand(self, participant: str, at_us: int, *, up: bool) -> None:
+        if up != (participant in self._raised):
+            (self._raised.add if up else self._raised.discard)(participant)
+            self.story.hands.append((at_us, participant, up))
+
+    def _record(self, recording: RecordingField) -> None:
+        if recording.id != self._recording:
+            return
+        since_us = recording.since_ms * 1000
+        if recording.state == "on":
+            if self._part not in (None, recording.part):
+                self._part_over(since_us)
+            self._part = recording.part
+            self.story.spans.setdefault(recording.part, (since_us, None))
+        else:
+            self._part_over(since_us)
+
+    def _part_over(self, at_us: int) -> None:
+        if self._part is not None:
+            start_us, end_us = self.story.spans[self._part]
+            if end_us is None:
+                self.story.spans[self._part] = start_us, max(start_us, at_us)
+            self._part = None
+
+    def _follow(self, at_us: int) -> None:
+        now = {(participant, source) for participant, source in self._on if participant not in self._away}
+        if self._stated is None:
+            for participant, source in sorted(self._since.keys() - now):
+                since_us = self._since.pop((participant, source))
+                self.story.stays.append(Stay(participant, source, since_us, at_us))
+        for key in now - self._since.keys():
+            self._since[key] = at_us
+
+
+def parts_of(
+    spans: Mapping[int, tuple[int, int | None]], packets: Mapping[int, tuple[int, int]], last_us: int = 0
+) -> list[Part]:
+    """Parts in the video, in order of their start; none that has no length.
+
+    ``spans`` as in Story; ``packets`` holds the first and last packet's server time of a part: they stand in
+    for a log that does not tell a part's start or end, and so does its last event (``last_us``).
+    """
+    starts = {number: start_us for number, (start_us, _) in spans.items()}
+    starts.update({number: first_us for number, (first_us, _) in packets.items() if number not in spans})
+    order = sorted(starts, key=lambda number: (starts[number], number))
+    parts: list[Part] = []
+    at_us = 0
+    for index, number in enumerate(order):
+        start_us = starts[number]
+        _, end_us = spans.get(number, (0, None))
+        following_us = starts[order[index + 1]] if index + 1 < len(order) else None
+        if end_us is None:
+            end_us = packets.get(number, (0, start_us))[1]
+            if following_us is None and number in spans:
+                end_us = max(end_us, last_us)
+        if following_us is not None:
+            end_us = min(end_us, following_us)
+        # Whole milliseconds, as WebM has them: else parts and what happened in them would drift apart.
+        duration_us = (end_us - start_us) // 1000 * 1000
+        if duration_us > 0:
+            parts.append(Part(number, start_us, start_us + duration_us, at_us))
+            at_us += duration_us
+    return parts
+
+
+def cut(parts: Sequence[Part], duration_us: int) -> list[Part]:
+    """The parts of a video that ends at ``duration_us``."""
+    return [
+        replace(part, end_us=min(part.end_us, part.start_us + duration_us - part.at_us))
+        for part in parts
+        if part.at_us < duration_us
+    ]
+
+
+def video_us(parts: Sequence[Part], server_us: int) -> int | None:
+    """Where in the video a moment is; None for one outside all parts."""
+    index = bisect_right(parts, server_us, key=lambda part: part.start_us) - 1
+    if index < 0 or server_us > parts[index].end_us:
+        return None
+    return parts[index].at_us + server_us - parts[index].start_us
+
+
+def timeline(story: Story, parts: Sequence[Part]) -> Timeline:
+    """What happened beside the picture. Hands that rose or fell between two parts do so where the next
+    begins."""
+    chat = [
+        TimelineChat(at_us // 1000, name, text)
+        for server_us, name, text in story.chat
+        if (at_us := video_us(parts, server_us)) is not None
+    ]
+    return Timeline(
+        duration_ms=(parts[-1].at_us + parts[-1].duration_us) // 1000 if parts else 0,
+        parts=tuple(
+            TimelinePart(part.at_us // 1000, part.duration_us // 1000, part.start_us // 1000)
+            for part in parts
+        ),
+        chat=tuple(sorted(chat, key=lambda each: each.at_ms)),
+        hands=tuple(_hands(story, parts)),
+    )
+
+
+def _hands(story: Story, parts: Sequence[Part]) -> Iterable[TimelineHand]:
+    told: set[str] = set()
+    up: set[str] = set()
+    hands = sorted(story.hands, key=lambda hand: hand[0])
+    next_hand = 0
+    for part in parts:
+        while next_hand < len(hands) and hands[next_hand][0] <= part.start_us:
+            _, participant, raised = hands[next_hand]
+            (up.add if raised else up.discard)(participant)
+            next_hand += 1
+        for participant in sorted(up ^ told):
+            yield _hand(story, part.at_us, participant, up=participant in up)
+        while next_hand < len(hands) and hands[next_hand][0] <= part.end_us:
+            server_us, participant, raised = hands[next_hand]
+            (up.add if raised else up.discard)(participant)
+            yield _hand(story, part.at_us + server_us - part.start_us, participant, up=raised)
+            next_hand += 1
+        told = set(up)
+
+
+def _hand(story: Story, at_us: int, participant: str, *, up: bool) -> TimelineHand:
+    person = story.people.get(participant)
+    return TimelineHand(at_us // 1000, participant, person.name if person is not None else "", up)
+
+
+def roles(story: Story, heads: Iterable[tuple[str, str]]) -> dict[str, tuple[Role, int]]:
+    """Role and place in the class of everybody; ``heads`` are (participant, role) of journals, for those whom
+    the log does not name."""
+    known = {who: (Role(person.role), person.order) for who, person in story.people.items()}
+    for participant, role in heads:
+        if participant not in known:
+            try:
+                known[participant] = Role(role), len(known) + 1000
+            except ValueError:
+                known[participant] = Role.STUDENT, len(known) + 1000
+    return known
