@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct as Layout
@@ -303,8 +303,12 @@ def _sync_folder(folder: Path) -> None:
 # --- read --------------------------------------------------------------------------------------------
 
 
+Placed = tuple[int, int, bytes, int]
+"""A record and the offset of its body in the file."""
+
+
 class Records:
-    """The records behind the head, once; ends at the first damaged one.
+    """The records behind the head, once: one by one, or in ``batches``; ends at the first damaged one.
 
     Meanwhile ``good_bytes`` grows; afterwards it tells where the first damaged record begins, or the size of
     the file, and ``damage`` says what is wrong there.
@@ -318,17 +322,28 @@ class Records:
         self.ended = False
         """Whether the last record is END: the journal was closed in order."""
         self.head: Head | None = None
-        self._records = self._run()
-        first = next(self._records, None)
-        if first is not None:
-            self.head = self._parse_head(first)
+        self._run_of = self._run()
+        self._first = next(self._run_of, [])
+        if self._first:
+            self.head = self._parse_head(self._first[0])
+            self._first = self._first[1:]
         elif not self.damage:
             self.damage = "no head"
+        self._records = (
+            (kind, time_us, body) for batch in self.batches() for kind, time_us, body, _ in batch
+        )
 
     def __iter__(self) -> Iterator[Record]:
         return self._records
 
-    def _parse_head(self, record: Record) -> Head | None:
+    def batches(self) -> Iterator[list[Placed]]:
+        """The records with their places, some thousands at a time."""
+        if self._first:
+            batch, self._first = self._first, []
+            yield batch
+        yield from self._run_of
+
+    def _parse_head(self, record: Placed) -> Head | None:
         try:
             if record[0] == Kind.HEAD:
                 head: Head = _heads.decode(record[2])
@@ -336,11 +351,12 @@ class Records:
             self.damage = "the first record is not a head"
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.damage = f"the head is not understood: {error}"
-        self._records = iter(())
+        self._run_of = iter(())
+        self._first = []
         self.good_bytes = len(MAGIC)
         return None
 
-    def _run(self) -> Iterator[Record]:
+    def _run(self) -> Iterator[list[Placed]]:
         with self.path.open("rb", buffering=0) as file:
             if file.read(len(MAGIC)) != MAGIC:
                 self.damage = "not a journal"
@@ -349,36 +365,41 @@ class Records:
             rest = b""
             while chunk := file.read(_CHUNK):
                 data = rest + chunk
-                used = yield from self._take(data)
+                batch = self._take(data, self.good_bytes)
+                if batch:
+                    kind, _, body, offset = batch[-1]
+                    self.ended = kind == Kind.END
+                    rest = data[offset + len(body) + 4 - self.good_bytes :]
+                    self.good_bytes = offset + len(body) + 4
+                    yield batch
+                else:
+                    rest = data
                 if self.damage:
                     return
-                rest = data[used:]
             if rest:
                 self.damage = "torn record"
 
-    def _take(self, data: bytes) -> Generator[Record, None, int]:
-        """Yield the whole records of ``data``; returns how many of its bytes they take."""
+    def _take(self, data: bytes, base: int) -> list[Placed]:
+        """The whole records of ``data``, which begins at offset ``base`` of the file."""
         header, crc_of = _HEADER.unpack_from, _CRC.unpack_from
         view, size, offset = memoryview(data), len(data), 0
-        base = self.good_bytes
-        kind = -1
+        batch: list[Placed] = []
+        add = batch.append
         while size - offset >= _SHORTEST:
             length, kind, time_us = header(data, offset)
+            body = offset + 13
+            end = body + length
             if length > MAX_BODY:
                 self.damage = "impossible length"
                 break
-            body = offset + 13
-            end = body + length
             if end + 4 > size:
                 break
             if crc32(view[offset:end]) != crc_of(data, end)[0]:
                 self.damage = "wrong CRC"
                 break
+            add((kind, time_us, data[body:end], base + body))
             offset = end + 4
-            self.good_bytes = base + offset
-            self.ended = kind == Kind.END
-            yield kind, time_us, data[body:end]
-        return offset
+        return batch
 
 
 def read(path: Path) -> tuple[Head | None, Records]:

@@ -26,7 +26,7 @@ _SEEK_PREROLL_NS: Final = 80_000_000
 class Video:
     """A WebM file being written, packet by packet in ascending time, sound and picture each for itself.
 
-    Times are in ms, the file's unit. Use as a context manager: leaving it writes cues and length.
+    Times are in ms, the file's unit, which packets without a unit of their own are taken to have. Use as a context manager: leaving it writes cues and length.
     """
 
     def __init__(self, path: Path, *, title: str, width: int, height: int, keyframes: int) -> None:
@@ -69,7 +69,6 @@ class Video:
         self._last_picture_ms = at_ms
         packet = av.Packet(frame)
         packet.stream = self._picture
-        packet.time_base = _MILLISECOND
         packet.pts = packet.dts = at_ms
         packet.is_keyframe = key
         self._file.mux_one(packet)
@@ -78,7 +77,6 @@ class Video:
         """Add an Opus packet."""
         packet = av.Packet(data)
         packet.stream = self._sound
-        packet.time_base = _MILLISECOND
         packet.pts = packet.dts = at_ms
         packet.duration = duration_ms
         packet.is_keyframe = True

@@ -8,21 +8,23 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from struct import Struct as Layout
 from typing import Final
 
 from recorder.frames import LENGTH_BITS, Assembler, Frames
-from recorder.journal import Kind, TapHead, read
+from recorder.journal import Kind, Placed, TapHead, read
 
 UNKNOWN_LEVEL: Final = 255
 """Of a sound packet that does not tell its level."""
 
 _RTP: Final = Layout(">HII").unpack_from
 _REPORT: Final = Layout(">IQI").unpack_from
+_PACKET: Final = int(Kind.PACKET)
 _SENDER_REPORT: Final = 200
 _ONE_BYTE: Final = b"\xbe\xde"
-_Packets = Iterator[tuple[int, bytes, int]]
+_Batches = Iterator[list[Placed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +80,11 @@ def read_track(path: Path) -> Track | None:
     if not isinstance(head, TapHead):
         return None
     track = Track(path, head)
-    # The place of a body: the record ends with it and four bytes of CRC.
-    packets = (
-        (time_us, body, records.good_bytes - 4 - len(body))
-        for kind, time_us, body in records
-        if kind == Kind.PACKET
-    )
     codec = head.codec.lower()
     if codec == "vp8":
-        _read_frames(track, packets)
+        _read_frames(track, records.batches())
     elif codec == "opus":
-        _read_sound(track, packets)
+        _read_sound(track, records.batches())
     else:
         track.damage = "a codec that is not recorded"
         return track
@@ -96,15 +92,15 @@ def read_track(path: Path) -> Track | None:
     return track
 
 
-def _read_frames(track: Track, packets: _Packets) -> None:
+def _read_frames(track: Track, batches: _Batches) -> None:
     payload_type = track.head.payload_type
     layers: dict[int, int] = {}
     assemblers: list[Assembler] = []
     current = -1
     add = None
-    for time_us, packet, offset in packets:
-        if len(packet) < 13:
-            track.left_out += 1
+    for record, time_us, packet, offset in chain.from_iterable(batches):
+        if record != _PACKET or len(packet) < 13:
+            track.left_out += record == _PACKET
             continue
         kind = packet[1]
         if kind & 0x7F != payload_type:
@@ -124,7 +120,7 @@ def _read_frames(track: Track, packets: _Packets) -> None:
         track.left_out += assembler.left_out
 
 
-def _read_sound(track: Track, packets: _Packets) -> None:
+def _read_sound(track: Track, batches: _Batches) -> None:
     payload_type, tag = track.head.payload_type, track.head.audio_level_id << 4
     sound = track.sound
     add_layer, add_rtp, add_receive = sound.layer.append, sound.rtp.append, sound.receive_us.append
@@ -133,10 +129,10 @@ def _read_sound(track: Track, packets: _Packets) -> None:
     extended: list[int] = []
     current, layer = -1, 0
     block, level_at = b"", 0
-    for time_us, packet, offset in packets:
+    for record, time_us, packet, offset in chain.from_iterable(batches):
         length = len(packet)
-        if length < 13:
-            track.left_out += 1
+        if record != _PACKET or length < 13:
+            track.left_out += record == _PACKET
             continue
         if packet[1] & 0x7F != payload_type:
             _take_other(track, layers, time_us, packet)
