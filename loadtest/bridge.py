@@ -19,13 +19,13 @@ STOP_LIMIT_S: Final = 10.0
 
 
 class FleetProcess:
-    """A fleet in its own process, started at once and waited for."""
+    """A fleet in its own process, started at once. ``gone``: it can be asked no more."""
 
     def __init__(self, name: str, ca: str) -> None:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, AsyncResult] = {0: AsyncResult()}
         self._writing = Semaphore()
-        self._gone = False
+        self.gone = False
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -56,7 +56,7 @@ class FleetProcess:
         self._send(next(self._numbers), what, values)
 
     def _send(self, number: int, what: str, values: dict[str, Any]) -> None:
-        if self._gone:
+        if self.gone:
             raise CallFailed("the fleet is gone")
         with self._writing:
             try:
@@ -79,15 +79,16 @@ class FleetProcess:
                         answer.set(reply["value"])
         except OSError:
             pass
-        self._gone = True
+        # A fleet that was killed: what still waits will never be answered.
+        self.gone = True
         for answer in list(self._waiting.values()):
             if not answer.ready():
                 answer.set_exception(CallFailed("the fleet is gone"))
 
     def close(self) -> None:
         """Everybody leaves; the process ends, if need be by force."""
-        if not self._gone:
-            self._gone = True
+        if not self.gone:
+            self.gone = True
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:

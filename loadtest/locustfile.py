@@ -244,8 +244,9 @@ class Direction:
     """The director of this process, as Locust's events know it. ``fleet`` asks the server on its behalf."""
 
     def __init__(
-        self, environment: Environment, runner: Runner, options: Options, fleet: FleetProcess
+        self, environment: Environment, runner: Runner, options: Options, fleet: FleetProcess, ca: str
     ) -> None:
+        self._ca = ca
         self._environment = environment
         self._runner = runner
         self._options = options
@@ -264,7 +265,13 @@ class Direction:
         self._fleet.close()
 
     def _new(self) -> Director:
-        return Director(self._options, self._fleet.call, self._runner.send_message)
+        return Director(self._options, self._call, self._runner.send_message)
+
+    def _call(self, what: str, **values: Any) -> Any:
+        if self._fleet.gone:  # lessons are still to be ended
+            self._fleet = FleetProcess("direction", self._ca)
+            self._fleet.wait_started()
+        return self._fleet.call(what, **values)
 
     def begin(self) -> None:
         """A test starts."""
@@ -355,7 +362,7 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
     # Locust's own handler is not there yet while a shape runs.
     gevent.signal_handler(signal.SIGTERM, runner.quit)
     fleet = FleetProcess("direction", chosen.ca) if _staff is None else _staff.fleet(media=False)
-    _direction = Direction(environment, runner, options, fleet)
+    _direction = Direction(environment, runner, options, fleet, chosen.ca)
 
 
 def _test_start(**_: Any) -> None:

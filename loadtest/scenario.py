@@ -146,7 +146,7 @@ class Person:
         return self._lost()
 
     async def teach(self) -> str:
-        """Stay until the whole class was there and is gone; from when it should be gone, until nobody is there.
+        """Stay until the whole class was there and is gone; once it should be gone, until nobody is there.
 
         Returns as ``stay``.
         """
