@@ -26,7 +26,8 @@ _SEEK_PREROLL_NS: Final = 80_000_000
 class Video:
     """A WebM file being written, packet by packet in ascending time, sound and picture each for itself.
 
-    Times are in ms, the file's unit, which packets without a unit of their own are taken to have. Use as a context manager: leaving it writes cues and length.
+    Times are in ms, the file's unit, which packets are taken to have that have none of their own. Use as a
+    context manager: leaving it writes cues and length.
     """
 
     def __init__(self, path: Path, *, title: str, width: int, height: int, keyframes: int) -> None:

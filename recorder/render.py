@@ -19,6 +19,7 @@ from recorder.tracks import UNKNOWN_LEVEL, Track
 CARD_EVERY_US: Final = 5_000_000
 _SHOWN: Final = 0x10
 """The bit of a VP8 frame's first byte that has it shown (RFC 6386 section 9.1)."""
+_SOON_US: Final = 1_000_000
 _ROUND: Final = 500
 
 Picture = tuple[int, bytes, bool]
@@ -79,7 +80,8 @@ def pictures(part: Part, shots: Sequence[Shot], media: Media, card: Callable[[],
     shift_us = part.at_us - part.start_us
     for shot, until_us in _lasting(part, shots):
         if shot.film is None:
-            for at_us in range(shot.start_us, until_us, CARD_EVERY_US):
+            # One that is followed at once would only be more bytes.
+            for at_us in range(shot.start_us, max(shot.start_us + 1, until_us - _SOON_US), CARD_EVERY_US):
                 yield (at_us + shift_us) // 1000, card(), True
             continue
         film = shot.film

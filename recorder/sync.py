@@ -71,29 +71,50 @@ def clocks(layers: Sequence[Layer]) -> list[Clock | None]:
 
     A layer without reports goes by its packets' smallest delay.
     """
-    reports = sorted({report for layer in layers for report in layer.reports}, key=_when)
-    publisher = _server_times(reports)
-    return [_clock(layer, publisher) if len(layer.rtp) else None for layer in layers]
+    told = [_told(layer) for layer in layers]
+    offsets = _server_times(
+        np.concatenate([each.receive_us for each in told]), np.concatenate([each.sent_us for each in told])
+    )
+    found: list[Clock | None] = []
+    begin = 0
+    for layer, each in zip(layers, told, strict=True):
+        end = begin + len(each.at_us)
+        if not len(layer.rtp):
+            found.append(None)
+        elif begin == end:
+            at_us = rtp_us(layer.rtp, layer.clock_rate)
+            found.append(Clock(layer.clock_rate, *_ascending(*least_delays(layer.receive_us, at_us))))
+        else:
+            knots = _ascending(each.at_us, (offsets[begin:end] - each.at_us).astype(np.float64))
+            found.append(Clock(layer.clock_rate, *knots))
+        begin = end
+    return found
 
 
-def _when(report: Report) -> tuple[int, int, int]:
-    return report.receive_us, report.ntp, report.rtp
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a layer's reports say: RTP time, NTP time and receive time of each."""
+
+    at_us: Times
+    sent_us: Times
+    receive_us: Times
 
 
-def _clock(layer: Layer, publisher: dict[Report, int]) -> Clock:
-    if not layer.reports:
-        at_us = rtp_us(layer.rtp, layer.clock_rate)
-        knots, offsets = least_delays(layer.receive_us, at_us)
-        return Clock(layer.clock_rate, *_ascending(knots, offsets))
-    reports = sorted(layer.reports, key=_when)
+def _told(layer: Layer) -> _Told:
+    reports = sorted(layer.reports, key=lambda report: (report.receive_us, report.ntp, report.rtp))
     extended = np.empty(len(reports), dtype=np.int64)
-    last = _near(reports[0].rtp, _rtp_at(layer, reports[0].receive_us))
+    last = _rtp_at(layer, reports[0].receive_us) if reports and len(layer.rtp) else 0
     for index, report in enumerate(reports):
-        last = _near(report.rtp, last)
+        ahead = (report.rtp - last) & 0xFFFFFFFF
+        last += ahead if ahead < 0x80000000 else ahead - 0x100000000
         extended[index] = last
     at_us = rtp_us(extended, layer.clock_rate)
-    offsets = np.array([publisher[report] for report in reports], dtype=np.float64) - at_us
-    return Clock(layer.clock_rate, *_ascending(at_us, _median(offsets)))
+    sent_us = np.array([ntp_us(report.ntp) for report in reports], dtype=np.int64)
+    return _Told(
+        at_us,
+        at_us + _median(sent_us - at_us),
+        np.array([report.receive_us for report in reports], dtype=np.int64),
+    )
 
 
 def _rtp_at(layer: Layer, receive_us: int) -> int:
@@ -102,28 +123,19 @@ def _rtp_at(layer: Layer, receive_us: int) -> int:
     return int(layer.rtp[min(index, len(layer.rtp) - 1)])
 
 
-def _near(rtp_32: int, extended: int) -> int:
-    """The extended timestamp with these low bits that is nearest."""
-    ahead = (rtp_32 - extended) & 0xFFFFFFFF
-    return extended + (ahead if ahead < 0x80000000 else ahead - 0x100000000)
-
-
-def _server_times(reports: Sequence[Report]) -> dict[Report, int]:
-    """What the server's clock showed when these reports' publisher's clock showed their NTP times."""
-    times: dict[Report, int] = {}
-    if not reports:
+def _server_times(receive_us: Times, sent_us: Times) -> Times:
+    """What the server's clock showed when the publisher's showed ``sent_us``."""
+    times = np.empty(len(sent_us), dtype=np.int64)
+    if not len(sent_us):
         return times
-    receive_us = np.array([report.receive_us for report in reports], dtype=np.int64)
-    sent_us = np.array([ntp_us(report.ntp) for report in reports], dtype=np.int64)
+    order = np.argsort(receive_us, kind="stable")
+    receive_us, sent_us = receive_us[order], sent_us[order]
     begins = _steps((receive_us - sent_us).tolist())
-    for begin, end in zip(begins, [*begins[1:], len(reports)], strict=True):
+    for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
         knots, delays = least_delays(receive_us[begin:end], sent_us[begin:end])
         received = knots + delays.astype(np.int64)
         least = np.interp(receive_us[begin:end], received, delays - delays[0]) + delays[0]
-        for report, server_us in zip(
-            reports[begin:end], sent_us[begin:end] + np.rint(least).astype(np.int64), strict=True
-        ):
-            times[report] = int(server_us)
+        times[order[begin:end]] = sent_us[begin:end] + np.rint(least).astype(np.int64)
     return times
 
 
@@ -166,7 +178,7 @@ def _ascending(at_us: Times, offsets: NDArray[np.float64]) -> tuple[Times, NDArr
     return at_us[kept], offsets[kept]
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _median(values: Times) -> Times:
     """Each value by the median of it and its neighbours: one report that lies moves nothing.
 
     Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is.
