@@ -15,7 +15,7 @@ from loadtest.verdict import MET, MISSED, Objective, Outcome, Verdict
 
 PACKAGES: Final = ("locust", "gevent", "aiohttp", "aiortc", "uvloop")
 WORDS: Final = {MET: "met", MISSED: "missed"}
-_BARS: Final = 60
+_BARS: Final = 30
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:left;"
