@@ -79,7 +79,7 @@ export const videoWords = {
     own: "yours",
     signingIn: "Opening the library…",
     howTitle: "How to open the library",
-    how: "Open the library link that your school gave you. It works on every device, again and again.",
+    how: "Open the library link that your school gave you. It works on every device, for a month.",
     howTeacher: "Teachers who are signed in need no library link.",
     howAdmin: "The administrator finds the link where the server was started, or makes another one with this command:",
     failed: "The library did not open",

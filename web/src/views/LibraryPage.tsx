@@ -362,7 +362,10 @@ function VideoCard({ video }: { video: VideoInfo }) {
           </Link>
         </h2>
         <p>
-          <bdi>{video.subject}</bdi> · {text.common.grade(video.grade)} · <bdi>{video.teacher_name}</bdi>
+          <bdi>{video.subject}</bdi> · {text.common.grade(video.grade)}
+        </p>
+        <p>
+          <bdi>{video.teacher_name}</bdi>
           {video.own && <span className="state">{text.library.own}</span>}
         </p>
         <p className="note">

@@ -231,7 +231,7 @@ function DownloadLink({ player }: { player: Player }) {
         className="button"
         href={page.download_url ?? undefined}
         download
-        data-testid="download"
+        data-testid="download-video"
         onClick={(event) => {
           setFailed(null);
           if (!player.old) return;

@@ -115,7 +115,7 @@ export function PlayerBox({ player, title, parts }: Props) {
           preload="metadata"
           tabIndex={-1}
           aria-label={title}
-          data-testid="video"
+          data-testid="player-video"
           onClick={toggle}
           onDoubleClick={toggleFullScreen}
         />
@@ -203,7 +203,9 @@ function volumeOf(kept: string | null): number {
 
 function louder(player: Player, by: number): void {
   const { volume, muted } = player.state.get();
-  setVolume(player, (muted ? 0 : volume) + by);
+  // from silence: up is what it was before, down changes nothing
+  if (!muted || volume === 0) setVolume(player, volume + by);
+  else if (by > 0) player.toggleMute();
 }
 
 function setVolume(player: Player, volume: number): void {

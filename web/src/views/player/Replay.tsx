@@ -102,7 +102,7 @@ function Line({ line, player }: { line: ReplayLine; player: Player }) {
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
     <li
       className={`replay-line ${line.kind}`}
-      data-testid={line.kind === "chat" ? "replay-message" : "replay-hand"}
+      data-testid={line.kind === "chat" ? "replay-chat" : "replay-hand"}
       data-at-ms={line.atMs}
       onClick={() => {
         if (getSelection()?.type !== "Range") seek(); // text is being marked, to be copied
@@ -126,8 +126,7 @@ function Line({ line, player }: { line: ReplayLine; player: Player }) {
         </div>
       ) : (
         <p>
-          <Hand />
-          {text.player.raised(line.name)}
+          <Hand /> {text.player.raised(line.name)}
         </p>
       )}
     </li>
@@ -150,8 +149,7 @@ function HandsUp({ player, timeline }: { player: Player; timeline: Timeline }) {
           <ul>
             {hands.map(({ participant, name }) => (
               <li key={participant}>
-                <Hand />
-                <bdi>{name}</bdi>
+                <Hand /> <bdi>{name}</bdi>
               </li>
             ))}
           </ul>
