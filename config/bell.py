@@ -62,7 +62,7 @@ def add_bell_arguments(parser: argparse.ArgumentParser) -> None:
         ("students", "students of each lesson", int),
         ("media", "students of each lesson who hear and see; above 0 the teachers send", int),
         ("lead_s", "seconds before the bell in which teachers come", float),
-        ("spread_s", "seconds after the bell in which 94 of 100 students come", float),
+        ("spread_s", "seconds after the bell by which 93 of 100 students have come", float),
         ("stay_s", "seconds that a student stays", float),
         ("seed", "of the arrivals", int),
     ):
