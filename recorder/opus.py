@@ -48,6 +48,7 @@ def duration_us(packet: bytes) -> int:
 def silence(length_us: int) -> list[tuple[int, bytes]]:
     """Silent packets as (duration, packet): together ``length_us``, or less than GRAIN_US short of it."""
     packets: list[tuple[int, bytes]] = []
+    length_us = max(0, length_us)
     for duration, packet in _SILENCE:
         count, length_us = divmod(length_us, duration)
         packets += [(duration, packet)] * count

@@ -292,6 +292,6 @@ def passed(packets: Iterable[tuple[int, bytes, bool]], cursor: Cursor) -> Iterat
 
 def silence(until_us: int, cursor: Cursor) -> Iterator[Sounding]:
     """Silence from the cursor to ``until_us``, or less than ``opus.GRAIN_US`` before it."""
-    for length_us, packet in opus.silence(max(0, until_us - cursor.at_us)):
+    for length_us, packet in opus.silence(until_us - cursor.at_us):
         yield cursor.at_us, packet, length_us
         cursor.at_us += length_us

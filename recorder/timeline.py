@@ -130,6 +130,8 @@ class _Reader:
             self._set(path, value, at_us)
         for path in event.delete:
             self._delete(path, at_us)
+        if event.kind == RESTATED and "recording" in event.set:
+            self._forget(at_us)  # its last page
         if event.kind == "ended":
             self._part_over(at_us)
         self._follow(at_us)

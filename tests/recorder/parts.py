@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from redis.asyncio import Redis
 
+from recorder.finish import Finished
 from recorder.journal import Head, Kind, LogEvent, Record, TapHead, event_of, read
 from sfu.rpc import messages as rpc
 from sfu.rpc.server import RecorderConnection, RpcServer
@@ -126,34 +126,23 @@ def log_of(recordings: Path) -> Journal:
 # --- in place of recorder.finish: these run in the finishing process ---------------------------------------
 
 
-@dataclass(frozen=True)
-class Made:
-    """As recorder.finish.Finished."""
-
-    state: Literal["ready", "empty"]
-    duration_ms: int = 2000
-    bytes: int = 4
-    width: int = 640
-    height: int = 360
-
-
-def makes(folder: Path, library: Path) -> Made:
+def makes(folder: Path, library: Path) -> Finished:
     """A video of the names of its journals."""
     (library / folder.name).mkdir(parents=True)
     names = sorted(path.name for path in folder.glob("*.zj"))
     (library / folder.name / "video.webm").write_text("\n".join(names))
-    return Made("ready")
+    return Finished("ready", duration_ms=2000, bytes=4, width=640, height=360)
 
 
-def finds_nothing(folder: Path, library: Path) -> Made:
-    return Made("empty")
+def finds_nothing(folder: Path, library: Path) -> Finished:
+    return Finished("empty")
 
 
-def raises(folder: Path, library: Path) -> Made:
+def raises(folder: Path, library: Path) -> Finished:
     raise ValueError("on purpose")
 
 
-def dies(folder: Path, library: Path) -> Made:
+def dies(folder: Path, library: Path) -> Finished:
     """Each time; it leaves a mark."""
     with (library / "deaths").open("a") as file:
         file.write("x")

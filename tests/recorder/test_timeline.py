@@ -1,0 +1,150 @@
+"""The log tells parts, who had what on, chat and hands, whatever is missing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loadtest.bench._journals import event, person, recording, write_log
+from recorder.journal import LogEvent
+from recorder.timeline import Part, Stay, Story, cut, parts_of, read_story, timeline, video_us
+
+S = 1_000_000
+T = 1_790_000_000 * S
+
+
+def story(tmp_path: Path, *events: LogEvent) -> Story:
+    write_log(tmp_path, events)
+    return read_story(tmp_path / "log.zj")
+
+
+def at(second: float) -> int:
+    return T + round(second * S)
+
+
+def test_a_part_is_from_on_to_off(tmp_path: Path) -> None:
+    read = story(
+        tmp_path,
+        event(1, "recording_starting", at(0), {"recording": recording("starting", 1, at(0))}),
+        event(2, "recording_on", at(1.2), {"recording": recording("on", 1, at(1))}),
+        event(3, "recording_off", at(9.3), {"recording": recording("off", 1, at(9))}),
+        event(4, "recording_on", at(20), {"recording": recording("on", 2, at(20))}),
+        event(5, "ended", at(25), {}),
+    )
+    assert read.spans == {1: (at(1), at(9)), 2: (at(20), at(25))}
+    parts = parts_of(read.spans, {})
+    assert [(part.at_us, part.duration_us) for part in parts] == [(0, 8 * S), (8 * S, 5 * S)]
+
+
+def test_another_recording_in_the_log_is_none_of_ours(tmp_path: Path) -> None:
+    other = {**recording("on", 1, at(1)), "id": "rec2"}
+    assert story(tmp_path, event(1, "recording_on", at(1), {"recording": other})).spans == {}
+
+
+def test_packets_stand_in_for_what_the_log_does_not_tell() -> None:
+    spans = {1: (at(0), None), 3: (at(60), None)}
+    packets = {1: (at(-2), at(7)), 2: (at(20), at(30)), 3: (at(61), at(66))}
+    parts = parts_of(spans, packets, last_us=at(69))
+    assert [(part.number, part.start_us, part.end_us) for part in parts] == [
+        (1, at(0), at(7)),
+        (2, at(20), at(30)),
+        (3, at(60), at(69)),
+    ]
+
+
+def test_a_part_without_an_end_ends_where_the_next_begins() -> None:
+    parts = parts_of({1: (at(0), None), 2: (at(10), at(20))}, {1: (at(0), at(15))})
+    assert [part.end_us for part in parts] == [at(10), at(20)]
+
+
+@pytest.mark.parametrize("end_us", [T, T - S, T + 400])
+def test_a_part_without_length_is_none(end_us: int) -> None:
+    assert parts_of({1: (T, end_us)}, {}) == []
+
+
+def test_sources_are_on_while_their_owner_is_here(tmp_path: Path) -> None:
+    read = story(
+        tmp_path,
+        event(1, "restated", at(0), {"person/a": person("A", "teacher"), "on/a/camera": True}),
+        event(2, "published", at(1), {"on/a/screen": True}),
+        event(3, "unpublished", at(2), {}, "on/a/screen"),
+        event(4, "left", at(3), {"person/a": person("A", "teacher", here=False)}),
+        event(5, "joined", at(5), {"person/a": person("A", "teacher")}),
+        event(6, "muted", at(6), {}, "on/a/camera"),
+        event(7, "published", at(8), {"on/a/microphone": True}),
+    )
+    assert read.stays == [
+        Stay("a", "camera", at(0), at(3)),
+        Stay("a", "screen", at(1), at(2)),
+        Stay("a", "camera", at(5), at(6)),
+        Stay("a", "microphone", at(8), None),
+    ]
+
+
+def test_what_a_restated_state_does_not_hold_is_over(tmp_path: Path) -> None:
+    read = story(
+        tmp_path,
+        event(1, "restated", at(0), {"on/a/camera": True, "on/b/camera": True, "hand/c": 5, "hand/d": 5}),
+        event(1, "restated", at(0), {"recording": recording("starting", 1, at(0))}),
+        event(9, "restated", at(7), {"on/b/camera": True, "hand/d": 5}),
+        event(9, "restated", at(7), {"recording": recording("on", 1, at(1))}),
+        event(10, "chat", at(8), {}),
+    )
+    assert read.stays == [Stay("a", "camera", at(0), at(7)), Stay("b", "camera", at(0), None)]
+    assert (at(7), "c", False) in read.hands
+    assert not any(who == "d" and not up for _, who, up in read.hands)
+    assert read.spans == {1: (at(1), None)}
+
+
+def test_values_that_are_not_what_they_should_be_are_passed_over(tmp_path: Path) -> None:
+    read = story(
+        tmp_path,
+        event(1, "chat", at(1), {"chat/1": "no", "person/a": 7, "recording": {"id": 1}, "on/": True, "x": 1}),
+        event(2, "recording_on", at(2), {"recording": recording("on", 1, at(2))}),
+    )
+    assert read.spans == {1: (at(2), None)}
+    assert read.damage
+
+
+def test_a_log_that_is_missing_or_garbage_tells_nothing(tmp_path: Path) -> None:
+    assert read_story(tmp_path / "log.zj").damage == "missing"
+    (tmp_path / "log.zj").write_bytes(b"ZVJRNL01" + bytes(40))
+    assert read_story(tmp_path / "log.zj").head is None
+
+
+def test_moments_between_parts_are_not_in_the_video() -> None:
+    parts = [Part(1, at(0), at(10), 0), Part(2, at(20), at(30), 10 * S)]
+    moments = [at(-1), at(0), at(9.5), at(15), at(20), at(30), at(31)]
+    assert [video_us(parts, moment) for moment in moments] == [
+        None,
+        0,
+        9_500_000,
+        None,
+        10 * S,
+        20 * S,
+        None,
+    ]
+
+
+def test_a_cut_ends_the_part_it_falls_into() -> None:
+    parts = [Part(1, at(0), at(10), 0), Part(2, at(20), at(30), 10 * S)]
+    assert cut(parts, 12 * S) == [parts[0], Part(2, at(20), at(22), 10 * S)]
+    assert cut(parts, 10 * S) == parts[:1]
+    assert cut(parts, 0) == []
+
+
+def test_chat_is_sorted_and_said_once(tmp_path: Path) -> None:
+    def said(second: float, text: str) -> dict[str, object]:
+        return {"participant": "a", "name": "A", "text": text, "at_ms": at(second) // 1000}
+
+    read = story(
+        tmp_path,
+        event(1, "recording_on", at(0), {"recording": recording("on", 1, at(0))}),
+        event(2, "chat", at(5), {"chat/2": said(5, "second")}),
+        event(3, "chat", at(5), {"chat/1": said(4, "first")}),
+        event(3, "chat", at(6), {"chat/1": said(4, "first")}),
+    )
+    made = timeline(read, parts_of(read.spans, {}, at(10)))
+    assert [each.text for each in made.chat] == ["first", "second"]
+    assert made.duration_ms == 10_000
