@@ -84,14 +84,17 @@ function VideoView({ load, back }: { load: () => Promise<VideoPage>; back: Back 
         <Problem
           code={state.code}
           waitS={state.waitS}
+          title={state.code === "not_found" ? text.video.failedTitle : undefined}
           onAgain={() => {
             setState({ at: "loading" });
             setAttempt(attempt + 1);
           }}
         >
-          <Link to={back.to} className="button" testId="back">
-            {back.words}
-          </Link>
+          {state.code !== "link_unknown" && (
+            <Link to={back.to} className="button" testId="back">
+              {back.words}
+            </Link>
+          )}
         </Problem>
         {state.code === "not_signed_in" && <HowToOpen />}
       </Page>

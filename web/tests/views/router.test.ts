@@ -16,6 +16,13 @@ describe("parseRoute", () => {
     ["/l/%3Cscript%3E", { page: "nothing" }],
     ["/l/" + "A".repeat(65), { page: "nothing" }],
     ["/teacher/x", { page: "nothing" }],
+    ["/library", { page: "library" }],
+    ["/library/", { page: "library" }],
+    ["/library/01-a_B", { page: "video", video: "01-a_B" }],
+    ["/library/a/b", { page: "nothing" }],
+    ["/library/..%2Fx", { page: "nothing" }],
+    ["/watch/AZ492KE3R7T31", { page: "watch", code: "AZ492KE3R7T31" }],
+    ["/watch", { page: "nothing" }],
     ["/elsewhere", { page: "nothing" }],
   ])("%s", (path, route) => {
     expect(parseRoute(path)).toEqual(route);

@@ -1,0 +1,293 @@
+// @vitest-environment jsdom
+import "./setup";
+
+import { StrictMode } from "react";
+import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Timeline, VideoInfo, VideoPage } from "../../src/generated/wire";
+import { Language } from "../../src/views/text";
+import { LibraryVideoPage, WatchPage } from "../../src/views/VideoPage";
+import { NOT_FOUND, serve, type Asked, type Reply } from "./serve";
+
+vi.mock("../../src/core/poll", () => ({ pollDelayMs: () => 5 }));
+
+const VIDEO: VideoInfo = {
+  video: "v1", lesson: "l1", title: "<b>Optics</b>", subject: "Physics", grade: 8, teacher_name: "Maria",
+  recorded_at_ms: 1_700_000_000_000, duration_ms: 60_000, bytes: 1, state: "ready", own: false,
+};
+const page = (change: Partial<VideoInfo> = {}, ready = true): VideoPage => ({
+  video: { ...VIDEO, ...change },
+  video_url: ready ? "/media/1/v1/video.webm" : null,
+  timeline_url: ready ? "/media/1/v1/timeline.json" : null,
+  download_url: ready ? "/media/1/v1/download" : null,
+  expires_at_ms: 0,
+});
+const TIMELINE: Timeline = {
+  duration_ms: 60_000,
+  parts: [
+    { at_ms: 0, duration_ms: 30_000, started_at_ms: 0 },
+    { at_ms: 30_000, duration_ms: 30_000, started_at_ms: 90_000 },
+  ],
+  chat: [
+    { at_ms: 5_000, name: "<i>Ann</i>", text: "<img src=x onerror=alert(1)>" },
+    { at_ms: 40_000, name: "Ben", text: "bye" },
+  ],
+  hands: [
+    { at_ms: 10_000, participant: "a", name: "Ann", up: true },
+    { at_ms: 20_000, participant: "a", name: "Ann", up: false },
+  ],
+};
+
+function open(answer: (asked: Asked) => Reply, element = <LibraryVideoPage video="v1" />) {
+  const asked = serve(answer);
+  render(
+    <StrictMode>
+      <Language initial="en">{element}</Language>
+    </StrictMode>,
+  );
+  return asked;
+}
+
+const ready = ({ path }: Asked): Reply => ({ body: path.startsWith("/media/") ? TIMELINE : page() });
+
+/** Waits for the player; the video has all loaded and stands at the start. */
+async function player() {
+  const video = await screen.findByTestId<HTMLVideoElement>("player-video");
+  await screen.findByTestId("part-2");
+  let time = 0;
+  const tell = (event: string) => {
+    act(() => {
+      video.dispatchEvent(new Event(event));
+    });
+  };
+  Object.defineProperties(video, {
+    duration: { value: 60, configurable: true },
+    readyState: { value: 4 },
+    currentTime: {
+      get: () => time,
+      set: (to: number) => {
+        time = to;
+        tell("seeked");
+      },
+    },
+  });
+  tell("loadedmetadata");
+  return { video, to: (seconds: number) => (video.currentTime = seconds), time: () => time };
+}
+
+describe("video page", () => {
+  beforeEach(() => {
+    localStorage.clear();
+    history.replaceState(null, "", "/library/v1");
+    let paused = true;
+    const proto = HTMLMediaElement.prototype;
+    vi.spyOn(proto, "load").mockImplementation(() => undefined);
+    vi.spyOn(proto, "paused", "get").mockImplementation(() => paused);
+    vi.spyOn(proto, "play").mockImplementation(function play(this: HTMLMediaElement) {
+      paused = false;
+      this.dispatchEvent(new Event("play"));
+      return Promise.resolve();
+    });
+    vi.spyOn(proto, "pause").mockImplementation(function pause(this: HTMLMediaElement) {
+      paused = true;
+      this.dispatchEvent(new Event("pause"));
+    });
+  });
+
+  it("plays from the signed address, titles and names as text", async () => {
+    open(ready);
+    const { video } = await player();
+    expect(video.getAttribute("src")).toBe("/media/1/v1/video.webm");
+    expect(screen.getByTestId("video-title").textContent).toBe("<b>Optics</b>");
+    expect(document.title).toContain("<b>Optics</b>");
+    expect(screen.getByTestId<HTMLAnchorElement>("download-video").pathname).toBe("/media/1/v1/download");
+  });
+
+  it("brings chat and hands at their time, and takes them back", async () => {
+    open(ready);
+    const { to } = await player();
+    const shown = () => screen.queryAllByTestId("replay-chat").map((line) => line.textContent);
+    expect(shown()).toEqual([]);
+    to(5);
+    expect(shown()).toEqual(["0:05<i>Ann</i><img src=x onerror=alert(1)>"]);
+    expect(screen.getByTestId("replay").querySelector("img")).toBeNull();
+    to(12);
+    expect(screen.getByTestId("replay-hands").textContent).toContain("Ann");
+    expect(screen.getByTestId("replay-hand").textContent).toContain("Ann raised a hand");
+    to(40);
+    expect(shown()).toHaveLength(2);
+    expect(screen.getByTestId("replay-hands").dataset["count"]).toBe("0");
+    to(1);
+    expect(shown()).toEqual([]);
+  });
+
+  it("goes to a message's and a part's time", async () => {
+    open(ready);
+    const { to, time } = await player();
+    to(50);
+    fireEvent.click(screen.getByText("<i>Ann</i>"));
+    expect(time()).toBe(5);
+    fireEvent.click(screen.getByTestId("part-2"));
+    expect(time()).toBe(30);
+    expect(screen.getByTestId("part-2").getAttribute("aria-current")).toBe("true");
+    fireEvent.click(screen.getByLabelText("Go to 0:05"));
+    expect(time()).toBe(5);
+    expect(screen.getAllByTestId("part-mark")).toHaveLength(1);
+  });
+
+  it("obeys the keyboard everywhere on the page but where keys mean something else", async () => {
+    open(ready);
+    const { video, to, time } = await player();
+    const press = (code: string, target: Element = document.body) => fireEvent.keyDown(target, { code });
+    const state = () => screen.getByTestId("player").dataset["state"];
+    press("Space");
+    expect(state()).toBe("playing");
+    press("KeyK");
+    expect(state()).toBe("paused");
+    to(20);
+    press("ArrowRight");
+    expect(time()).toBe(25);
+    press("KeyJ");
+    expect(time()).toBe(15);
+    press("Digit5");
+    expect(time()).toBe(30);
+    press("ArrowRight", screen.getByTestId("seek"));
+    expect(time()).toBe(35);
+    press("ArrowRight", screen.getByTestId("volume"));
+    press("ArrowRight", screen.getByTestId("speed"));
+    expect(time()).toBe(35);
+    press("ArrowDown");
+    expect(video.volume).toBeCloseTo(0.9);
+    press("ArrowDown", screen.getByTestId("replay-list"));
+    expect(video.volume).toBeCloseTo(0.9);
+    press("KeyM");
+    expect(video.muted).toBe(true);
+    press("ArrowDown");
+    expect([video.muted, Number(video.volume.toFixed(1))]).toEqual([true, 0.9]);
+    press("ArrowUp");
+    expect(video.muted).toBe(false);
+    press("Space", screen.getByTestId("mute")); // the button takes it
+    expect(state()).toBe("paused");
+  });
+
+  it("says to screen readers where one is", async () => {
+    open(ready);
+    const { to } = await player();
+    to(12);
+    expect(screen.getByTestId("seek").getAttribute("aria-valuetext")).toBe("0:12 of 1:00");
+    fireEvent.change(screen.getByTestId("seek"), { target: { value: "30000" } });
+    expect(screen.getByTestId("player").dataset["timeMs"]).toBe("30000");
+  });
+
+  it("keeps speed and volume for the next lesson", async () => {
+    localStorage.setItem("zvonok.player.volume", "0.40");
+    open(ready);
+    const { video } = await player();
+    expect(video.volume).toBe(0.4);
+    fireEvent.change(screen.getByTestId("speed"), { target: { value: "1.5" } });
+    expect(video.playbackRate).toBe(1.5);
+    expect(localStorage.getItem("zvonok.player.rate")).toBe("1.5");
+  });
+
+  it("asks for new addresses when the old ones are refused", async () => {
+    const asked = open(ready);
+    const { video } = await player();
+    const before = asked.filter(({ path }) => path === "/api/library/v1").length;
+    Object.defineProperty(video, "error", { value: { code: 2 }, configurable: true });
+    act(() => {
+      video.dispatchEvent(new Event("error"));
+    });
+    await waitFor(() => {
+      expect(asked.filter(({ path }) => path === "/api/library/v1")).toHaveLength(before + 1);
+    });
+    expect(screen.queryByTestId("player-trouble")).toBeNull();
+  });
+
+  it("says that it was deleted while one watched", async () => {
+    let deleted = false;
+    open((asked) => (deleted ? NOT_FOUND : ready(asked)));
+    const { video } = await player();
+    deleted = true;
+    Object.defineProperty(video, "error", { value: { code: 2 }, configurable: true });
+    act(() => {
+      video.dispatchEvent(new Event("error"));
+    });
+    expect((await screen.findByTestId("player-trouble")).dataset["code"]).toBe("not_found");
+  });
+
+  it("opens by itself when it has been made", async () => {
+    let made = false;
+    open((asked) => (made || asked.path.startsWith("/media/") ? ready(asked) : { body: page({ state: "processing" }, false) }));
+    await screen.findByTestId("video-processing");
+    made = true;
+    await screen.findByTestId("player-video");
+  });
+
+  it("says in words that it could not be made, or is not there", async () => {
+    open(() => ({ body: page({ state: "failed" }, false) }));
+    expect((await screen.findByTestId("video-failed")).textContent).toContain("could not be made");
+  });
+
+  it.each([
+    ["not_found", 404],
+    ["not_signed_in", 401],
+  ])("says %s with a way on", async (code, status) => {
+    open(() => ({ status, body: { code, retry_after_s: null } }));
+    expect((await screen.findByTestId("problem")).dataset["code"]).toBe(code);
+    expect(screen.getByTestId("back")).toBeTruthy();
+    expect(screen.queryByTestId("library-how") !== null).toBe(code === "not_signed_in");
+  });
+
+  it("plays without its chat when that does not come, and brings it by a button", async () => {
+    let broken = true;
+    open((asked) => (asked.path.startsWith("/media/") && broken ? NOT_FOUND : ready(asked)));
+    const failed = await screen.findByTestId("replay-failed");
+    expect(screen.getByTestId("player-video")).toBeTruthy();
+    broken = false;
+    fireEvent.click(within(failed).getByRole("button"));
+    await screen.findByTestId("part-2");
+  });
+
+  it("is watched by a join link's code", async () => {
+    const asked = open(ready, <WatchPage code="AZ492KE3R7T31" />);
+    await screen.findByTestId("part-2");
+    expect(asked[0]?.path).toBe("/api/links/AZ492KE3R7T31/video");
+    expect(screen.getByTestId<HTMLAnchorElement>("back").pathname).toBe("/l/AZ492KE3R7T31");
+  });
+
+  it("is deleted only by its teacher, who is told that it is for ever", async () => {
+    const asked = open((each) => {
+      if (each.method === "DELETE") return { status: 204, body: null };
+      return each.path.startsWith("/media/") ? { body: TIMELINE } : { body: page({ own: true }) };
+    });
+    await player();
+    fireEvent.click(screen.getByTestId("delete-video"));
+    expect(screen.getByTestId("delete-dialog").textContent).toContain("for ever");
+    expect(asked.filter(({ method }) => method === "DELETE")).toEqual([]);
+    fireEvent.click(screen.getByTestId("delete-confirm"));
+    await waitFor(() => {
+      expect(location.pathname).toBe("/library");
+    });
+    expect(asked.filter(({ method }) => method === "DELETE").map(({ path }) => path)).toEqual(["/api/library/v1"]);
+  });
+
+  it("gives nobody else a button to delete it", async () => {
+    open(ready);
+    await player();
+    expect(screen.queryByTestId("delete-video")).toBeNull();
+  });
+
+  it("says why it was not deleted", async () => {
+    open((each) => {
+      if (each.method === "DELETE") return { status: 409, body: { code: "video_busy", retry_after_s: null } };
+      return each.path.startsWith("/media/") ? { body: TIMELINE } : { body: page({ own: true }) };
+    });
+    await player();
+    fireEvent.click(screen.getByTestId("delete-video"));
+    fireEvent.click(screen.getByTestId("delete-confirm"));
+    await waitFor(() => {
+      expect(screen.getByTestId("delete-dialog").textContent).toContain("being worked on");
+    });
+  });
+});
