@@ -1,5 +1,6 @@
 import { useState } from "react";
 
+import { Film } from "./icons";
 import { codeOf, navigate } from "./router";
 import { useText } from "./text";
 import { Field, Link, Page } from "./widgets";
@@ -56,6 +57,12 @@ export function HomePage() {
           </Link>
         </section>
       </div>
+      <p>
+        <Link to="/library" className="button quiet" testId="to-library">
+          <Film />
+          {text.library.title}
+        </Link>
+      </p>
     </Page>
   );
 }

@@ -219,7 +219,7 @@ export function EndedPage({ joined, link, left, recorded, onBack }: EndedProps) 
             </button>
           )}
           {teacher && (
-            <Link to="/teacher" className={left ? "button" : "button primary"} testId="to-my-lessons">
+            <Link to="/teacher" className={left || recorded ? "button" : "button primary"} testId="to-my-lessons">
               {text.ended.toLessons}
             </Link>
           )}
