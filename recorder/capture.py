@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 2.0
 """The lease and the worker's capture are looked after this often, whatever was heard."""
 FIRST_WAIT_S: Final = 0.1
+TOLD_S: Final = 0.8
 LONGEST_WAIT_S: Final = 2.0
 REST_S: Final = 1.5
 """How long taps that the worker closes by itself are waited for."""
@@ -309,20 +310,22 @@ class Capture:
         self._looked_at_s = now_s
         try:
             link = await self._parts.links.link(lease.worker)
-            former, self._lease = self._lease, lease  # what is pushed may come before the answer
+            self._lease = lease  # what is pushed may come before the answer
             reply = await link.request(rpc.Capture(self.lesson, lease.epoch))
         except WorkerLost as error:
-            log.warning("worker not reached", extra={"lesson": self.lesson, "reason": str(error)})
-            self._let_go()
-            return self._retry()
+            return self._not_captured(str(error))
         if isinstance(reply, rpc.Failed):
-            if former is not None or reply.code not in ("not_found", "stale_epoch"):
-                log.warning("capture refused", extra={"lesson": self.lesson, "code": reply.code})
-            self._let_go()
-            return self._retry()
+            return self._not_captured(reply.code)
         self._last_lease = lease
         self._backoff_s = FIRST_WAIT_S / 2
         return None
+
+    def _not_captured(self, reason: str) -> None:
+        """The worker is not reached, or refuses; told once, since at first that is how things are."""
+        self._let_go()
+        self._retry()
+        if TOLD_S <= self._backoff_s < 2 * TOLD_S:
+            log.warning("lesson not captured", extra={"lesson": self.lesson, "reason": reason})
 
     async def _end_capture(self, *, wait: bool, over: bool = False) -> None:
         """Have the worker send nothing more; what it sent is written.
