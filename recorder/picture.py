@@ -249,7 +249,8 @@ def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool)
     next_key = int(keys[after]) if after < len(keys) else None
     next_us = int(each.time_us[next_key]) if next_key is not None else end_us
     last_key = int(keys[after - 1]) if after else None
-    if next_key is not None and next_us < end_us:
+    just_on = last_key is not None and start_us - int(each.time_us[last_key]) <= EARLY_US
+    if next_key is not None and next_us < end_us and not just_on:
         wait_us = LATER_US if goes_on else 0 if start_us == part.start_us else SOON_US
         if next_us - start_us <= wait_us or last_key is None or at - last_key > MOST_CAUGHT_UP:
             return Shot(next_us, end_us, each, next_key, next_key, end)

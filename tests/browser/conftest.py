@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Playwright, async_playwright
 
+from config.setup.browser import find_firefox
 from tests.media.films import write_film, write_sound
 
 
@@ -57,6 +58,15 @@ def studio() -> Iterator[Studio]:
     """Where films and sounds are made; they are large, so they are not kept."""
     with TemporaryDirectory(prefix="zvonok-media-") as folder:
         yield Studio(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Path:
+    """A Firefox to play files in."""
+    found = find_firefox()
+    if found is None:
+        pytest.skip("Firefox NOT RUN: no firefox-esr or firefox that starts (see CONTRIBUTING.md)")
+    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -70,10 +70,19 @@ async def play_in_firefox(file: Path, seek_to_s: Sequence[float]) -> dict[str, A
             heard.set_result(await request.json())
         return web.Response()
 
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def reader(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(READER)
+
+    async def video(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(file, headers={"Content-Type": "video/webm"})
+
     app = web.Application()
-    app.router.add_get("/", lambda _: _answer(PAGE, "text/html"))
-    app.router.add_get("/reader.js", lambda _: _answer(READER.read_text(), "text/javascript"))
-    app.router.add_get("/video.webm", lambda _: _file(file))
+    app.router.add_get("/", page)
+    app.router.add_get("/reader.js", reader)
+    app.router.add_get("/video.webm", video)
     app.router.add_post("/said", said)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -101,11 +110,3 @@ async def play_in_firefox(file: Path, seek_to_s: Sequence[float]) -> dict[str, A
         await process.wait()
         await runner.cleanup()
         shutil.rmtree(profile, ignore_errors=True)
-
-
-async def _answer(text: str, content_type: str) -> web.Response:
-    return web.Response(text=text, content_type=content_type)
-
-
-async def _file(file: Path) -> web.FileResponse:
-    return web.FileResponse(file, headers={"Content-Type": "video/webm"})

@@ -99,6 +99,15 @@ def test_the_camera_goes_on_until_the_screen_has_a_keyframe() -> None:
     assert CAMERA.time_us[found[0].end - 1] == pytest.approx(5.4 * S, abs=45_000)
 
 
+def test_a_screen_whose_keyframe_was_captured_just_before_the_log_knew_of_it_is_shown_at_once() -> None:
+    screen = film("t", Source.SCREEN, 6.9, 12, keys=(11.5,))
+    found = plan(
+        Part(1, 0, 20 * S), [CAMERA, screen], [CAMERA_ON, stay("t", Source.SCREEN, 7, 12)], standing=False
+    )
+    assert [(shot.start_us, shot.film is screen) for shot in found[:2]] == [(0, False), (7 * S, True)]
+    assert found[1].key == 0
+
+
 def test_the_newer_of_two_screens_is_shown() -> None:
     one, two = film("a", Source.SCREEN, 1, 20), film("b", Source.SCREEN, 6, 12)
     stays = [stay("a", Source.SCREEN, 1, None), stay("b", Source.SCREEN, 6, 12)]
