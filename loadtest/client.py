@@ -464,11 +464,15 @@ class LessonClient:
         await peer.setLocalDescription(await peer.createOffer())
         mids = {source: section.mid or "" for source, section in sending.items()}
         last = max((SEND_SECTIONS.index(source) for source in sending), default=-1)
-        connection, lease, answer = await self.exchange(
-            peer.localDescription.sdp,
-            send=[mids.get(source, "") for source in SEND_SECTIONS[: last + 1]],
-            slots=[slot.mid or "" for slot in slots],
-        )
+        try:
+            connection, lease, answer = await self.exchange(
+                peer.localDescription.sdp,
+                send=[mids.get(source, "") for source in SEND_SECTIONS[: last + 1]],
+                slots=[slot.mid or "" for slot in slots],
+            )
+        except BaseException:
+            await peer.close()  # it has sockets open by now
+            raise
         await peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         self.call = Call(connection, peer, lease, slots, sending)
         for index, slot in enumerate(slots):
