@@ -96,9 +96,17 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
     assert server.process is not None
     processes = family(server.process.pid)
     names = sorted(
-        re.findall(r"sfu\.worker --index \d|signaling\.app|valkey-server", " ".join(processes.values()))
+        re.findall(
+            r"sfu\.worker --index \d|recorder\.app|signaling\.app|valkey-server", " ".join(processes.values())
+        )
     )
-    assert names == ["sfu.worker --index 0", "sfu.worker --index 1", "signaling.app", "valkey-server"]
+    assert names == [
+        "recorder.app",
+        "sfu.worker --index 0",
+        "sfu.worker --index 1",
+        "signaling.app",
+        "valkey-server",
+    ]
 
     # No secret where other users of the machine can read it.
     password = (tmp_path / "var/keys/redis.password").read_text()
@@ -132,9 +140,9 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
     assert not (tmp_path / "var/running.json").exists()
     last = {
         name: (tmp_path / f"var/log/{name}.log").stat().st_mtime_ns
-        for name in ("signalling", "worker-0", "valkey")
+        for name in ("signalling", "recorder-0", "worker-0", "valkey")
     }
-    assert last["signalling"] < last["worker-0"] < last["valkey"]
+    assert last["signalling"] < last["recorder-0"] < last["worker-0"] < last["valkey"]
 
     await server.start()
     with valkey_of(server) as valkey:
@@ -147,7 +155,7 @@ async def test_killed_tree_leaves_no_process_and_starts_again_at_once(server: Se
     await server.start()
     assert server.process is not None
     processes = family(server.process.pid)
-    assert len(processes) == 4
+    assert len(processes) == 5
     os.kill(server.process.pid, signal.SIGKILL)
     await server.process.wait()
     await server.start()  # waits for the former children to be gone
