@@ -77,6 +77,15 @@ async function turnUpright(track: MediaStreamTrack, width: number, height: numbe
   await track.applyConstraints(upright).catch(() => undefined); // then it stays as it was opened
 }
 
+/** As it sounds, but without what this page plays (W3C Screen Capture, restrictOwnAudio): the voices of others
+ * would come back as an echo, and into a recording that they are not part of. */
+const SCREEN_SOUND: MediaTrackConstraints & { restrictOwnAudio: boolean } = {
+  echoCancellation: false,
+  noiseSuppression: false,
+  autoGainControl: false,
+  restrictOwnAudio: true,
+};
+
 /** A screen, window or tab, with its sound where browser and person give it. Only from a click. */
 export async function openScreen(): Promise<{ video: MediaStreamTrack; sound: MediaStreamTrack | null }> {
   if (!canShareScreen()) throw new Failed("screen_unsupported");
@@ -84,7 +93,7 @@ export async function openScreen(): Promise<{ video: MediaStreamTrack; sound: Me
   try {
     stream = await navigator.mediaDevices.getDisplayMedia({
       video: { width: { max: 1920 }, height: { max: 1080 }, frameRate: { ideal: SCREEN_FPS, max: 30 } },
-      audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+      audio: SCREEN_SOUND,
     });
   } catch (error) {
     throw new Failed(captureCode("screen", error));
