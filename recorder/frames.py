@@ -18,13 +18,17 @@ _EARLIER: Final = 32
 """How many packets may overtake a stream's first one."""
 LENGTH_BITS: Final = 16
 """A place in a journal is one number: the offset of its first byte, then the length in this many bits."""
-_LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
+_LONGEST: Final = tuple(
+    2 + 2 * bool(present & 0x80) + bool(present & 0x40) + bool(present & 0x30) for present in range(256)
+)
+"""Length of a descriptor by its second byte, picture ids taken for two bytes (RFC 7741 section 4.2)."""
+LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
 
 
 def span(where: int) -> tuple[int, int]:
     """First and last byte (exclusive) of a place in a journal."""
     offset = where >> LENGTH_BITS
-    return offset, offset + (where & _LENGTH_MASK)
+    return offset, offset + (where & LENGTH_MASK)
 
 
 class Frames:
@@ -143,25 +147,25 @@ class Assembler:
     def _take(self, rtp: int, time_us: int, packet: bytes, offset: int) -> None:
         try:
             first = packet[0]
-            begin = 12 + 4 * (first & 0x0F)
-            if first & 0x10:
-                begin += 4 + 4 * (packet[begin + 2] << 8 | packet[begin + 3])
             end = len(packet)
-            if first & 0x20:
-                end -= packet[-1]
+            if first == 0x90:  # an extension block and nothing else out of the ordinary
+                begin = 16 + (packet[14] << 10 | packet[15] << 2)
+            else:
+                begin = 12 + 4 * (first & 0x0F)
+                if first & 0x10:
+                    begin += 4 + 4 * (packet[begin + 2] << 8 | packet[begin + 3])
+                if first & 0x20:
+                    end -= packet[-1]
             if begin >= end:
                 return  # padding only
-            pos = begin + 1
             descriptor = packet[begin]
             if descriptor & 0x80:
-                present = packet[pos]
-                pos += 1
-                if present & 0x80:
-                    pos += 2 if packet[pos] & 0x80 else 1
-                if present & 0x40:
-                    pos += 1
-                if present & 0x30:
-                    pos += 1
+                present = packet[begin + 1]
+                pos = begin + _LONGEST[present]
+                if present & 0x80 and not packet[begin + 2] & 0x80:
+                    pos -= 1
+            else:
+                pos = begin + 1
             if pos >= end:
                 self._break()
                 return

@@ -89,7 +89,13 @@ def encode_film(
             encoder.pix_fmt = "yuv420p"
             encoder.time_base = Fraction(1, FRAMES_A_SECOND)
             encoder.bit_rate = bps
-            encoder.options = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0", "g": "9999"}
+            encoder.options = {
+                "deadline": "realtime",
+                "cpu-used": "6",
+                "lag-in-frames": "0",
+                "g": "9999",
+                "max-intra-rate": "400",  # as a browser's does, so that a keyframe is no flood
+            }
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts = number
         frame.pict_type = 1 if number % key_every == 0 else 0
