@@ -46,7 +46,8 @@ check: ready-check
 
 test: ready-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
-	@status=0; $(PYTEST) -m "not long" || status=$$?; \
+	@status=0; $(UNIT) || status=1; \
+	$(PYTEST) -q -m "(browser or netns or load) and not long" || status=1; \
 	$(PY) -m config.setup.browser verdict || status=1; exit $$status
 
 test-long: ready-test
