@@ -1,0 +1,35 @@
+"""The recorder's bench: a short run of everything gives every figure."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtest.bench import record
+
+KEYS = {"playable_p50_s", "playable_p99_s", "finish_x", "cpu_percent", "start_p99_ms", "stored_ratio"}
+
+
+@pytest.mark.timeout(120)
+def test_every_figure_is_taken() -> None:
+    report = record.run(minutes=0.5, rounds=1, lessons=2, seconds=2.0, starts=1)
+    assert set(report.figures) == KEYS
+    for name, figure in report.figures.items():
+        assert figure.value is not None, (name, figure.note)
+    assert report.figures["stored_ratio"].met
+    assert report.figures["finish_x"].value > 50  # type: ignore[operator]
+    picture = next(row for row in report.rows if row["lesson"].startswith("one speaker"))
+    assert picture["minutes"] == 0.5
+    assert picture["received_mb"] > 1
+
+
+def test_lessons_that_fail_leave_their_figures_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_server(*_: object) -> record.Live:
+        raise RuntimeError("the server did not start")
+
+    finished = {"x": 1500, "x_clock": 1400, "minutes": 1.0, "received_mb": 7.5, "stored_ratio": 0.9}
+    monkeypatch.setattr(record, "measure_live", no_server)
+    monkeypatch.setattr(record, "measure_finish", lambda minutes, rounds, **_: finished)
+    report = record.run()
+    missing = {name for name, figure in report.figures.items() if figure.value is None}
+    assert missing == {"playable_p50_s", "playable_p99_s", "cpu_percent", "start_p99_ms"}
+    assert all("did not start" in report.figures[name].note for name in missing)
