@@ -27,6 +27,8 @@ from signaling.wire import (
     TimelinePart,
 )
 
+LONGEST_PART_US: Final = 24 * 3_600_000_000
+"""No lesson is longer: a time that says so is damaged."""
 _RESTATED: Final = ("on/", "hand/")
 """Paths of which a restated state leaves nothing out."""
 
@@ -252,6 +254,7 @@ def parts_of(
                 end_us = max(end_us, last_us)
         if following_us is not None:
             end_us = min(end_us, following_us)
+        end_us = min(end_us, start_us + LONGEST_PART_US)
         # Whole milliseconds, as WebM has them: else parts and what happened in them would drift apart.
         duration_us = (end_us - start_us) // 1000 * 1000
         if duration_us > 0:

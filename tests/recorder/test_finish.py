@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from itertools import pairwise
 from pathlib import Path
+from random import Random
+from struct import pack
 
 import av
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from loadtest.bench._journals import Line
 from recorder.finish import TIMELINE_NAME, VIDEO_NAME, finish
-from recorder.journal import MAGIC
+from recorder.journal import MAGIC, Kind, TapHead, Writer, read
 from tests.media.films import FRAMES_A_SECOND
 from tests.recorder.made import LOOP_S, START_US, Lesson, beeps, film, shown, strength, tone
 
@@ -319,6 +321,46 @@ def test_packets_of_a_stranger_in_a_journal_harm_nothing(tmp_path: Path) -> None
     _, video, _ = lesson.finish()
     assert video.duration_s == pytest.approx(8, abs=0.05)
     assert 3 in shown(video, 0, 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_packets_hold_it_finishes(tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)
+    lesson = Lesson(tmp_path, people={"t1": "teacher", "s1": "student"})
+    lesson.shows(3, 0, 4)
+    lesson.sounds(beeps(), 0, 4)
+    lesson.sounds(tone(440), 1, 4, participant="s1", ssrc=0x4444)
+    lesson.on(0.5)
+    if seed % 2:
+        lesson.off(3.5)
+    lesson.write_log()
+    for path in lesson.folder.glob("0*.zj"):
+        head, records = read(path)
+        assert isinstance(head, TapHead)
+        kept = [(time_us, body) for kind, time_us, body in records if kind == Kind.PACKET]
+        path.unlink()
+        writer = Writer(path, head, 0)
+        writer.open()
+        for time_us, body in kept:
+            packet = bytearray(body)
+            if chance.random() < (0.05, 0.3, 0.9)[seed % 3]:
+                match chance.randrange(5):
+                    case 0:
+                        packet = bytearray(chance.randbytes(chance.randrange(60)))
+                    case 1:
+                        packet[chance.randrange(len(packet))] = chance.randrange(256)
+                    case 2:
+                        del packet[chance.randrange(len(packet)) :]
+                    case 3:
+                        packet[4:8] = chance.randbytes(4)
+                    case _:
+                        packet[8:12] = bytes((0, 0, 0, chance.randrange(5)))
+            writer.add_packets(pack(">QH", time_us, len(packet)) + packet)
+        writer.close(0)
+    made = finish(lesson.folder, lesson.library)
+    assert made.state == "ready"
+    with av.open(str(lesson.library / "rec1" / VIDEO_NAME)) as container:
+        assert container.duration / 1_000_000 == pytest.approx(made.duration_ms / 1000, abs=0.03)  # type: ignore[operator]
 
 
 def test_finishing_twice_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ def test_a_part_without_length_is_none(end_us: int) -> None:
     assert parts_of({1: (T, end_us)}, {}) == []
 
 
+def test_a_time_that_cannot_be_does_not_make_a_video_of_years() -> None:
+    parts = parts_of({}, {1: (at(0), 2**62)})
+    assert parts[0].duration_us == 24 * 3600 * S
+
+
 def test_sources_are_on_while_their_owner_is_here(tmp_path: Path) -> None:
     read = story(
         tmp_path,
