@@ -5,7 +5,7 @@ import { HomePage } from "./HomePage";
 import { JoinPage } from "./JoinPage";
 import { LibraryPage } from "./LibraryPage";
 import { CrashPage, Crashed, ProblemPage } from "./problems";
-import { parseRoute, usePath } from "./router";
+import { navigate, parseRoute, usePath } from "./router";
 import { SignInPage } from "./SignInPage";
 import { TeacherPage } from "./TeacherPage";
 import { Language } from "./text";
@@ -42,6 +42,15 @@ function Chosen() {
       return <LibraryVideoPage key={route.video} video={route.video} />;
     case "watch":
       return <WatchPage key={route.code} code={route.code} />;
+    case "expired":
+      return (
+        <ProblemPage
+          code="address_expired"
+          onAgain={() => {
+            navigate(`/library/${route.video}`, "replace");
+          }}
+        />
+      );
     case "nothing":
       return <ProblemPage code="not_found" />;
   }

@@ -9,6 +9,7 @@ export type Route =
   | { page: "library" }
   | { page: "video"; video: string }
   | { page: "watch"; code: string }
+  | { page: "expired"; video: string }
   | { page: "nothing" };
 
 /** The page of a path; `nothing` for every other. */
@@ -31,10 +32,16 @@ export function parseRoute(path: string): Route {
   if (first === "library" && second !== undefined && parts.length === 2) {
     return ID.test(second) ? { page: "video", video: second } : { page: "nothing" };
   }
+  // The server gives a page instead of the file only where the address is no longer good.
+  if (first === "media" && second !== undefined && third !== undefined && parts.length === 4) {
+    const good = ADDRESS.test(second) && ID.test(third);
+    return good ? { page: "expired", video: third } : { page: "nothing" };
+  }
   return { page: "nothing" };
 }
 
 const ID = /^[A-Za-z0-9_-]{1,40}$/;
+const ADDRESS = /^\d{1,12}-[A-Za-z0-9_-]{43}$/;
 const CODE = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** The join code in what a person pasted: a whole link, its path or the code alone. */

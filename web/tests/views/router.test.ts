@@ -22,6 +22,9 @@ describe("parseRoute", () => {
     ["/library/a/b", { page: "nothing" }],
     ["/library/..%2Fx", { page: "nothing" }],
     ["/watch/AZ492KE3R7T31", { page: "watch", code: "AZ492KE3R7T31" }],
+    [`/media/1800000000-${"A".repeat(43)}/v-1/video.webm`, { page: "expired", video: "v-1" }],
+    [`/media/1800000000-${"A".repeat(42)}/v-1/video.webm`, { page: "nothing" }],
+    ["/media/x/v-1/video.webm", { page: "nothing" }],
     ["/watch", { page: "nothing" }],
     ["/elsewhere", { page: "nothing" }],
   ])("%s", (path, route) => {
