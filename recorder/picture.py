@@ -241,20 +241,31 @@ def _until(shot: Shot, end_us: int) -> Shot:
 
 
 def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool) -> Shot | None:
-    """Begin with a film at a moment; None when it has no way in before ``end_us``."""
+    """Begin with a film at a moment; None when it has no way in before ``end_us``.
+
+    At a keyframe when one is near enough, else with what a decoder wants from the last keyframe on.
+    """
     at = int(np.searchsorted(each.time_us, start_us))
     end = max(at, int(np.searchsorted(each.time_us, end_us)))
     keys = each.keys
     after = int(np.searchsorted(keys, at))
-    next_key = int(keys[after]) if after < len(keys) else None
-    next_us = int(each.time_us[next_key]) if next_key is not None else end_us
     last_key = int(keys[after - 1]) if after else None
-    just_on = last_key is not None and start_us - int(each.time_us[last_key]) <= EARLY_US
-    if next_key is not None and next_us < end_us and not just_on:
-        wait_us = LATER_US if goes_on else 0 if start_us == part.start_us else SOON_US
-        if next_us - start_us <= wait_us or last_key is None or at - last_key > MOST_CAUGHT_UP:
-            return Shot(next_us, end_us, each, next_key, next_key, end)
-    if last_key is None or at - last_key > MOST_CAUGHT_UP:
+    can_catch_up = last_key is not None and at - last_key <= MOST_CAUGHT_UP
+    if after < len(keys) and each.time_us[keys[after]] < end_us:
+        key = int(keys[after])
+        next_us = int(each.time_us[key])
+        if last_key is None or each.track[at - 1] != each.track[at]:
+            # What is before belongs to a tap that is over: nothing of it is of now.
+            wait_us = LATER_US if goes_on else STAND_US
+        elif start_us - each.time_us[last_key] <= EARLY_US:
+            wait_us = 0  # the keyframe of the moment: it came just before the log knew
+        elif goes_on:
+            wait_us = LATER_US
+        else:
+            wait_us = 0 if start_us == part.start_us else SOON_US
+        if next_us - start_us <= wait_us or not can_catch_up:
+            return Shot(next_us, end_us, each, key, key, end)
+    if last_key is None or not can_catch_up:
         return None
     return Shot(start_us, end_us, each, last_key, at, end)
 

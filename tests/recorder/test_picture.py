@@ -161,6 +161,24 @@ def test_a_later_part_begins_with_what_stood_before() -> None:
     assert shots([camera], [CAMERA_ON], standing=False) == [(0, "card"), (0.4, "t")]
 
 
+def test_a_tap_that_is_over_is_not_caught_up_with() -> None:
+    """The next part, or a new connection: its first keyframe is near, what was before is old."""
+    before, since = film("t", Source.CAMERA, 0, 5), film("t", Source.CAMERA, 10.3, 20)
+    whole = Film(
+        "t",
+        Source.CAMERA,
+        before.rank,
+        np.concatenate([before.time_us, since.time_us]),
+        np.concatenate([before.key, since.key]),
+        np.concatenate([before.track, since.track + 1]),
+        np.concatenate([before.frame, since.frame]),
+        (*before.track_ends, *since.track_ends),
+    )
+    assert shots([whole], [CAMERA_ON], since_s=10, standing=True) == [(10.3, "t")]
+    # Where none is near the last frame stands.
+    assert shots([whole], [CAMERA_ON], since_s=6, until_s=9, standing=True) == [(6, "t")]
+
+
 def test_nothing_at_all_is_the_card() -> None:
     assert shots([], []) == [(0, "card")]
 
