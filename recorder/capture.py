@@ -21,28 +21,22 @@ from recorder.disk import Disk, is_full
 from recorder.folder import ENTERED_NAME, Busy, FolderLock, is_recording, tap_name
 from recorder.journal import LOG_NAME, LogHead, TapHead, Teacher, Writer
 from recorder.links import Links
-from sfu.model import ParseError, Refused
+from recorder.taps import LOOK_S, NotCaptured, Taps
+from sfu.model import Refused
 from sfu.rpc import messages as rpc
-from sfu.rpc.client import WorkerLost
 from signaling.catalog.store import Catalog
 from signaling.follower import Follower
 from signaling.lesson import fields, recording
 from signaling.lesson.change import Moment
 from signaling.log import EventHeard, Heard, LeaseHeard, LessonLog, LogUnreachable, RestoredHeard, stop
-from signaling.placement import Lease
 from signaling.replica import Record
 from signaling.wire import RecordingEnd, RecordingField
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 2.0
-"""The lease and the worker's capture are looked after this often, whatever was heard."""
 FIRST_WAIT_S: Final = 0.1
 TOLD_S: Final = 0.8
 LONGEST_WAIT_S: Final = 2.0
-REST_S: Final = 1.5
-"""How long taps that the worker closes by itself are waited for."""
-END_LIMIT_S: Final = 1.5
 LOCK_TRIES: Final = 20
 CATALOG_LIMIT_S: Final = 1.0
 SqlError = (SQLAlchemyError, OSError)
@@ -109,12 +103,8 @@ class Capture:
         self._ends: dict[int, tuple[int, RecordingEnd]] = {}
         self._owed: deque[Callable[[], Awaitable[None]]] = deque()
         self._fault: RecordingEnd | None = None
-        self._lease: Lease | None = None
-        """Where and under what epoch we capture, or are about to."""
-        self._last_lease: Lease | None = None
-        self._looked_at_s = 0.0
-        self._taps: dict[int, Writer] = {}
         self._wake = asyncio.Event()
+        self._taps = Taps(lesson, parts.links, parts.disk, self._tap_journal, self._failed, self._wake)
         self._wait_s = FIRST_WAIT_S
         self._backoff_s = FIRST_WAIT_S / 2
         self._leaving: Outcome | None = None
@@ -141,8 +131,7 @@ class Capture:
             case RestoredHeard():
                 self.catch_up()
             case LeaseHeard():
-                self._looked_at_s = 0.0
-                self._wake.set()
+                self._taps.lease_changed()
             case _:
                 pass
 
@@ -168,33 +157,11 @@ class Capture:
 
     def link_lost(self, worker: str) -> None:
         """The connection to a worker is gone."""
-        if self._lease is not None and self._lease.worker == worker:
-            self._let_go()
-            self._wake.set()
+        self._taps.link_lost(worker)
 
     def pushed(self, worker: str, push: rpc.Push) -> None:
         """What the worker says."""
-        lease = self._lease
-        if lease is None or lease.worker != worker or push.epoch != lease.epoch:
-            return
-        match push:
-            case rpc.TapOpened():
-                self._open_tap(push)
-            case rpc.TapData():
-                writer = self._taps.get(push.tap)
-                if writer is not None:
-                    try:
-                        writer.add_packets(push.packets, push.dropped, _now_us())
-                    except ParseError:
-                        log.exception("packets not understood", extra={"lesson": self.lesson})
-            case rpc.TapClosed():
-                writer = self._taps.pop(push.tap, None)
-                if writer is not None:
-                    self._spawn(self._parts.disk.close(writer))
-                if not self._taps:
-                    self._wake.set()
-            case _:
-                pass
+        self._taps.pushed(worker, push)
 
     # --- the task -----------------------------------------------------------------------------------
 
@@ -218,11 +185,11 @@ class Capture:
             await self._close()
 
     async def _close(self) -> None:
-        await self._end_capture(wait=False)
+        await self._taps.end(wait=False)
         self._parts.links.discard(self.lesson, self)
         await self._close_log()
+        await self._taps.closed()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=END_LIMIT_S)
             await stop(*self._tasks)
         await self._follower.close()
         if self._lock is not None:
@@ -259,13 +226,13 @@ class Capture:
             except OSError as error:
                 self._failed(error)
         if self._fault is None:
-            await self._look_after()
+            await self._capture()
         try:
             if self._fault is not None:
                 reason = self._fault
-                await self._end_capture(wait=False)
+                await self._taps.end(wait=False)
                 await self._decide(lambda state, moment: recording.stopped(state, reason, moment, field.part))
-            elif self._lease is not None and field.state == "starting":
+            elif self._taps.captured and field.state == "starting":
                 await self._decide(lambda state, moment: recording.begun(state, field.id, field.part, moment))
             else:
                 self._enter(field.part)
@@ -289,106 +256,14 @@ class Capture:
         state = self._follower.state
         return fields.LESSON not in state or fields.lesson(state).state == "ended"
 
-    # --- the worker ---------------------------------------------------------------------------------
-
-    async def _look_after(self) -> None:
-        """Capture under the lease in force. That is asked again and again, which changes nothing, as long as
-        the claim is surely ours: so a capture that the worker lost by whatever way begins anew."""
-        now_s = time.monotonic()
-        if self._lease is not None and now_s - self._looked_at_s < LOOK_S:
-            return None
+    async def _capture(self) -> None:
         try:
-            lease = await self._parts.links.lease(self.lesson)
-        except LogUnreachable:
-            lease = self._lease or self._last_lease
-        if lease is None:
-            return self._retry()
-        if self._lease is not None and lease != self._lease:
-            await self._end_capture(wait=False)
-        if self._lease is not None and not self._parts.claimed(self.lesson):
-            return None
-        self._looked_at_s = now_s
-        try:
-            link = await self._parts.links.link(lease.worker)
-            self._lease = lease  # what is pushed may come before the answer
-            reply = await link.request(rpc.Capture(self.lesson, lease.epoch))
-        except WorkerLost as error:
-            return self._not_captured(str(error))
-        if isinstance(reply, rpc.Failed):
-            return self._not_captured(reply.code)
-        self._last_lease = lease
-        self._backoff_s = FIRST_WAIT_S / 2
-        return None
-
-    def _not_captured(self, reason: str) -> None:
-        """The worker is not reached, or refuses; told once, since at first that is how things are."""
-        self._let_go()
-        self._retry()
-        if TOLD_S <= self._backoff_s < 2 * TOLD_S:
-            log.warning("lesson not captured", extra={"lesson": self.lesson, "reason": reason})
-
-    async def _end_capture(self, *, wait: bool, over: bool = False) -> None:
-        """Have the worker send nothing more; what it sent is written.
-
-        With ``wait`` it closes the taps by itself, because nothing may be recorded any more: asked only then,
-        it answers at once, and many lessons that end at one time do not wait for each other. ``over``: the
-        lesson is no more, so it need not be asked then.
-        """
-        lease = self._lease
-        if lease is None:
-            return
-        if wait:
-            await self._taps_closed()
-        if self._taps or not over:
-            try:
-                async with asyncio.timeout(END_LIMIT_S):
-                    link = await self._parts.links.link(lease.worker)
-                    await link.request(rpc.EndCapture(self.lesson, lease.epoch))
-            except (WorkerLost, TimeoutError):
-                pass
-        self._let_go()
-
-    async def _taps_closed(self) -> None:
-        try:
-            async with asyncio.timeout(REST_S):
-                while self._taps:
-                    self._wake.clear()
-                    await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.set()
-
-    def _let_go(self) -> None:
-        """We capture nothing (any more): what is open is closed."""
-        self._lease = None
-        writers, self._taps = list(self._taps.values()), {}
-        if writers:
-            self._spawn(self._parts.disk.close(*writers))
-
-    def _open_tap(self, push: rpc.TapOpened) -> None:
-        if push.tap in self._taps or self._part is None:
-            return
-        person = self._follower.state.get(fields.person(push.participant))
-        head = TapHead(
-            lesson=self.lesson,
-            recording=self.recording,
-            part=self._part,
-            participant=push.participant,
-            role=push.role,
-            name=person.name if person is not None else "",
-            source=push.source,
-            codec=push.codec,
-            clock_rate=push.clock_rate,
-            payload_type=push.payload_type,
-            audio_level_id=push.audio_level_id,
-            epoch=push.epoch,
-            connection=push.connection,
-        )
-        name = tap_name(self._part, push.participant, push.source, secrets.token_hex(3))
-        disk = self._parts.disk
-        writer = Writer(self._folder / name, head, _now_us(), disk.budget)
-        self._taps[push.tap] = writer
-        disk.add(writer, self._failed)
+            await self._taps.capture(claimed=self._parts.claimed(self.lesson))
+            self._backoff_s = FIRST_WAIT_S / 2
+        except NotCaptured as error:
+            self._retry()
+            if TOLD_S <= self._backoff_s < 2 * TOLD_S:  # once: for a moment, that is how things are
+                log.warning("lesson not captured", extra={"lesson": self.lesson, "reason": str(error)})
 
     # --- journals -----------------------------------------------------------------------------------
 
@@ -419,6 +294,28 @@ class Capture:
             writer.discard()
             raise
         return None
+
+    def _tap_journal(self, push: rpc.TapOpened) -> Writer | None:
+        if self._part is None:
+            return None
+        person = self._follower.state.get(fields.person(push.participant))
+        head = TapHead(
+            lesson=self.lesson,
+            recording=self.recording,
+            part=self._part,
+            participant=push.participant,
+            role=push.role,
+            name=person.name if person is not None else "",
+            source=push.source,
+            codec=push.codec,
+            clock_rate=push.clock_rate,
+            payload_type=push.payload_type,
+            audio_level_id=push.audio_level_id,
+            epoch=push.epoch,
+            connection=push.connection,
+        )
+        name = tap_name(self._part, push.participant, push.source, secrets.token_hex(3))
+        return Writer(self._folder / name, head, _now_us(), self._parts.disk.budget)
 
     async def _log_head(self, field: RecordingField) -> LogHead:
         state = self._follower.state
@@ -457,7 +354,7 @@ class Capture:
         part = self._part
         if part is None:
             return
-        await self._end_capture(wait=field.state == "off" and self._fault is None, over=self._over)
+        await self._taps.end(wait=field.state == "off" and self._fault is None, over=self._over)
         self._part, self._fault = None, None
         await self._close_log()
         self._enter(part)
