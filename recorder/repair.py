@@ -77,7 +77,7 @@ async def _nobody_knows(_lesson: str) -> bool:
 
 
 def _line(result: Result) -> str:
-    text = f"{result.recording}  {result.outcome:<8}"
+    text = f"{result.recording}  {result.outcome:<8} "
     if result.video is not None:
         minutes, seconds = divmod(round(result.video.duration_ms / 1000), 60)
         text += f"{minutes}:{seconds:02}, {result.video.bytes / 1e6:.1f} MB, "

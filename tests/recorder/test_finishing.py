@@ -99,7 +99,7 @@ async def test_steps_that_fail_keep_the_journals_for_repair(
     assert taps(lesson.recordings)[0].packets == [b"one"]
     said: list[str] = []
     assert await repair(settings(lesson.recordings.parent, valkey), said.append, makes)
-    assert said == [f"{recording}  ready   0:02, 0.0 MB, in the library"]
+    assert said == [f"{recording}  ready    0:02, 0.0 MB, in the library"]
     await state(recorder, recording, "ready")
     assert not (lesson.recordings / recording).exists()
 
@@ -136,10 +136,10 @@ async def test_repair_leaves_live_lessons_and_those_in_use_alone(
     said: list[str] = []
     own = settings(lesson.recordings.parent, valkey)
     assert await repair(own, said.append, makes)
-    assert said.pop() == f"{recording}  busy    is being recorded or finished by the server"
+    assert said.pop() == f"{recording}  busy     is being recorded or finished by the server"
     await recorder.close()
     assert await repair(own, said.append, makes)
-    assert said.pop() == f"{recording}  live    its lesson has not ended, left to the server"
+    assert said.pop() == f"{recording}  live     its lesson has not ended, left to the server"
     assert taps(lesson.recordings)[0].packets == [b"one"]
 
 
@@ -195,7 +195,7 @@ async def test_a_folder_whose_lesson_nobody_knows_is_kept(
     await until(lambda: "R1" in recorder.publisher.given_up, "the sweep")
     said: list[str] = []
     assert not await repair(settings(lesson.recordings.parent, valkey), said.append, makes)
-    assert said == ["R1  unknown its lesson is not in the database, kept"]
+    assert said == ["R1  unknown  its lesson is not in the database, kept"]
     assert (folder / "log.zj").exists()
 
 
