@@ -48,7 +48,7 @@ def test_a_lesson_plays_in_time(tmp_path: Path) -> None:
 def test_sound_and_picture_keep_together_on_a_bad_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """100 ppm fast, a clock 7 s wrong, 200 ms of jitter, 5 % lost: as goal L5 has it, two minutes of it."""
+    """100 ppm fast, a clock 7 s wrong, 200 ms of jitter, 5 % lost, for two minutes."""
     line = Line(START_US, drift_ppm=100, wrong_us=7_000_000, jitter_us=200_000, loss=0.05)
     lesson = Lesson(tmp_path, line)
     lesson.shows(3, 0, 122, frames=film(3, 160, 90, 10))
