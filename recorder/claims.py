@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from signaling.log import Client, key
+from signaling.log import RECORDER_WORK, Client, key
 
 log = logging.getLogger(__name__)
 
-WORK_KEY: Final = "zvonok:recorder:work"
 GROUP: Final = "recorders"
 CLAIM_TTL_MS: Final = 5_000
 RENEW_S: Final = 1.0
@@ -65,7 +64,7 @@ class Claims:
         """Lessons that a recorder is called to, waiting for the first; each call reaches one recorder."""
         try:
             found = await self._redis.xreadgroup(
-                GROUP, self.recorder, {WORK_KEY: ">"}, count=BATCH, block=wait_ms, noack=True
+                GROUP, self.recorder, {RECORDER_WORK: ">"}, count=BATCH, block=wait_ms, noack=True
             )
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
@@ -112,7 +111,7 @@ class Claims:
         """This recorder is going away."""
         await self._redis.delete(self._own_key)
         try:
-            await self._redis.xgroup_delconsumer(WORK_KEY, GROUP, self.recorder)
+            await self._redis.xgroup_delconsumer(RECORDER_WORK, GROUP, self.recorder)
         except ResponseError:
             pass  # the group is not there (any more)
 
@@ -123,15 +122,15 @@ class Claims:
     async def forget_dead(self) -> None:
         """Take names of recorders that died long ago out of the group."""
         try:
-            for consumer in await self._redis.xinfo_consumers(WORK_KEY, GROUP):
+            for consumer in await self._redis.xinfo_consumers(RECORDER_WORK, GROUP):
                 if consumer["idle"] > CONSUMER_FORGOTTEN_MS:
-                    await self._redis.xgroup_delconsumer(WORK_KEY, GROUP, consumer["name"])
+                    await self._redis.xgroup_delconsumer(RECORDER_WORK, GROUP, consumer["name"])
         except ResponseError:
             await self._make_group()
 
     async def _make_group(self) -> None:
         try:
-            await self._redis.xgroup_create(WORK_KEY, GROUP, id="0", mkstream=True)
+            await self._redis.xgroup_create(RECORDER_WORK, GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise

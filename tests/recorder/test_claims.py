@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from recorder import logbook
-from recorder.claims import GROUP, WORK_KEY, Claims
+from recorder.claims import GROUP, Claims
 from recorder.folder import Busy, FolderLock, is_recording, tap_name
-from signaling.log import key
+from signaling.log import RECORDER_WORK, key
 from signaling.replica import Record
 
 
@@ -46,13 +46,13 @@ async def test_each_call_reaches_one_recorder_and_leaves_nothing_pending(redis: 
     one, other = Claims(redis, "here", "1"), Claims(redis, "here", "2")
     assert await one.calls(10) == [], "the group is made by whoever comes first"
     for lesson in ("A", "B", "A"):
-        await redis.xadd(WORK_KEY, {"lesson": lesson})
-    await redis.xadd(WORK_KEY, {"another": "field"})
+        await redis.xadd(RECORDER_WORK, {"lesson": lesson})
+    await redis.xadd(RECORDER_WORK, {"another": "field"})
     assert await one.calls(10) == ["A", "B"]
     assert await other.calls(10) == []
-    assert (await redis.xpending(WORK_KEY, GROUP))["pending"] == 0
+    assert (await redis.xpending(RECORDER_WORK, GROUP))["pending"] == 0
     await one.withdraw()
-    assert [each["name"] for each in await redis.xinfo_consumers(WORK_KEY, GROUP)] == [b"here.2"]
+    assert [each["name"] for each in await redis.xinfo_consumers(RECORDER_WORK, GROUP)] == [b"here.2"]
 
 
 @pytest.mark.asyncio
