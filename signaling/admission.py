@@ -132,9 +132,11 @@ class Admission:
         if role is Role.TEACHER:
             name = lesson.teacher_name if browser.teacher == lesson.teacher else None
         video = await self._catalog.recordings.video_of_lesson(lesson.id) if state == "ended" else None
+        video_state = None if video is None else video.state
+        if state == "ended" and video is None and await self._catalog.recordings.awaited(lesson.id):
+            video_state = "processing"  # the recorder is about to begin: who comes this early shall wait
         return wire.LinkInfo(
-            lesson.title, lesson.subject, lesson.grade, state, role.value, name,
-            None if video is None else video.state,
+            lesson.title, lesson.subject, lesson.grade, state, role.value, name, video_state
         )  # fmt: skip
 
     async def lesson(self, code: str) -> Lesson:

@@ -257,6 +257,14 @@ class Recordings:
         found = await self._videos(VideoRow.lesson_id == lesson, 1)
         return found[0] if found else None
 
+    async def awaited(self, lesson: str) -> bool:
+        """Whether something of the lesson was recorded of which no video was begun yet, or is being made."""
+        running = RecordingRow.state.in_(("running", "finishing"))
+        async with self._engine.connect() as connection:
+            return bool(
+                await connection.scalar(select(exists().where(RecordingRow.lesson_id == lesson, running)))
+            )
+
     async def videos_of_lessons(self, lessons: Iterable[str]) -> dict[str, Video]:
         """Lesson -> its video as ``video_of_lesson`` says, for those that have one."""
         names = sorted(set(lessons))
