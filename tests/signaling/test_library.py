@@ -261,6 +261,19 @@ async def test_links_and_lessons_tell_of_their_video(school: School) -> None:
     assert (await school.person().get(other))[1]["video_state"] is None
 
 
+async def test_who_comes_between_the_end_and_the_first_word_of_the_video_waits_for_it(school: School) -> None:
+    teacher = await school.teacher()
+    lesson = await school.lesson(teacher)
+    path = f"/api/links/{code_of(lesson.student_link)}"
+    catalog = school.signalling.catalog
+    await catalog.recordings.begin("v", lesson.lesson, 1, RECORDED_AT_MS)
+    await catalog.set_state(lesson.lesson, "ended", RECORDED_AT_MS + 60_000)
+    assert (await school.person().get(path))[1]["video_state"] == "processing"
+    await catalog.recordings.end_part("v", 1, RECORDED_AT_MS + 60_000, "ended")
+    await catalog.recordings.empty("v")
+    assert (await school.person().get(path))[1]["video_state"] is None
+
+
 # --- deleting ----------------------------------------------------------------------------------------------
 
 
