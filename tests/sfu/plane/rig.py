@@ -25,12 +25,10 @@ from sfu.plane.api import (
     SrtpProfile,
     TransportHandle,
 )
-from sfu.plane.core import Core
-from sfu.plane.core.crypto import Crypto, NullCrypto
+from tests.sfu.plane.cores import PlaneCore, new_core
 
 IDS = ExtensionIds(mid=4, rid=10, repaired_rid=11, abs_send_time=2, audio_level=1)
 START_US = 1_000_000_000
-WALL_OFFSET_US = 1_700_000_000_000_000
 PASSWORD = "p" * 22
 VP8_PT, VP8_RTX_PT, OPUS_PT = 96, 97, 111
 RIDS = ("q", "h", "f")
@@ -52,8 +50,9 @@ class Peer:
 class Rig:
     """Drives one core; keeps what came out until it is taken."""
 
-    def __init__(self, crypto: Crypto | None = None) -> None:
-        self.core = Core(crypto or NullCrypto(), wall_offset_us=WALL_OFFSET_US)
+    def __init__(self, plane: str, *, core: PlaneCore | None = None) -> None:
+        """``plane`` is a name of PLANES; with ``core`` that one is driven."""
+        self.core = core or new_core(plane)
         self.now_us = START_US
         self.out: list[tuple[bytes, Any]] = []
         self.events: list[Event] = []

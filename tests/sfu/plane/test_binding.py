@@ -14,8 +14,8 @@ def bound(rig: Rig) -> list[StreamBound]:
     return rig.of(StreamBound)
 
 
-def test_layers_are_told_apart_by_rid_and_stay_bound_without_it() -> None:
-    rig = Rig()
+def test_layers_are_told_apart_by_rid_and_stay_bound_without_it(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     camera = rig.add_camera(teacher)
     slot = rig.add_slot(student)
@@ -44,9 +44,9 @@ def test_layers_are_told_apart_by_rid_and_stay_bound_without_it() -> None:
     ],
 )
 def test_what_binds_a_simulcast_stream(
-    name: str, extensions: dict[int, bytes], payload_type: int, layer: int | None, rtx: bool
+    plane: str, name: str, extensions: dict[int, bytes], payload_type: int, layer: int | None, rtx: bool
 ) -> None:
-    rig = Rig()
+    rig = Rig(plane)
     teacher = rig.add_peer()
     camera = rig.add_camera(teacher)
     rig.receive(
@@ -65,8 +65,8 @@ def test_what_binds_a_simulcast_stream(
     assert rig.dropped(Drop.UNBOUND_SSRC) == (layer is None)
 
 
-def test_one_layer_binds_by_mid_and_payload_type_alone() -> None:
-    rig = Rig()
+def test_one_layer_binds_by_mid_and_payload_type_alone(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     camera = rig.add_camera(teacher, rids=())
     rig.receive(Encoder(5, mid="1").frame()[0], teacher.address)
@@ -74,8 +74,8 @@ def test_one_layer_binds_by_mid_and_payload_type_alone() -> None:
     assert bound(rig) == [StreamBound(camera, 0, 5, rtx=False), StreamBound(camera, 0, 6, rtx=True)]
 
 
-def test_announced_ssrcs_need_no_mid() -> None:
-    rig = Rig()
+def test_announced_ssrcs_need_no_mid(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     camera = rig.add_camera(teacher, rids=(), ssrcs=(5,), rtx_ssrcs=(6,))
     microphone = rig.add_microphone(teacher, ssrcs=(7,))
@@ -93,8 +93,8 @@ def test_announced_ssrcs_need_no_mid() -> None:
     ]
 
 
-def test_at_most_sixteen_ssrcs_a_peer() -> None:
-    rig = Rig()
+def test_at_most_sixteen_ssrcs_a_peer(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     rig.add_microphone(teacher)
     for ssrc in range(1, 30):
@@ -103,8 +103,8 @@ def test_at_most_sixteen_ssrcs_a_peer() -> None:
     assert rig.dropped(Drop.TOO_MANY_SSRCS) == 29 - MAX_SSRCS_PER_TRANSPORT
 
 
-def test_a_payload_type_that_was_not_negotiated_is_dropped() -> None:
-    rig = Rig()
+def test_a_payload_type_that_was_not_negotiated_is_dropped(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     rig.add_camera(teacher, rids=())
     encoder = Encoder(5, mid="1")
@@ -114,8 +114,8 @@ def test_a_payload_type_that_was_not_negotiated_is_dropped() -> None:
     assert rig.dropped(Drop.PAYLOAD_TYPE) == 1
 
 
-def test_another_peers_ssrc_is_not_taken_over() -> None:
-    rig = Rig()
+def test_another_peers_ssrc_is_not_taken_over(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student, listener = rig.add_peer(), rig.add_peer(), rig.add_peer()
     microphone = rig.add_microphone(teacher)
     rig.add_microphone(student, mid="9")
@@ -138,16 +138,16 @@ def test_another_peers_ssrc_is_not_taken_over() -> None:
         ("too long", b"\x80\x60" + bytes(1400)),
     ],
 )
-def test_malformed_packets_are_dropped_and_nothing_else_happens(name: str, data: bytes) -> None:
-    rig = Rig()
+def test_malformed_packets_are_dropped_and_nothing_else_happens(plane: str, name: str, data: bytes) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     rig.add_camera(teacher, rids=(), ssrcs=(0,))
     rig.receive(data, teacher.address)
     assert rig.dropped(Drop.RTP_MALFORMED) == 1, name
 
 
-def test_a_malformed_payload_descriptor_is_dropped() -> None:
-    rig = Rig()
+def test_a_malformed_payload_descriptor_is_dropped(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     slot = rig.add_slot(student)
     rig.show(slot, rig.add_camera(teacher, rids=(), ssrcs=(5,)))

@@ -43,8 +43,8 @@ def feed(rig: Rig, who: Camera, packets: list[bytes]) -> None:
         rig.receive(packet, who.peer.address)
 
 
-def test_switches_of_layer_and_publisher_keep_every_count_going() -> None:
-    rig = Rig()
+def test_switches_of_layer_and_publisher_keep_every_count_going(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student, sequence=65_534, timestamp=4_294_967_000)
     cameras = [camera(rig, 1), camera(rig, 2, wide=False), camera(rig, 3)]
@@ -76,8 +76,8 @@ def test_switches_of_layer_and_publisher_keep_every_count_going() -> None:
     assert times[-1] - times[0] < 90_000 * 30 * 4 * 0.034
 
 
-def test_a_switch_of_layer_goes_on_with_the_old_until_the_keyframe() -> None:
-    rig = Rig()
+def test_a_switch_of_layer_goes_on_with_the_old_until_the_keyframe(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -100,8 +100,8 @@ def test_a_switch_of_layer_goes_on_with_the_old_until_the_keyframe() -> None:
     assert [event.layer for event in rig.of(SlotSwitched)] == [0, 1]
 
 
-def test_packets_from_before_the_keyframe_that_come_late_are_dropped() -> None:
-    rig = Rig()
+def test_packets_from_before_the_keyframe_that_come_late_are_dropped(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -113,8 +113,8 @@ def test_packets_from_before_the_keyframe_that_come_late_are_dropped() -> None:
     assert rig.dropped(Drop.TOO_OLD) == 2
 
 
-def test_the_rest_of_a_keyframe_that_came_before_its_first_packet_is_sent_after_it() -> None:
-    rig = Rig()
+def test_the_rest_of_a_keyframe_that_came_before_its_first_packet_is_sent_after_it(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -126,8 +126,8 @@ def test_the_rest_of_a_keyframe_that_came_before_its_first_packet_is_sent_after_
     assert consecutive(sequences(sent))
 
 
-def test_reordered_packets_keep_their_places() -> None:
-    rig = Rig()
+def test_reordered_packets_keep_their_places(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -140,8 +140,8 @@ def test_reordered_packets_keep_their_places() -> None:
     assert [(number - base) & 0xFFFF for number in numbers] == [0, 3, 1, 2]
 
 
-def test_padding_leaves_no_gap_and_late_padding_fills_its_place() -> None:
-    rig = Rig()
+def test_padding_leaves_no_gap_and_late_padding_fills_its_place(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -160,8 +160,8 @@ def test_padding_leaves_no_gap_and_late_padding_fills_its_place() -> None:
     assert filler.payload == b""
 
 
-def test_sound_switches_at_the_next_packet() -> None:
-    rig = Rig()
+def test_sound_switches_at_the_next_packet(plane: str) -> None:
+    rig = Rig(plane)
     one, two, student = rig.add_peer(), rig.add_peer(), rig.add_peer()
     slot = rig.add_slot(student, video=False)
     first, second = rig.add_microphone(one), rig.add_microphone(two)
@@ -183,8 +183,8 @@ def test_sound_switches_at_the_next_packet() -> None:
     assert steps == {960}, "arrival times place the switches on the slot's own line"
 
 
-def test_a_shut_gate_leaks_nothing_and_reopens_at_a_keyframe_without_a_gap() -> None:
-    rig = Rig()
+def test_a_shut_gate_leaks_nothing_and_reopens_at_a_keyframe_without_a_gap(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -206,8 +206,8 @@ def test_a_shut_gate_leaks_nothing_and_reopens_at_a_keyframe_without_a_gap() -> 
     assert consecutive(sequences(before + after))
 
 
-def test_a_new_ssrc_of_the_same_layer_goes_on_in_the_same_slot() -> None:
-    rig = Rig()
+def test_a_new_ssrc_of_the_same_layer_goes_on_in_the_same_slot(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -221,8 +221,8 @@ def test_a_new_ssrc_of_the_same_layer_goes_on_in_the_same_slot() -> None:
     assert consecutive(sequences(sent))
 
 
-def test_a_stream_that_begins_anew_under_its_ssrc_goes_on_at_a_keyframe() -> None:
-    rig = Rig()
+def test_a_stream_that_begins_anew_under_its_ssrc_goes_on_at_a_keyframe(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)
@@ -256,9 +256,9 @@ FATES = st.lists(
 @settings(max_examples=150)
 @given(actions=ACTIONS, fates=FATES, sequence=st.integers(0, 65_535), base=st.integers(65_400, 65_535))
 def test_any_history_gives_one_continuous_stream(
-    actions: list[tuple[str, int, int, int, bool]], fates: list[str], sequence: int, base: int
+    plane: str, actions: list[tuple[str, int, int, int, bool]], fates: list[str], sequence: int, base: int
 ) -> None:
-    rig = Rig()
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student, sequence=sequence, timestamp=4_294_960_000)
     cameras = [camera(rig, 1, first_sequence=base), camera(rig, 2, wide=False, first_sequence=base)]
@@ -340,8 +340,8 @@ def test_any_history_gives_one_continuous_stream(
         top_picture = picture if top_picture is None else max(top_picture, picture)
 
 
-def test_what_a_receiver_does_not_need_is_stripped() -> None:
-    rig = Rig()
+def test_what_a_receiver_does_not_need_is_stripped(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     slot = rig.add_slot(student)
     one = camera(rig, 1)

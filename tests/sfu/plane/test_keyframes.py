@@ -32,8 +32,8 @@ def playing(rig: Rig, students: int = 1) -> tuple[Peer, SourceHandle, Encoder, l
     return teacher, camera, encoder, shown
 
 
-def test_the_first_request_passes_at_once() -> None:
-    rig = Rig()
+def test_the_first_request_passes_at_once(plane: str) -> None:
+    rig = Rig(plane)
     teacher, _, _, ((student, ssrc),) = playing(rig)
     rig.receive(rtcp.build_pli(1, ssrc), student.address)
     rig.pass_us(10_000)
@@ -41,8 +41,8 @@ def test_the_first_request_passes_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pli", "fir"])
-def test_thirty_receivers_cause_one_request_per_half_second(kind: str) -> None:
-    rig = Rig()
+def test_thirty_receivers_cause_one_request_per_half_second(plane: str, kind: str) -> None:
+    rig = Rig(plane)
     teacher, _, encoder, shown = playing(rig, 30)
     for _ in range(300):
         for student, ssrc in shown:
@@ -68,8 +68,8 @@ def test_a_quiet_receiver_starts_afresh() -> None:
     assert back_off.allow(19_000_000)
 
 
-def test_a_keyframe_that_somebody_waits_for_is_asked_for_until_it_comes() -> None:
-    rig = Rig()
+def test_a_keyframe_that_somebody_waits_for_is_asked_for_until_it_comes(plane: str) -> None:
+    rig = Rig(plane)
     teacher, camera, encoder, _ = playing(rig)
     rig.show(rig.add_slot(rig.add_peer()), camera)
     for _ in range(40):
@@ -82,8 +82,8 @@ def test_a_keyframe_that_somebody_waits_for_is_asked_for_until_it_comes() -> Non
     assert asked(rig, teacher) == []
 
 
-def test_a_request_that_nobody_waits_for_is_given_up() -> None:
-    rig = Rig()
+def test_a_request_that_nobody_waits_for_is_given_up(plane: str) -> None:
+    rig = Rig(plane)
     teacher, camera, encoder, _ = playing(rig)
     rig.apply(RequestKeyframe(camera))
     for _ in range(300):
@@ -92,8 +92,8 @@ def test_a_request_that_nobody_waits_for_is_given_up() -> None:
     assert 1 <= len(asked(rig, teacher)) <= 8
 
 
-def test_nothing_is_asked_of_a_peer_whose_keys_are_not_there() -> None:
-    rig = Rig()
+def test_nothing_is_asked_of_a_peer_whose_keys_are_not_there(plane: str) -> None:
+    rig = Rig(plane)
     teacher, camera, encoder, _ = playing(rig)
     student = rig.add_peer(connected=False)
     slot = rig.add_slot(student)
@@ -107,8 +107,8 @@ def test_nothing_is_asked_of_a_peer_whose_keys_are_not_there() -> None:
     assert asked(rig, teacher) == [7]
 
 
-def test_requests_name_the_layer_that_is_wanted() -> None:
-    rig = Rig()
+def test_requests_name_the_layer_that_is_wanted(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     camera = rig.add_camera(teacher)
     encoders = [Encoder(70 + index, mid="1", rid=rid) for index, rid in enumerate(RIDS)]

@@ -26,8 +26,8 @@ from tests.sfu.plane.rig import (
 class Call:
     """A teacher with one layer shown to a student."""
 
-    def __init__(self) -> None:
-        self.rig = Rig()
+    def __init__(self, plane: str) -> None:
+        self.rig = Rig(plane)
         self.teacher, self.student = self.rig.add_peer(), self.rig.add_peer()
         self.camera = self.rig.add_camera(self.teacher, rids=())
         self.slot: SlotHandle = self.rig.add_slot(self.student)
@@ -45,8 +45,8 @@ class Call:
         return self.rig.media(self.student, self.slot)
 
 
-def test_a_nacked_packet_is_sent_again_on_the_rtx_ssrc_with_its_payload() -> None:
-    call = Call()
+def test_a_nacked_packet_is_sent_again_on_the_rtx_ssrc_with_its_payload(plane: str) -> None:
+    call = Call(plane)
     sent = call.send(call.encoder.frame(3))
     again = call.nack([sent[0].sequence, sent[2].sequence])
     assert [packet.ssrc for packet in again] == [slot_ssrc(call.slot) + 1] * 2
@@ -59,8 +59,8 @@ def test_a_nacked_packet_is_sent_again_on_the_rtx_ssrc_with_its_payload() -> Non
     assert call.rig.core.counters().packets_retransmitted == 2
 
 
-def test_packets_from_before_a_switch_are_repaired_with_the_numbers_they_had() -> None:
-    call = Call()
+def test_packets_from_before_a_switch_are_repaired_with_the_numbers_they_had(plane: str) -> None:
+    call = Call(plane)
     rig = call.rig
     before = call.send(call.encoder.frame(2))
     other = rig.add_peer()
@@ -75,8 +75,8 @@ def test_packets_from_before_a_switch_are_repaired_with_the_numbers_they_had() -
     assert [packet.timestamp for packet in again] == [packet.timestamp for packet in before + after]
 
 
-def test_a_packet_is_not_repeated_within_a_round_trip() -> None:
-    call = Call()
+def test_a_packet_is_not_repeated_within_a_round_trip(plane: str) -> None:
+    call = Call(plane)
     (sent,) = call.send(call.encoder.frame())
     assert len(call.nack([sent.sequence])) == 1
     assert call.nack([sent.sequence]) == []
@@ -85,43 +85,43 @@ def test_a_packet_is_not_repeated_within_a_round_trip() -> None:
     assert len(call.nack([sent.sequence])) == 1
 
 
-def test_nack_for_what_never_left_is_counted_and_unanswered() -> None:
-    call = Call()
+def test_nack_for_what_never_left_is_counted_and_unanswered(plane: str) -> None:
+    call = Call(plane)
     (sent,) = call.send(call.encoder.frame())
     assert call.nack([sent.sequence + 1, sent.sequence - 5000]) == []
     assert call.rig.dropped(Drop.RTX_UNKNOWN) == 2
 
 
-def test_a_gap_that_came_from_upstream_is_not_answered_with_another_packet() -> None:
-    call = Call()
+def test_a_gap_that_came_from_upstream_is_not_answered_with_another_packet(plane: str) -> None:
+    call = Call(plane)
     first, _lost, last = call.encoder.frame(3)
     sent = call.send([first, last])
     missing = (sent[0].sequence + 1) & 0xFFFF
     assert call.nack([missing]) == []
 
 
-def test_a_shut_source_is_not_repaired() -> None:
-    call = Call()
+def test_a_shut_source_is_not_repaired(plane: str) -> None:
+    call = Call(plane)
     (sent,) = call.send(call.encoder.frame())
     call.rig.apply(SetGate(call.camera, open=False))
     assert call.nack([sent.sequence]) == []
 
 
-def test_nothing_is_repaired_from_a_publisher_who_left() -> None:
-    call = Call()
+def test_nothing_is_repaired_from_a_publisher_who_left(plane: str) -> None:
+    call = Call(plane)
     (sent,) = call.send(call.encoder.frame())
     call.rig.apply(RemoveTransport(call.teacher.handle))
     assert call.nack([sent.sequence]) == []
 
 
-def test_a_nack_for_somebody_elses_slot_does_nothing() -> None:
-    call = Call()
+def test_a_nack_for_somebody_elses_slot_does_nothing(plane: str) -> None:
+    call = Call(plane)
     (sent,) = call.send(call.encoder.frame())
     assert call.nack([sent.sequence], peer=call.rig.add_peer()) == []
 
 
-def test_repairs_never_exceed_twice_what_was_sent() -> None:
-    call = Call()
+def test_repairs_never_exceed_twice_what_was_sent(plane: str) -> None:
+    call = Call(plane)
     octets = repaired = 0
     for _ in range(10):
         sent = call.send(call.encoder.frame(3))
@@ -140,8 +140,8 @@ def test_a_long_quiet_call_earns_no_flood() -> None:
     assert allowed == 512 * 1024 // 1000
 
 
-def test_a_gap_is_asked_for_once_and_again_each_round_trip_until_it_comes() -> None:
-    call = Call()
+def test_a_gap_is_asked_for_once_and_again_each_round_trip_until_it_comes(plane: str) -> None:
+    call = Call(plane)
     rig = call.rig
     first, lost, last = call.encoder.frame(3)
     call.send([first, last])
@@ -157,8 +157,8 @@ def test_a_gap_is_asked_for_once_and_again_each_round_trip_until_it_comes() -> N
     assert [p for p in rig.feedback(call.teacher) if isinstance(p, rtcp.Nack)] == []
 
 
-def test_reordering_alone_is_not_asked_for() -> None:
-    call = Call()
+def test_reordering_alone_is_not_asked_for(plane: str) -> None:
+    call = Call(plane)
     a, b, c = call.encoder.frame(3)
     call.send([a, c, b])
     call.rig.pass_us(500_000)
@@ -166,8 +166,8 @@ def test_reordering_alone_is_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize("bound_by", ["repaired-rid", "ssrc"])
-def test_a_repaired_packet_from_a_publisher_takes_its_place(bound_by: str) -> None:
-    rig = Rig()
+def test_a_repaired_packet_from_a_publisher_takes_its_place(plane: str, bound_by: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     by_rid = bound_by == "repaired-rid"
     camera = (
@@ -189,8 +189,8 @@ def test_a_repaired_packet_from_a_publisher_takes_its_place(bound_by: str) -> No
     assert rig.media(student, slot) == []
 
 
-def test_repair_of_something_unknown_and_padding_probes_are_dropped() -> None:
-    call = Call()
+def test_repair_of_something_unknown_and_padding_probes_are_dropped(plane: str) -> None:
+    call = Call(plane)
     rig = call.rig
     probe = Encoder(8, mid="1", payload_type=VP8_RTX_PT)
     rig.receive(probe.padding(), call.teacher.address)
@@ -209,8 +209,8 @@ def test_the_list_of_missing_packets_is_bounded() -> None:
     assert len(missing.due(500_000, 0)) <= MAX_MISSING
 
 
-def test_rtx_of_the_last_sent_packet_across_the_wrap_of_numbers() -> None:
-    call = Call()
+def test_rtx_of_the_last_sent_packet_across_the_wrap_of_numbers(plane: str) -> None:
+    call = Call(plane)
     sent: list[Sent] = []
     for _ in range(180):
         sent += call.send(call.encoder.frame(3))

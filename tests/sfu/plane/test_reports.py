@@ -7,7 +7,8 @@ import pytest
 from sfu import rtcp
 from sfu.plane.api import Drop, SetIngressEstimate, SlotHandle, SourceHandle, TransportState
 from sfu.plane.core.clock import MediaClock, PublisherClock
-from tests.sfu.plane.rig import START_US, WALL_OFFSET_US, Encoder, Peer, Rig, Sent, pairs, slot_ssrc
+from tests.sfu.plane.cores import WALL_OFFSET_US
+from tests.sfu.plane.rig import START_US, Encoder, Peer, Rig, Sent, pairs, slot_ssrc
 
 
 def reports(rig: Rig, peer: Peer) -> list[rtcp.SenderReport]:
@@ -18,9 +19,9 @@ class Lesson:
     """Publishers whose clocks are off by ``clock_us``, and a student with a stage: picture and sound."""
 
     def __init__(
-        self, clocks_us: list[int], *, network_us: int = 20_000, drifts_ppm: tuple[int, ...] = ()
+        self, plane: str, clocks_us: list[int], *, network_us: int = 20_000, drifts_ppm: tuple[int, ...] = ()
     ) -> None:
-        self.rig = Rig()
+        self.rig = Rig(plane)
         self.network_us = network_us
         self.student = self.rig.add_peer()
         self.picture = self.rig.add_slot(self.student, sequence=100, timestamp=1000)
@@ -113,8 +114,8 @@ class Publisher:
             rig.receive(self.voice.report(ntp_us), self.peer.address)
 
 
-def test_a_slot_reports_within_a_tick_of_its_first_packet_and_then_each_second() -> None:
-    lesson = Lesson([0])
+def test_a_slot_reports_within_a_tick_of_its_first_packet_and_then_each_second(plane: str) -> None:
+    lesson = Lesson(plane, [0])
     lesson.show(0)
     lesson.run(400_000)
     assert len(lesson.reports[slot_ssrc(lesson.picture)]) >= 1
@@ -127,8 +128,8 @@ def test_a_slot_reports_within_a_tick_of_its_first_packet_and_then_each_second()
     assert 5 <= len(lesson.reports[slot_ssrc(lesson.picture)]) <= 8
 
 
-def test_a_slow_slot_reports_each_five_seconds_and_a_silent_one_not_at_all() -> None:
-    rig = Rig()
+def test_a_slow_slot_reports_each_five_seconds_and_a_silent_one_not_at_all(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     slot = rig.add_slot(student)
     rig.show(slot, rig.add_camera(teacher, rids=()))
@@ -143,8 +144,8 @@ def test_a_slow_slot_reports_each_five_seconds_and_a_silent_one_not_at_all() -> 
     assert reports(rig, student) == []
 
 
-def test_report_and_timestamps_agree_to_the_millisecond_on_the_servers_clock() -> None:
-    lesson = Lesson([-3_000_000_000])
+def test_report_and_timestamps_agree_to_the_millisecond_on_the_servers_clock(plane: str) -> None:
+    lesson = Lesson(plane, [-3_000_000_000])
     lesson.show(0)
     lesson.run(4_000_000)
     for slot, rate in ((lesson.picture, 90_000), (lesson.sound, 48_000)):
@@ -155,17 +156,18 @@ def test_report_and_timestamps_agree_to_the_millisecond_on_the_servers_clock() -
 
 @pytest.mark.parametrize("network_us", [0, 20_000, 120_000])
 def test_picture_and_sound_stay_together_across_publishers_whose_clocks_are_seven_seconds_apart(
+    plane: str,
     network_us: int,
 ) -> None:
-    lesson = Lesson([0, 7_000_000, -7_000_000], network_us=network_us)
+    lesson = Lesson(plane, [0, 7_000_000, -7_000_000], network_us=network_us)
     for step in range(9):
         lesson.show(step % 3)
         lesson.run(1_200_000)
         assert abs(lesson.skew_ms()) < 5, f"after switch {step}"
 
 
-def test_timestamps_run_on_at_the_rate_of_time_across_switches() -> None:
-    lesson = Lesson([0, 7_000_000])
+def test_timestamps_run_on_at_the_rate_of_time_across_switches(plane: str) -> None:
+    lesson = Lesson(plane, [0, 7_000_000])
     for step in range(8):
         lesson.show(step % 2)
         lesson.run(1_000_000)
@@ -175,8 +177,8 @@ def test_timestamps_run_on_at_the_rate_of_time_across_switches() -> None:
         assert abs(elapsed_ms - (end_us - start_us) / 1000) < 5
 
 
-def test_clocks_that_drift_neither_stretch_a_slots_time_nor_part_picture_from_sound() -> None:
-    lesson = Lesson([0, 7_000_000], drifts_ppm=(500, -500))
+def test_clocks_that_drift_neither_stretch_a_slots_time_nor_part_picture_from_sound(plane: str) -> None:
+    lesson = Lesson(plane, [0, 7_000_000], drifts_ppm=(500, -500))
     for number, duration_us in ((0, 80_000_000), (1, 2_000_000), (0, 2_000_000), (1, 2_000_000)):
         lesson.show(number)
         lesson.run(duration_us)
@@ -189,16 +191,16 @@ def test_clocks_that_drift_neither_stretch_a_slots_time_nor_part_picture_from_so
         assert min(times) > rate // 1000, "no switch had to be squeezed behind the last packet"
 
 
-def test_without_any_report_arrival_times_keep_picture_and_sound_together() -> None:
-    lesson = Lesson([0, 7_000_000])
+def test_without_any_report_arrival_times_keep_picture_and_sound_together(plane: str) -> None:
+    lesson = Lesson(plane, [0, 7_000_000])
     for step in range(4):
         lesson.show(step % 2)
         lesson.run(1_000_000, report_every_us=0)
         assert abs(lesson.skew_ms()) < 25
 
 
-def test_a_report_carries_the_slots_cname() -> None:
-    lesson = Lesson([0])
+def test_a_report_carries_the_slots_cname(plane: str) -> None:
+    lesson = Lesson(plane, [0])
     lesson.show(0)
     rig = lesson.rig
     rig.receive(lesson.publishers[0].voice.sound(), lesson.publishers[0].peer.address)
@@ -207,16 +209,16 @@ def test_a_report_carries_the_slots_cname() -> None:
     assert names == [((slot_ssrc(lesson.sound), "zvonok"),)]
 
 
-def test_an_idle_slot_reports_nothing() -> None:
-    rig = Rig()
+def test_an_idle_slot_reports_nothing(plane: str) -> None:
+    rig = Rig(plane)
     student = rig.add_peer()
     rig.add_slot(student)
     rig.pass_us(5_000_000)
     assert rig.feedback(student) == []
 
 
-def test_a_publisher_is_told_loss_and_the_time_of_its_last_report() -> None:
-    rig = Rig()
+def test_a_publisher_is_told_loss_and_the_time_of_its_last_report(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     rig.add_camera(teacher, rids=())
     encoder = Encoder(7, mid="1", sequence=65_530)
@@ -238,8 +240,8 @@ def test_a_publisher_is_told_loss_and_the_time_of_its_last_report() -> None:
     assert rig.feedback(teacher) == [], "nothing came since: nothing to report"
 
 
-def test_the_estimate_goes_out_at_once_and_each_second_and_is_capped() -> None:
-    rig = Rig()
+def test_the_estimate_goes_out_at_once_and_each_second_and_is_capped(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer(max_ingress_bps=3_000_000)
     rig.add_camera(teacher, rids=())
     rig.receive(Encoder(7, mid="1").frame()[0], teacher.address)
@@ -259,8 +261,8 @@ def test_the_estimate_goes_out_at_once_and_each_second_and_is_capped() -> None:
     assert 2_990_000 <= remb.bps <= 3_000_000
 
 
-def test_the_estimate_reaches_a_publisher_when_its_first_video_is_bound() -> None:
-    rig = Rig()
+def test_the_estimate_reaches_a_publisher_when_its_first_video_is_bound(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     rig.add_camera(teacher, rids=())
     rig.apply(SetIngressEstimate(teacher.handle, 2_000_000))
@@ -269,8 +271,8 @@ def test_the_estimate_reaches_a_publisher_when_its_first_video_is_bound() -> Non
     assert [p.bps for p in rig.feedback(teacher) if isinstance(p, rtcp.Remb)] == [2_000_000]
 
 
-def test_a_receivers_reports_become_its_state() -> None:
-    rig = Rig()
+def test_a_receivers_reports_become_its_state(plane: str) -> None:
+    rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()
     slot = rig.add_slot(student)
     rig.show(slot, rig.add_camera(teacher, rids=()))
@@ -303,8 +305,8 @@ def test_a_receivers_reports_become_its_state() -> None:
 @pytest.mark.parametrize(
     "data", [b"\x80\xc8\x00\x06" + bytes(10), b"\x81\xcd\x00\x01" + bytes(4), b"\x80\xc9"]
 )
-def test_malformed_rtcp_is_dropped(data: bytes) -> None:
-    rig = Rig()
+def test_malformed_rtcp_is_dropped(plane: str, data: bytes) -> None:
+    rig = Rig(plane)
     peer = rig.add_peer()
     rig.receive(data, peer.address)
     assert rig.dropped(Drop.RTCP_MALFORMED) == 1

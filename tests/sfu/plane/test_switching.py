@@ -31,8 +31,8 @@ class Camera:
 class Stage:
     """Cameras of three people, and a student whose slot shows the first."""
 
-    def __init__(self) -> None:
-        self.rig = Rig()
+    def __init__(self, plane: str) -> None:
+        self.rig = Rig(plane)
         self.student = self.rig.add_peer()
         self.slot: SlotHandle = self.rig.add_slot(self.student)
         self.cameras = [self._camera(number) for number in range(3)]
@@ -92,8 +92,8 @@ class Stage:
         return [p.media_ssrc for p in self.rig.feedback(camera.peer) if isinstance(p, rtcp.Pli)]
 
 
-def test_the_old_picture_goes_on_until_the_new_ones_keyframe_and_not_a_packet_longer() -> None:
-    stage = Stage()
+def test_the_old_picture_goes_on_until_the_new_ones_keyframe_and_not_a_packet_longer(plane: str) -> None:
+    stage = Stage(plane)
     stage.rig.out.clear()
     stage.show(stage.new)
     assert stage.asked(stage.new) == [11], "asked for at once"
@@ -113,8 +113,8 @@ def test_the_old_picture_goes_on_until_the_new_ones_keyframe_and_not_a_packet_lo
     assert stage.flows(stage.new)
 
 
-def test_without_a_keyframe_the_old_picture_stops_after_its_time_and_the_slot_still_waits() -> None:
-    stage = Stage()
+def test_without_a_keyframe_the_old_picture_stops_after_its_time_and_the_slot_still_waits(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.pass_us(LINGER_US - 10_000)
     assert stage.flows(stage.old)
@@ -129,8 +129,8 @@ def test_without_a_keyframe_the_old_picture_stops_after_its_time_and_the_slot_st
     assert stage.switches() == [stage.old.source, None, stage.new.source]
 
 
-def test_asking_again_for_the_same_gives_the_old_picture_no_more_time() -> None:
-    stage = Stage()
+def test_asking_again_for_the_same_gives_the_old_picture_no_more_time(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     for _ in range(6):
         stage.rig.pass_us(LINGER_US // 5)
@@ -138,8 +138,8 @@ def test_asking_again_for_the_same_gives_the_old_picture_no_more_time() -> None:
     assert not stage.flows(stage.old)
 
 
-def test_of_three_in_a_row_the_first_has_only_its_own_second() -> None:
-    stage = Stage()
+def test_of_three_in_a_row_the_first_has_only_its_own_second(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.pass_us(LINGER_US * 3 // 4)
     stage.show(stage.other)
@@ -151,8 +151,8 @@ def test_of_three_in_a_row_the_first_has_only_its_own_second() -> None:
     assert stage.switches() == [stage.old.source, None, stage.other.source]
 
 
-def test_back_to_the_old_one_before_the_keyframe_just_goes_on() -> None:
-    stage = Stage()
+def test_back_to_the_old_one_before_the_keyframe_just_goes_on(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     assert stage.flows(stage.old)
     stage.rig.pass_us(100_000)
@@ -170,8 +170,8 @@ def test_back_to_the_old_one_before_the_keyframe_just_goes_on() -> None:
     assert stage.begins(stage.new)
 
 
-def test_back_to_the_old_one_after_its_time_waits_for_its_keyframe() -> None:
-    stage = Stage()
+def test_back_to_the_old_one_after_its_time_waits_for_its_keyframe(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.pass_us(LINGER_US + 100_000)
     stage.show(stage.old)
@@ -180,8 +180,8 @@ def test_back_to_the_old_one_after_its_time_waits_for_its_keyframe() -> None:
     assert stage.switches() == [stage.old.source, None, stage.old.source]
 
 
-def test_a_shut_gate_stops_the_old_picture_at_once_and_for_good() -> None:
-    stage = Stage()
+def test_a_shut_gate_stops_the_old_picture_at_once_and_for_good(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     assert stage.flows(stage.old)
     stage.rig.apply(SetGate(stage.old.source, open=False))
@@ -194,8 +194,8 @@ def test_a_shut_gate_stops_the_old_picture_at_once_and_for_good() -> None:
 
 
 @pytest.mark.parametrize("shut_first", [True, False])
-def test_behind_a_shut_gate_nothing_is_waited_for_with_the_old_picture(shut_first: bool) -> None:
-    stage = Stage()
+def test_behind_a_shut_gate_nothing_is_waited_for_with_the_old_picture(plane: str, shut_first: bool) -> None:
+    stage = Stage(plane)
     shut = SetGate(stage.new.source, open=False)
     show = SetForward(stage.slot, stage.new.source)
     stage.rig.apply(*((shut, show) if shut_first else (show, shut)))
@@ -206,8 +206,8 @@ def test_behind_a_shut_gate_nothing_is_waited_for_with_the_old_picture(shut_firs
     assert stage.begins(stage.new)
 
 
-def test_a_new_source_that_never_sent_stops_the_old_picture_at_once() -> None:
-    stage = Stage()
+def test_a_new_source_that_never_sent_stops_the_old_picture_at_once(plane: str) -> None:
+    stage = Stage(plane)
     silent = stage._camera(3)
     stage.show(silent)
     assert not stage.flows(stage.old)
@@ -215,8 +215,8 @@ def test_a_new_source_that_never_sent_stops_the_old_picture_at_once() -> None:
     assert stage.begins(silent)
 
 
-def test_an_old_source_that_goes_away_is_forgotten_and_the_new_one_still_begins() -> None:
-    stage = Stage()
+def test_an_old_source_that_goes_away_is_forgotten_and_the_new_one_still_begins(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.apply(RemoveTransport(stage.old.peer.handle))
     assert stage.switches() == [stage.old.source, None]
@@ -225,8 +225,8 @@ def test_an_old_source_that_goes_away_is_forgotten_and_the_new_one_still_begins(
     assert stage.switches() == [stage.old.source, None, stage.new.source]
 
 
-def test_a_new_source_that_goes_away_takes_the_old_picture_with_it() -> None:
-    stage = Stage()
+def test_a_new_source_that_goes_away_takes_the_old_picture_with_it(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.apply(RemoveTransport(stage.new.peer.handle))
     assert not stage.flows(stage.old)
@@ -234,8 +234,8 @@ def test_a_new_source_that_goes_away_takes_the_old_picture_with_it() -> None:
     assert stage.switches() == [stage.old.source, None]
 
 
-def test_an_emptied_slot_stops_the_old_picture() -> None:
-    stage = Stage()
+def test_an_emptied_slot_stops_the_old_picture(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.show(None)
     assert not stage.flows(stage.old)
@@ -243,8 +243,8 @@ def test_an_emptied_slot_stops_the_old_picture() -> None:
     assert stage.switches() == [stage.old.source, None]
 
 
-def test_a_receiver_that_could_not_be_sent_to_goes_on_with_the_new_one_only() -> None:
-    stage = Stage()
+def test_a_receiver_that_could_not_be_sent_to_goes_on_with_the_new_one_only(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     somebody = stage.rig.add_peer()
     stage.rig.check(somebody, address=stage.student.address)
@@ -254,8 +254,8 @@ def test_a_receiver_that_could_not_be_sent_to_goes_on_with_the_new_one_only() ->
     assert stage.switches() == [stage.old.source, None, stage.new.source]
 
 
-def test_a_new_ssrc_of_the_new_source_leaves_the_old_picture_going() -> None:
-    stage = Stage()
+def test_a_new_ssrc_of_the_new_source_leaves_the_old_picture_going(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.new.encoder = Encoder(4242, mid="1", sequence=3, timestamp=77, picture_id=5)
     assert not stage.flows(stage.new)
@@ -263,16 +263,16 @@ def test_a_new_ssrc_of_the_new_source_leaves_the_old_picture_going() -> None:
     assert stage.begins(stage.new)
 
 
-def test_a_new_ssrc_of_the_old_source_ends_it() -> None:
-    stage = Stage()
+def test_a_new_ssrc_of_the_old_source_ends_it(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.old.encoder = Encoder(4242, mid="1", sequence=3, timestamp=77, picture_id=5)
     assert not stage.begins(stage.old)
     assert stage.begins(stage.new)
 
 
-def test_a_receivers_request_asks_the_one_that_is_waited_for() -> None:
-    stage = Stage()
+def test_a_receivers_request_asks_the_one_that_is_waited_for(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     stage.rig.pass_us(600_000)
     stage.send(stage.new)
@@ -285,8 +285,8 @@ def test_a_receivers_request_asks_the_one_that_is_waited_for() -> None:
     assert stage.asked(stage.old) == []
 
 
-def test_what_lingered_is_repaired_after_the_switch_with_the_numbers_it_had() -> None:
-    stage = Stage()
+def test_what_lingered_is_repaired_after_the_switch_with_the_numbers_it_had(plane: str) -> None:
+    stage = Stage(plane)
     stage.show(stage.new)
     assert stage.flows(stage.old)
     assert stage.begins(stage.new)
@@ -300,8 +300,8 @@ def test_what_lingered_is_repaired_after_the_switch_with_the_numbers_it_had() ->
     assert [packet.timestamp for packet in again] == [packet.timestamp for packet in lost]
 
 
-def test_sound_of_another_source_stops_at_once() -> None:
-    rig = Rig()
+def test_sound_of_another_source_stops_at_once(plane: str) -> None:
+    rig = Rig(plane)
     one, two, student = rig.add_peer(), rig.add_peer(), rig.add_peer()
     slot = rig.add_slot(student, video=False)
     microphones = [rig.add_microphone(one), rig.add_microphone(two)]
@@ -317,10 +317,10 @@ def test_sound_of_another_source_stops_at_once() -> None:
     assert len(rig.media(student, slot)) == 1
 
 
-def test_keyframes_that_come_late_do_not_push_the_slots_time_ahead() -> None:
+def test_keyframes_that_come_late_do_not_push_the_slots_time_ahead(plane: str) -> None:
     """Those of one camera were captured a frame before the last of the other's picture, and times must not
     fall: what the switch to it adds, the switch from it takes back."""
-    stage = Stage()
+    stage = Stage(plane)
     rig = stage.rig
     start_us = rig.now_us
     bases = [camera.encoder.timestamp for camera in stage.cameras]

@@ -28,8 +28,8 @@ LOW, MIDDLE, HIGH = range(3)
 class Studio:
     """A publisher of three layers, tapped; the camera's SSRCs are 10, 11, 12 from the lowest up."""
 
-    def __init__(self, *, tapped: bool = True, wide: bool = True) -> None:
-        self.rig = Rig()
+    def __init__(self, plane: str, *, tapped: bool = True, wide: bool = True) -> None:
+        self.rig = Rig(plane)
         self.peer: Peer = self.rig.add_peer()
         self.camera: SourceHandle = self.rig.add_camera(self.peer)
         self.layers = [
@@ -70,8 +70,8 @@ def layer_of(packet: bytes) -> int:
     return Sent(packet).ssrc - 10
 
 
-def test_a_tap_begins_with_the_first_keyframe_and_asks_for_it() -> None:
-    studio = Studio()
+def test_a_tap_begins_with_the_first_keyframe_and_asks_for_it(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(3, layers=(HIGH,))
     assert studio.taken() == []
     assert studio.asked() == [12]
@@ -80,15 +80,15 @@ def test_a_tap_begins_with_the_first_keyframe_and_asks_for_it() -> None:
     assert studio.taken() == packets
 
 
-def test_a_tap_on_a_running_source_asks_at_once() -> None:
-    studio = Studio(tapped=False)
+def test_a_tap_on_a_running_source_asks_at_once(plane: str) -> None:
+    studio = Studio(plane, tapped=False)
     studio.frames(5)
     studio.tap()
     assert studio.asked() == [12]
 
 
-def test_packets_come_with_the_time_they_came_at() -> None:
-    studio = Studio()
+def test_packets_come_with_the_time_they_came_at(plane: str) -> None:
+    studio = Studio(plane)
     times = []
     for _ in range(3):
         times.append(studio.rig.now_us)
@@ -109,17 +109,17 @@ def test_packets_come_with_the_time_they_came_at() -> None:
     ],
 )
 def test_the_wanted_layer_is_copied_else_the_nearest_lower_else_a_higher(
-    wanted: int, sent: tuple[int, ...], copied: int
+    plane: str, wanted: int, sent: tuple[int, ...], copied: int
 ) -> None:
-    studio = Studio(tapped=False)
+    studio = Studio(plane, tapped=False)
     studio.frames(5, layers=sent)
     studio.tap(wanted)
     studio.frames(5, layers=sent, keyframe=True)
     assert {layer_of(packet) for packet in studio.taken()} == {copied}
 
 
-def test_a_higher_layer_that_begins_is_gone_over_to_at_its_keyframe() -> None:
-    studio = Studio()
+def test_a_higher_layer_that_begins_is_gone_over_to_at_its_keyframe(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(layers=(LOW,), keyframe=True)
     studio.frames(3, layers=(LOW, HIGH))
     packets = studio.taken()
@@ -132,8 +132,8 @@ def test_a_higher_layer_that_begins_is_gone_over_to_at_its_keyframe() -> None:
     assert studio.taken() == [low, *key, after]
 
 
-def test_a_layer_that_ends_is_left_for_a_lower_one_at_a_keyframe_and_taken_up_again() -> None:
-    studio = Studio()
+def test_a_layer_that_ends_is_left_for_a_lower_one_at_a_keyframe_and_taken_up_again(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(2, keyframe=True)
     studio.frames(25, layers=(LOW, MIDDLE))
     assert studio.asked()[-1] == 11
@@ -147,8 +147,8 @@ def test_a_layer_that_ends_is_left_for_a_lower_one_at_a_keyframe_and_taken_up_ag
     assert layers == [MIDDLE] * 4 + [HIGH] * 2 or layers == [MIDDLE] * 3 + [HIGH] * 2
 
 
-def test_a_repaired_packet_has_its_own_form_again() -> None:
-    studio = Studio(wide=False)
+def test_a_repaired_packet_has_its_own_form_again(plane: str) -> None:
+    studio = Studio(plane, wide=False)
     first, lost, last = studio.layers[HIGH].frame(3, keyframe=True)
     studio.send(first, last, repair(lost, ssrc=77, sequence=1, rid="f"))
     came, after, repaired = studio.taken()
@@ -162,8 +162,8 @@ def test_a_repaired_packet_has_its_own_form_again() -> None:
     assert (sent.payload, sent.payload_type) == (original.payload, original.payload_type)
 
 
-def test_what_overtook_its_keyframes_first_packet_follows_it() -> None:
-    studio = Studio(wide=False)
+def test_what_overtook_its_keyframes_first_packet_follows_it(plane: str) -> None:
+    studio = Studio(plane, wide=False)
     studio.frames(3, layers=(HIGH,))
     early = studio.layers[HIGH].frame()[0]
     first, *others = studio.layers[HIGH].frame(3, keyframe=True)
@@ -176,23 +176,23 @@ def test_what_overtook_its_keyframes_first_packet_follows_it() -> None:
     assert ids == {Sent(first).picture.picture_id}
 
 
-def test_padding_is_copied_since_its_number_would_be_missed() -> None:
-    studio = Studio()
+def test_padding_is_copied_since_its_number_would_be_missed(plane: str) -> None:
+    studio = Studio(plane)
     padding = studio.layers[HIGH].padding()
     key, after = studio.layers[HIGH].frame(keyframe=True)[0], studio.layers[HIGH].padding()
     studio.send(padding, key, after)
     assert studio.taken() == [key, after]
 
 
-def test_a_packet_that_comes_twice_is_copied_once() -> None:
-    studio = Studio()
+def test_a_packet_that_comes_twice_is_copied_once(plane: str) -> None:
+    studio = Studio(plane)
     key = studio.layers[HIGH].frame(keyframe=True)[0]
     studio.send(key, key)
     assert studio.taken() == [key]
 
 
-def test_another_ssrc_begins_with_a_keyframe() -> None:
-    studio = Studio()
+def test_another_ssrc_begins_with_a_keyframe(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(2, layers=(HIGH,), keyframe=True)
     studio.taken()
     again = Encoder(99, mid="1", rid="f")
@@ -204,8 +204,8 @@ def test_another_ssrc_begins_with_a_keyframe() -> None:
     assert studio.taken() == [key, after]
 
 
-def test_sound_begins_with_the_next_packet() -> None:
-    rig = Rig()
+def test_sound_begins_with_the_next_packet(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer()
     microphone = rig.add_microphone(teacher)
     voice = Encoder(1, mid="0", payload_type=OPUS_PT)
@@ -220,8 +220,8 @@ def test_sound_begins_with_the_next_packet() -> None:
     assert not any(isinstance(packet, rtcp.Pli) for packet in rig.feedback(teacher))
 
 
-def test_sender_reports_of_every_layer_come_alone_while_the_gate_is_open() -> None:
-    studio = Studio()
+def test_sender_reports_of_every_layer_come_alone_while_the_gate_is_open(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(2, keyframe=True)
     studio.taken()
     reports = [layer.report(1_700_000_000_000_000 + layer.ssrc) for layer in studio.layers]
@@ -233,16 +233,16 @@ def test_sender_reports_of_every_layer_come_alone_while_the_gate_is_open() -> No
     assert studio.taken() == []
 
 
-def test_reports_come_before_the_first_keyframe_too() -> None:
-    studio = Studio()
+def test_reports_come_before_the_first_keyframe_too(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(1, layers=(HIGH,))
     report = studio.layers[HIGH].report(1)
     studio.send(report)
     assert studio.taken() == [report]
 
 
-def test_nothing_passes_a_shut_gate_and_an_opened_one_begins_with_a_keyframe() -> None:
-    studio = Studio()
+def test_nothing_passes_a_shut_gate_and_an_opened_one_begins_with_a_keyframe(plane: str) -> None:
+    studio = Studio(plane)
     studio.frames(3, keyframe=True)
     studio.taken()
     studio.rig.apply(SetGate(studio.camera, open=False))
@@ -260,8 +260,8 @@ def test_nothing_passes_a_shut_gate_and_an_opened_one_begins_with_a_keyframe() -
     assert Sent(packets[0]).picture.keyframe
 
 
-def test_a_tap_on_a_shut_source_begins_when_it_opens() -> None:
-    studio = Studio(tapped=False)
+def test_a_tap_on_a_shut_source_begins_when_it_opens(plane: str) -> None:
+    studio = Studio(plane, tapped=False)
     studio.rig.apply(SetGate(studio.camera, open=False))
     studio.tap()
     studio.frames(20, keyframe=True)
@@ -287,27 +287,27 @@ def requests_over(studio: Studio, duration_us: int, *, answer: bool, own_every: 
     return asked_us
 
 
-def test_a_tapped_picture_has_a_keyframe_every_five_seconds() -> None:
-    asked_us = requests_over(Studio(), 60_000_000, answer=True)[1:]
+def test_a_tapped_picture_has_a_keyframe_every_five_seconds(plane: str) -> None:
+    asked_us = requests_over(Studio(plane), 60_000_000, answer=True)[1:]
     assert 12 <= len(asked_us) <= 14
     gaps = [later - former for former, later in pairs(asked_us)]
     assert min(gaps) > TAP_KEYFRAME_US - 600_000
     assert max(gaps) <= TAP_KEYFRAME_US
 
 
-def test_keyframes_that_come_anyway_are_not_asked_for() -> None:
-    assert len(requests_over(Studio(), 60_000_000, answer=True, own_every=100)) <= 1
+def test_keyframes_that_come_anyway_are_not_asked_for(plane: str) -> None:
+    assert len(requests_over(Studio(plane), 60_000_000, answer=True, own_every=100)) <= 1
 
 
-def test_a_publisher_who_never_answers_is_not_asked_without_end() -> None:
-    asked_us = requests_over(Studio(), 60_000_000, answer=False)
+def test_a_publisher_who_never_answers_is_not_asked_without_end(plane: str) -> None:
+    asked_us = requests_over(Studio(plane), 60_000_000, answer=False)
     assert len(asked_us) <= 13 * 7
     gaps = [later - former for former, later in pairs(asked_us)]
     assert min(gaps) >= 500_000 - FRAME_US
 
 
-def test_an_untapped_picture_is_not_asked_for_keyframes() -> None:
-    assert requests_over(Studio(tapped=False), 20_000_000, answer=True) == []
+def test_an_untapped_picture_is_not_asked_for_keyframes(plane: str) -> None:
+    assert requests_over(Studio(plane, tapped=False), 20_000_000, answer=True) == []
 
 
 # --- the end ---------------------------------------------------------------------------------
@@ -315,8 +315,10 @@ def test_an_untapped_picture_is_not_asked_for_keyframes() -> None:
 
 @pytest.mark.parametrize("how", ["tap", "publisher"])
 @pytest.mark.parametrize("copied", [0, 2])
-def test_what_was_copied_is_told_at_once_when_a_tap_ends_and_nothing_after(how: str, copied: int) -> None:
-    studio = Studio()
+def test_what_was_copied_is_told_at_once_when_a_tap_ends_and_nothing_after(
+    plane: str, how: str, copied: int
+) -> None:
+    studio = Studio(plane)
     studio.rig.pass_us(95_000)
     packets = [studio.layers[HIGH].frame(keyframe=True)[0] for _ in range(copied)]
     studio.send(*packets)
@@ -332,8 +334,8 @@ def test_what_was_copied_is_told_at_once_when_a_tap_ends_and_nothing_after(how: 
     assert studio.rig.dropped(Drop.UNKNOWN_HANDLE) == unknown + 1
 
 
-def test_two_taps_of_a_source_are_apart() -> None:
-    studio = Studio()
+def test_two_taps_of_a_source_are_apart(plane: str) -> None:
+    studio = Studio(plane)
     studio.rig.apply(AddTap(TAP + 1, studio.camera, LOW), AddTap(TAP, studio.camera, LOW))
     assert studio.rig.dropped(Drop.UNKNOWN_HANDLE) == 1
     studio.frames(3, keyframe=True)
@@ -347,8 +349,8 @@ def test_two_taps_of_a_source_are_apart() -> None:
     assert layers[TAP][-2:] == [HIGH] * 2
 
 
-def test_a_batch_is_bounded_and_counts_the_rest() -> None:
-    rig = Rig()
+def test_a_batch_is_bounded_and_counts_the_rest(plane: str) -> None:
+    rig = Rig(plane)
     teacher = rig.add_peer(max_ingress_bps=500_000_000)
     microphone = rig.add_microphone(teacher)
     rig.apply(AddTap(TAP, microphone))
@@ -383,9 +385,9 @@ FATES = st.lists(
 @settings(max_examples=150)
 @given(steps=STEPS, fates=FATES, wanted=st.integers(0, 2))
 def test_any_history_is_copied_layer_by_layer_from_keyframe_to_keyframe(
-    steps: list[tuple[str, int, int, bool]], fates: list[str], wanted: int
+    plane: str, steps: list[tuple[str, int, int, bool]], fates: list[str], wanted: int
 ) -> None:
-    studio = Studio(tapped=False)
+    studio = Studio(plane, tapped=False)
     studio.tap(wanted)
     is_open, fate = True, 0
     held: list[bytes] = []
