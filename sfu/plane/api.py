@@ -64,6 +64,9 @@ class AddTransport:
     remote_pwd: str
     max_ingress_bps: int = 12_000_000
     """Packets above this rate are dropped with reason ``publisher_cap``."""
+    pad_frames: bool = False
+    """Packets of a frame may get a byte of RTP padding (RFC 3550 section 5.1), so that they leave as one
+    send. Only a plane with capability ``pad_frames`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,9 @@ class SetForward:
     since that source was wanted last, and only while it may be sent and there is something to wait for:
     it stops at once when no layer of the new source is being received, when either gate is shut, when
     either source goes away, when the receiver can't be sent to. Sound of another source stops at once.
+
+    Sound whose level (RFC 6464) has been inaudible for 400 ms is left out as a sender's DTX would leave it
+    out, without a gap in the numbers: one packet per 400 ms goes on, and the first audible one at once.
     """
 
     slot: SlotHandle
@@ -183,6 +189,17 @@ class RequestKeyframe:
 @dataclass(frozen=True, slots=True)
 class SetIngressEstimate:
     """What REMB (draft-alvestrand-rmcat-remb) tells this publisher that it may send, in bit/s."""
+
+    transport: TransportHandle
+    bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPacing:
+    """What the pacer sends to this receiver at most, in bit/s; 0: no pacing.
+
+    Only a plane with capability ``pacing`` paces; others do nothing with it.
+    """
 
     transport: TransportHandle
     bps: int
@@ -231,6 +248,7 @@ Command = (
     | SetForward
     | RequestKeyframe
     | SetIngressEstimate
+    | SetPacing
     | AddTap
     | RemoveTap
 )
@@ -372,6 +390,7 @@ class Drop(StrEnum):
     SEND_BUFFER = "send_buffer"
     UNKNOWN_HANDLE = "unknown_handle"
     TAP_FULL = "tap_full"
+    PACER_FULL = "pacer_full"
 
 
 @dataclass(slots=True)
@@ -406,12 +425,19 @@ class Plane(Protocol):
     """One UDP port and its packets. All methods are called from the event loop's thread."""
 
     @property
+    def name(self) -> str:
+        """Which plane it is, for status and metrics: ``reference`` or ``native``."""
+
+    @property
     def port(self) -> int:
         """The UDP port that is bound."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this plane can do beyond the core contract; empty for the reference plane."""
+        """What this plane can do beyond the core contract; empty for the reference plane.
+
+        ``pacing``: SetPacing holds a receiver to its rate. ``pad_frames``: AddTransport.pad_frames is used.
+        """
 
     def apply(self, commands: Sequence[Command]) -> None:
         """Carry out commands in order; never raises for what a peer sent."""

@@ -64,6 +64,11 @@ class ReferencePlane:
         self._closed = False
 
     @property
+    def name(self) -> str:
+        """``reference``."""
+        return "reference"
+
+    @property
     def port(self) -> int:
         """The UDP port that is bound."""
         return self._port

@@ -50,6 +50,8 @@ class Commands:
                 done = self._request_keyframe(command)
             case api.SetIngressEstimate():
                 done = self._set_estimate(command)
+            case api.SetPacing():
+                done = command.transport in self._tables.transports
             case api.AddTransport():
                 done = self._add_transport(command, now_us)
             case api.RestartIce():

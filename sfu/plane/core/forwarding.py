@@ -31,6 +31,9 @@ class Forwarding:
         viewers = layer.viewers
         if not viewers:
             return
+        if not layer.source.video and not layer.silence.passes(packet.level, now_us) and not begun:
+            self.pass_over(layer, packet, now_us)
+            return
         send_time = send_time_bytes(now_us)
         for slot in viewers:
             self._send(slot, packet, send_time)
@@ -38,7 +41,7 @@ class Forwarding:
             self._catch_up(begun, layer, packet, send_time)
 
     def pass_over(self, layer: Layer, packet: Packet, now_us: int) -> None:
-        """A packet with nothing but padding: left out without a gap where later ones are still to come."""
+        """Padding alone, or silence: left out without a gap where later packets are still to come."""
         for slot in layer.viewers:
             if not slot.munger.skip(packet.sequence):
                 self._send(slot, packet, send_time_bytes(now_us))

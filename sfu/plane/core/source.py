@@ -11,6 +11,7 @@ from sfu.plane.core.keyframes import KeyframeThrottle
 from sfu.plane.core.nack import NackList
 from sfu.plane.core.packet import PictureIds
 from sfu.plane.core.reception import Reception
+from sfu.plane.core.silence import SilenceGate
 from sfu.rtp import Extender
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Layer:
         "octets",
         "picture_ids",
         "reception",
+        "silence",
         "source",
         "ssrc",
         "timestamps",
@@ -65,6 +67,7 @@ class Layer:
         self.picture_ids = PictureIds()
         self.cache = PacketCache(VIDEO_PACKETS if source.video else AUDIO_PACKETS)
         self.nack = NackList()
+        self.silence = SilenceGate()
         self.clock = MediaClock(source.clock_rate, source.transport.clock)
         self.first_expected = 0
 
@@ -97,8 +100,8 @@ class Source:
         self.video = add.codec is Codec.VP8
         self.open = add.open
         self.layers: tuple[Layer, ...] = tuple(Layer(self, index) for index in range(max(1, len(add.rids))))
-        self.slots: set[Slot] = set()
-        """Every slot that is to show this source."""
+        self.slots: dict[Slot, None] = {}
+        """Every slot that is to show this source, in order of entry."""
         self.taps: list[Tap] = []
         self.keyframes = KeyframeThrottle()
         self.media_us: int | None = None

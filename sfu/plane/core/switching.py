@@ -25,9 +25,9 @@ class Switching:
         if source is not slot.source:
             self._forget_pending(slot)
             if slot.source is not None:
-                slot.source.slots.discard(slot)
+                slot.source.slots.pop(slot, None)
             slot.source = source
-            source.slots.add(slot)
+            source.slots[slot] = None
             lingering = self._tables.lingering_slots
             if slot.current is None or slot.current.source is source:
                 lingering.pop(slot, None)
@@ -87,7 +87,7 @@ class Switching:
         """The slot itself goes away."""
         self._leave(slot)
         if slot.source is not None:
-            slot.source.slots.discard(slot)
+            slot.source.slots.pop(slot, None)
             slot.source = None
 
     def begin(self, slot: Slot, layer: Layer, packet: Packet) -> None:
