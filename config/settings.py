@@ -23,6 +23,8 @@ from msgspec import Meta, Struct
 DEFAULTS: Final = Path(__file__).with_name("default.toml")
 PREFIX: Final = "ZVONOK_"
 CONFIG_VARIABLE: Final = "ZVONOK_CONFIG"
+SHORT_NAMES: Final = {"ZVONOK_PLANE": ("media", "plane")}
+"""Variables that may be said shorter; the long name wins."""
 SECRET_KEYS: Final = frozenset({"credential", "secret"})
 FROM_DEFAULTS: Final = "default"
 
@@ -101,6 +103,7 @@ class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     announce: tuple[str, ...]
     plane: Literal["auto", "reference", "native"]
     max_transports: Positive
+    pacing_mbps: Annotated[int, Meta(ge=0, le=10_000)]
     ice_servers: tuple[IceServer, ...]
 
     @property
@@ -280,6 +283,9 @@ def load(
                 )
             for key, value in keys.items():
                 put(group, key, value, str(file))
+    for name, (group, key) in SHORT_NAMES.items():
+        if environ.get(name):
+            put(group, key, environ[name].strip(), name)
     for name in sorted(environ):
         if name.startswith(PREFIX) and "__" in name:
             group, _, key = name.removeprefix(PREFIX).lower().partition("__")

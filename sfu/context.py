@@ -32,6 +32,8 @@ class WorkerContext:
     max_transports: int
     changed: Callable[[LessonId, Epoch], None]
     """A lesson asks to be allocated anew soon; many calls become one."""
+    pacing_bps: int = 0
+    """What is sent to one receiver at most; 0: no pacing."""
     wall_offset_us: int = 0
     """Added to the plane's clock: us since 1970. Taken once, so that recorded times do not step."""
     unread_by_recorders: int = 0

@@ -89,8 +89,15 @@ class Lessons:
         self._in_events = False
         self._unsignalled_since: float | None = None
 
-    def start(self, plane: Plane, certificate: Certificate, candidates: Sequence[tuple[str, int]]) -> None:
-        """Begin; called once, on the running loop."""
+    def start(
+        self,
+        plane: Plane,
+        certificate: Certificate,
+        candidates: Sequence[tuple[str, int]],
+        *,
+        pacing_bps: int = 0,
+    ) -> None:
+        """Begin; called once, on the running loop. ``pacing_bps`` for each receiver, when the plane paces."""
         self._context = WorkerContext(
             plane=plane,
             certificate=certificate,
@@ -98,6 +105,7 @@ class Lessons:
             push=self._push,
             max_transports=self._max_transports,
             changed=self._changed,
+            pacing_bps=pacing_bps,
             wall_offset_us=(time.time_ns() - time.monotonic_ns()) // 1000,
         )
         self._ticking = asyncio.create_task(self._tick(), name="lessons")
@@ -250,7 +258,7 @@ class Lessons:
             dropped["recorder_unread"] = context.unread_by_recorders
         return Status(
             worker=self.worker,
-            plane=type(plane).__name__,
+            plane=plane.name,
             lessons=self.count,
             transports=self.transports,
             packets_in=counters.datagrams_in,

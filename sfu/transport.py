@@ -23,6 +23,7 @@ from sfu.plane.api import (
     SendDtls,
     SetIngressEstimate,
     SetKeys,
+    SetPacing,
     SlotHandle,
     SourceHandle,
     SourceState,
@@ -261,9 +262,19 @@ class Transport:
     def _opening(self) -> tuple[list[Command], list[SlotHandle | None]]:
         """The commands that make this connection at the plane, and its slots' handles."""
         context, local, plan = self._context, self._local, self._plan
+        can = context.plane.capabilities
         commands: list[Command] = [
-            AddTransport(self.handle, local.ufrag, local.pwd, plan.ufrag, plan.pwd),
+            AddTransport(
+                self.handle,
+                local.ufrag,
+                local.pwd,
+                plan.ufrag,
+                plan.pwd,
+                pad_frames="pad_frames" in can,
+            )
         ]
+        if "pacing" in can:
+            commands.append(SetPacing(self.handle, context.pacing_bps))
         for section in plan.send:
             if section is None:
                 continue

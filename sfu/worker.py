@@ -91,7 +91,10 @@ class Worker:
             ) from error
         self.addresses = addresses_of(self._settings)
         self.lessons.start(
-            self._plane, Certificate.generate(), [(address, self.udp_port) for address in self.addresses]
+            self._plane,
+            Certificate.generate(),
+            [(address, self.udp_port) for address in self.addresses],
+            pacing_bps=media.pacing_mbps * 1_000_000,
         )
         self.rpc_address = await self._server.listen()
         if self._settings.redis.url:
@@ -107,7 +110,7 @@ class Worker:
             rpc_port=self.rpc_address[1],
             udp_port=self.udp_port,
             addresses=self.addresses,
-            plane="" if self._plane is None else type(self._plane).__name__,
+            plane="" if self._plane is None else self._plane.name,
             lessons=self.lessons.count,
             transports=self.lessons.transports,
             max_transports=self._settings.media.max_transports,

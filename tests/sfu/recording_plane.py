@@ -91,10 +91,11 @@ class InstantDtls:
 class RecordingPlane:
     """Keeps every command; tells ``sink`` the end of taps, as a plane does."""
 
+    name = "recording"
     port = 40000
-    capabilities: frozenset[str] = frozenset()
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: frozenset[str] = frozenset()) -> None:
+        self.capabilities = capabilities
         self.commands: list[Command] = []
         self.sink: EventSink = lambda _: None
         self.taps: dict[int, AddTap] = {}
@@ -124,10 +125,13 @@ class RecordingPlane:
 
 
 class Bench:
-    """``Lessons`` with a RecordingPlane; made inside ``running``."""
+    """``Lessons`` with a RecordingPlane; used with ``async with``."""
 
-    def __init__(self, max_transports: int = 100) -> None:
-        self.plane = RecordingPlane()
+    def __init__(
+        self, max_transports: int = 100, *, capabilities: frozenset[str] = frozenset(), pacing_bps: int = 0
+    ) -> None:
+        self.plane = RecordingPlane(capabilities)
+        self.pacing_bps = pacing_bps
         self.pushes: list[Push] = []
         self.lessons = Lessons("w1", self._push, max_transports)
         self.plane.sink = self.lessons.on_events
@@ -139,7 +143,9 @@ class Bench:
         self._pushed.set()
 
     async def __aenter__(self) -> Self:
-        self.lessons.start(self.plane, Certificate.generate(), [("127.0.0.1", 40000)])
+        self.lessons.start(
+            self.plane, Certificate.generate(), [("127.0.0.1", 40000)], pacing_bps=self.pacing_bps
+        )
         self.ask(OpenLesson(LESSON, 1))
         return self
 

@@ -22,6 +22,7 @@ from sfu.plane.api import (
     SetForward,
     SetIngressEstimate,
     SetKeys,
+    SetPacing,
 )
 from sfu.router import MAX_PEOPLE
 from sfu.rpc.messages import (
@@ -73,6 +74,22 @@ async def test_an_offer_makes_transport_sources_and_slots(bench: Bench) -> None:
     ssrcs = [ssrc for slot in slots for ssrc in (slot.ssrc, slot.rtx_ssrc) if ssrc is not None]
     assert len(set(ssrcs)) == len(ssrcs) == 17 + 11
     assert slots[STAGE].cname == slots[STAGE_SOUND].cname != slots[TILE].cname
+
+
+@pytest.mark.asyncio
+async def test_what_only_some_planes_can_do_is_asked_of_those() -> None:
+    async with (
+        Bench(capabilities=frozenset({"pad_frames", "pacing"}), pacing_bps=7) as able,
+        Bench() as bench,
+    ):
+        for each in (able, bench):
+            each.seat("student")
+            each.offer("student")
+        (transport,) = able.plane.of(AddTransport)
+        assert transport.pad_frames
+        assert able.plane.of(SetPacing) == [SetPacing(transport.transport, 7)]
+        assert not bench.plane.of(AddTransport)[0].pad_frames
+        assert bench.plane.of(SetPacing) == []
 
 
 @pytest.mark.asyncio
