@@ -1,0 +1,81 @@
+//! Which packets of a publisher are missing, and when to ask for them again.
+
+use std::collections::VecDeque;
+
+/// How many are remembered.
+pub const MAX_MISSING: usize = 256;
+/// How often one is asked for.
+pub const MAX_TRIES: u32 = 10;
+/// A packet may come this much after its followers before it is asked for.
+const REORDERING_US: i64 = 10_000;
+const MAX_AGE_US: i64 = 1_000_000;
+const MIN_RETRY_US: i64 = 30_000;
+
+struct Missing {
+    sequence: i64,
+    next_us: i64,
+    since_us: i64,
+    tries: u32,
+}
+
+/// Extended numbers that are missing, ascending, each with when it is next asked for and how often it was.
+#[derive(Default)]
+pub struct NackList {
+    missing: VecDeque<Missing>,
+}
+
+impl NackList {
+    /// With nothing missing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Numbers `first` up to but not including `end` were left out by the packet just received; they are
+    /// above all that were told before.
+    pub fn gap(&mut self, first: i64, end: i64, now_us: i64) {
+        let first = first.max(end - MAX_MISSING as i64);
+        let excess = (self.missing.len() + (end - first).max(0) as usize).saturating_sub(MAX_MISSING);
+        self.missing.drain(..excess.min(self.missing.len()));
+        self.missing.extend((first..end).map(|sequence| Missing {
+            sequence,
+            next_us: now_us + REORDERING_US,
+            since_us: now_us,
+            tries: 0,
+        }));
+    }
+
+    /// A late or repaired packet came.
+    pub fn received(&mut self, sequence: i64) {
+        if let Ok(index) = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence) {
+            self.missing.remove(index);
+        }
+    }
+
+    /// What to ask for now, ascending; gives up after `MAX_TRIES` or a second.
+    pub fn due(&mut self, now_us: i64, round_trip_us: i64) -> Vec<i64> {
+        let retry_us = MIN_RETRY_US.max(round_trip_us + round_trip_us.div_euclid(4));
+        let mut asked = Vec::new();
+        self.missing.retain_mut(|missing| {
+            if now_us - missing.since_us > MAX_AGE_US || missing.tries >= MAX_TRIES {
+                return false;
+            }
+            if missing.next_us <= now_us {
+                missing.next_us = now_us + retry_us;
+                missing.tries += 1;
+                asked.push(missing.sequence);
+            }
+            true
+        });
+        asked
+    }
+
+    /// Forget everything.
+    pub fn clear(&mut self) {
+        self.missing.clear();
+    }
+}

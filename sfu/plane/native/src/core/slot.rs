@@ -1,0 +1,257 @@
+//! A receive section of a peer: what it shows, and under which numbers packets leave through it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::api::{AddSlot, Codec};
+use crate::core::cache::PacketCache;
+use crate::core::clock::{MediaClock, rtp_from_us};
+use crate::core::extensions::ExtensionWriter;
+use crate::core::keyframes::KeyframeBackOff;
+use crate::core::munger::Munger;
+use crate::core::packet::Packet;
+use crate::core::repair::RepairBudget;
+use crate::core::source::Layer;
+use crate::core::tables::{LayerKey, SourceKey, TransportKey};
+use crate::rtcp;
+
+/// Numbers of this many sent packets are kept for repair; the packets stay in the layers' caches.
+pub const HISTORY: usize = 512;
+const SEGMENTS: usize = 8;
+const NOT_SENT: i32 = -1;
+const HEADER_LENGTH: usize = 12;
+/// The original number that stands before a repaired payload (RFC 4588 section 4).
+const ORIGINAL_NUMBER_LENGTH: usize = 2;
+
+/// How a packet's numbers are changed for a slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offsets {
+    /// Added to extended timestamps.
+    pub timestamp: i64,
+    /// Added to extended picture ids.
+    pub picture: i64,
+    /// Added to TL0PICIDX, modulo 256.
+    pub tl0: i64,
+}
+
+/// What the slot sent from one number on: a layer and how its numbers were changed.
+pub struct Segment {
+    /// Extended number of the first packet.
+    pub first: i64,
+    /// Whose packets.
+    pub layer: LayerKey,
+    /// Of the SSRC that was shown, as is the clock; the layer may get another.
+    pub cache: Rc<RefCell<PacketCache>>,
+    /// See `cache`.
+    pub clock: Rc<RefCell<MediaClock>>,
+    /// How numbers were changed.
+    pub offsets: Offsets,
+}
+
+/// A packet that left through a slot and can be sent again.
+pub struct Sent {
+    /// The extended number under which it left.
+    pub sequence: i64,
+    /// How its numbers were changed.
+    pub offsets: Offsets,
+    /// Whose it is.
+    pub layer: LayerKey,
+    /// What it was.
+    pub packet: Rc<Packet>,
+}
+
+/// SSRCs, numbering and time line live as long as the slot.
+pub struct Slot {
+    /// As it was added, but for `mid` and `cname`: those are in `extensions` and `description` and empty here.
+    pub add: AddSlot,
+    /// Whose it is.
+    pub transport: TransportKey,
+    /// Whether its codec has keyframes.
+    pub video: bool,
+    /// What it is to show.
+    pub source: Option<SourceKey>,
+    /// Of that source; as commanded, not yet clamped.
+    pub wanted_layer: i64,
+    /// Whose packets it gets now.
+    pub current: Option<LayerKey>,
+    /// To which it switches at the next keyframe.
+    pub pending: Option<LayerKey>,
+    /// The SDES packet with the slot's CNAME.
+    pub description: Box<[u8]>,
+    /// Continuous numbers.
+    pub munger: Munger,
+    /// How far timestamps run ahead of the time line, since they must not fall where sources meet.
+    pub ahead_rtp: i64,
+    /// Oldest first.
+    pub segments: Vec<Segment>,
+    /// Of its receiver's keyframe requests.
+    pub back_off: KeyframeBackOff,
+    /// Of repairs.
+    pub budget: RepairBudget,
+    /// The next repair's extended number.
+    pub rtx_sequence: i64,
+    /// Sent, repairs not counted.
+    pub packets: u64,
+    /// Sent, header and payload.
+    pub octets: u64,
+    /// How many there were at our last sender report, at `reported_us`.
+    pub packets_reported: u64,
+    /// See `packets_reported`.
+    pub reported_us: i64,
+    /// Repairs sent.
+    pub repair_packets: u64,
+    /// Repairs sent, header and payload.
+    pub repair_octets: u64,
+    /// Extended.
+    pub highest_sent: i64,
+    /// Highest number of the peer's last report block.
+    pub reported_highest: Option<u32>,
+    /// By extended number modulo `HISTORY`: low 31 bits of the source's number, or -1; empty until used.
+    sent: Box<[i32]>,
+    /// Writes the extension block.
+    pub extensions: ExtensionWriter,
+    /// Rollover counts (RFC 3711 section 3.3.1) are counted from here, (media, repair): see `rekey`.
+    pub rollover_base: (i64, i64),
+}
+
+impl Slot {
+    /// Showing nothing.
+    pub fn new(mut add: AddSlot, transport: TransportKey) -> Self {
+        let video = add.codec == Codec::Vp8;
+        let extensions = ExtensionWriter::new(&add.extensions, &add.mid, !video);
+        let description = rtcp::build_sdes(add.ssrc, &add.cname).into_boxed_slice();
+        add.mid = String::new();
+        add.cname = String::new();
+        Self {
+            transport,
+            video,
+            source: None,
+            wanted_layer: 0,
+            current: None,
+            pending: None,
+            description,
+            munger: Munger::new(add.first_sequence_number),
+            ahead_rtp: 0,
+            segments: Vec::new(),
+            back_off: KeyframeBackOff::new(),
+            budget: RepairBudget::new(),
+            rtx_sequence: 0,
+            packets: 0,
+            octets: 0,
+            packets_reported: 0,
+            reported_us: 0,
+            repair_packets: 0,
+            repair_octets: 0,
+            highest_sent: i64::from(add.first_sequence_number) - 1,
+            reported_highest: None,
+            sent: Box::default(),
+            extensions,
+            rollover_base: (0, 0),
+            add,
+        }
+    }
+
+    /// Bytes before the payload in each packet.
+    pub fn overhead(&self) -> usize {
+        HEADER_LENGTH + self.extensions.length()
+    }
+
+    /// Bytes of a packet as it leaves through the slot, not yet protected or padded.
+    pub fn length(&self, packet: &Packet) -> usize {
+        self.overhead() + packet.payload_length()
+    }
+
+    /// Bytes of its repair (RFC 4588 section 4), not yet protected.
+    pub fn repair_length(&self, packet: &Packet) -> usize {
+        self.length(packet) + ORIGINAL_NUMBER_LENGTH
+    }
+
+    /// What a sender report counts (RFC 3550 section 6.4.1).
+    pub fn payload_octets(&self) -> u64 {
+        self.octets.saturating_sub(self.packets * self.overhead() as u64)
+    }
+
+    /// Go on with this packet of another source or layer.
+    ///
+    /// Its timestamp is as far from the last one sent as the two were captured apart, on the server's clock; so
+    /// the slot's time line goes on whatever clocks stand behind it. Captured before the last one sent, it comes
+    /// just after it, and the next switch takes back what that added.
+    pub fn start(&mut self, key: LayerKey, layer: &Layer, packet: &Packet) {
+        let timestamp = match (self.munger.timestamp_highest, self.segments.last()) {
+            (Some(highest), Some(before)) => {
+                let last_us = before.clock.borrow().server_us(highest - before.offsets.timestamp);
+                let apart_us = layer.clock.borrow().server_us(packet.timestamp) - last_us;
+                highest - self.ahead_rtp + rtp_from_us(apart_us, self.add.clock_rate)
+            }
+            _ => i64::from(self.add.first_timestamp),
+        };
+        self.ahead_rtp = self.munger.start(packet, timestamp) - timestamp;
+        self.current = Some(key);
+        if self.segments.len() >= SEGMENTS {
+            self.segments.remove(0);
+        }
+        self.segments.push(Segment {
+            first: self.munger.next_sequence(),
+            layer: key,
+            cache: Rc::clone(&layer.cache),
+            clock: Rc::clone(&layer.clock),
+            offsets: self.munger.offsets(),
+        });
+        self.back_off.reset();
+    }
+
+    /// Remember which packet left under an extended number.
+    pub fn note_sent(&mut self, sequence: i64, source_sequence: i64) {
+        if self.sent.is_empty() {
+            self.sent = vec![NOT_SENT; HISTORY].into_boxed_slice();
+        }
+        if sequence > self.highest_sent {
+            for missing in (self.highest_sent + 1).max(sequence - HISTORY as i64)..sequence {
+                self.note(missing, NOT_SENT);
+            }
+            self.highest_sent = sequence;
+        }
+        self.note(sequence, (source_sequence & 0x7FFF_FFFF) as i32);
+    }
+
+    fn note(&mut self, sequence: i64, low_bits: i32) {
+        if let Some(place) = self.sent.get_mut(place(sequence)) {
+            *place = low_bits;
+        }
+    }
+
+    /// What left under a 16-bit number, if it can be repeated.
+    pub fn sent_packet(&self, number: u16) -> Option<Sent> {
+        let behind = (self.highest_sent - i64::from(number)) & 0xFFFF;
+        if behind >= HISTORY as i64 {
+            return None;
+        }
+        let sequence = self.highest_sent - behind;
+        let low_bits = *self.sent.get(place(sequence))?;
+        if low_bits == NOT_SENT {
+            return None;
+        }
+        let segment = self.segments.iter().rev().find(|segment| sequence >= segment.first)?;
+        let packet = Rc::clone(segment.cache.borrow().find(low_bits)?);
+        Some(Sent { sequence, offsets: segment.offsets, layer: segment.layer, packet })
+    }
+
+    /// The receiver's keys were set anew: its rollover counts begin at 0 with the next packets.
+    pub fn rekey(&mut self) {
+        self.rollover_base = (self.munger.next_sequence() >> 16, self.rtx_sequence >> 16);
+    }
+
+    /// Rollover count of an extended number on the slot's SSRC.
+    pub fn rollover(&self, sequence: i64) -> u32 {
+        ((sequence >> 16) - self.rollover_base.0) as u32
+    }
+
+    /// Rollover count of an extended number on the slot's RTX SSRC.
+    pub fn repair_rollover(&self, sequence: i64) -> u32 {
+        ((sequence >> 16) - self.rollover_base.1) as u32
+    }
+}
+
+fn place(sequence: i64) -> usize {
+    sequence.rem_euclid(HISTORY as i64) as usize
+}
