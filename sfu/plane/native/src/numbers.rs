@@ -1,0 +1,35 @@
+//! Wrapping counters made into numbers that do not wrap.
+
+/// Extends a wrapping counter to one that does not wrap.
+///
+/// The first value stands for itself; each further one for the nearest integer to the highest so far that has
+/// the same low bits. A value from before the first can therefore be negative; its low bits are still right.
+#[derive(Clone, Debug)]
+pub struct Extender {
+    mask: i64,
+    half: i64,
+    /// The highest extended value so far.
+    pub highest: Option<i64>,
+}
+
+impl Extender {
+    /// For a counter of this many bits, 1 to 32.
+    pub const fn new(bits: u32) -> Self {
+        Self { mask: (1 << bits) - 1, half: 1 << (bits - 1), highest: None }
+    }
+
+    /// The extended value; moves `highest` on if it is larger.
+    pub fn extend(&mut self, value: u32) -> i64 {
+        let result = self.nearest(value);
+        self.highest = Some(self.highest.map_or(result, |highest| highest.max(result)));
+        result
+    }
+
+    /// The extended value, without moving `highest`.
+    pub fn nearest(&self, value: u32) -> i64 {
+        let value = i64::from(value);
+        let Some(highest) = self.highest else { return value };
+        let ahead = value.wrapping_sub(highest) & self.mask;
+        highest + if ahead < self.half { ahead } else { ahead - self.mask - 1 }
+    }
+}
