@@ -89,6 +89,17 @@ impl Cm {
     }
 }
 
+#[cfg(test)]
+impl Cm {
+    /// SRTCP without encryption (E = 0), which we never send.
+    pub(super) fn authenticated_rtcp(&self, packet: &[u8], index: u32) -> Vec<u8> {
+        let mut bytes = [packet, &index.to_be_bytes()].concat();
+        let tag = self.rtcp.tag(&bytes, &[]);
+        bytes.extend_from_slice(&tag);
+        bytes
+    }
+}
+
 impl Part {
     fn new(
         derivation: &Derivation,
@@ -142,4 +153,28 @@ fn verify(expected: [u8; TAG], tag: &[u8]) -> Result<(), Refused> {
 
 const fn rollover(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::srtp::tests::hex;
+
+    #[test]
+    fn keystream_of_rfc_3711_appendix_b2() {
+        let key = UnboundCipherKey::new(&AES_128, &hex("2b7e151628aed2a6abf7158809cf4f3c")).unwrap();
+        let part = Part {
+            cipher: EncryptingKey::ctr(key).unwrap(),
+            salt: hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd").try_into().unwrap(),
+            authentication: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &[]),
+        };
+        let mut stream = vec![0; 0xFF02 * 16];
+        part.crypt(0, 0, &mut stream).unwrap();
+        let first = "e03ead0935c95e80e166b16dd92b4eb4d23513162b02d0f72a43a2fe4a5f97ab\
+                     41e95b3bb0a2e8dd477901e4fca894c0";
+        let last = "ec8cdf7398607cb0f2d21675ea9ea1e4362b7c3c6773516318a077d7fc5073ae\
+                    6a2cc3787889374fbeb4c81b17ba6c44";
+        assert_eq!(stream[..48], hex(first));
+        assert_eq!(stream[0xFEFF * 16..], hex(last));
+    }
 }

@@ -64,3 +64,37 @@ impl Derivation {
         KeyError { expected: self.length, length: self.length }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::srtp::tests::hex;
+
+    #[test]
+    fn vectors_of_rfc_3711_appendix_b3() {
+        let key = hex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6");
+        let derivation = Derivation::new(SrtpProfile::Aes128CmSha1_80, &key).unwrap();
+        let cipher = derivation.derive::<16>(Label::RtpEncryption).unwrap();
+        assert_eq!(cipher[..], hex("c61e7a93744f39ee10734afe3ff7a087"));
+        let salt = derivation.derive::<14>(Label::RtpSalt).unwrap();
+        assert_eq!(salt[..], hex("30cbbc08863d8c85d49db34a9ae1"));
+        let authentication = derivation.derive::<20>(Label::RtpAuthentication).unwrap();
+        assert_eq!(authentication[..], hex("cebe321f6ff7716b6fd4ab49af256a156d38baa4"));
+    }
+
+    #[test]
+    fn aes_256_vectors_of_rfc_6188_section_7_2() {
+        // The profiles with AES-256 have shorter salts: the last two bytes are added by hand.
+        let key = hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6\
+                       3b04803de51ee7c96423ab5b");
+        let mut derivation = Derivation::new(SrtpProfile::AeadAes256Gcm, &key).unwrap();
+        assert_eq!(derivation.salt[12..], [0, 0]);
+        derivation.salt[12..].copy_from_slice(&hex("78d2"));
+        let cipher = derivation.derive::<32>(Label::RtpEncryption).unwrap();
+        assert_eq!(cipher[..], hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4"));
+        let salt = derivation.derive::<14>(Label::RtpSalt).unwrap();
+        assert_eq!(salt[..], hex("fa31791685ca444a9e07c6c64e93"));
+        let authentication = derivation.derive::<20>(Label::RtpAuthentication).unwrap();
+        assert_eq!(authentication[..], hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05"));
+    }
+}

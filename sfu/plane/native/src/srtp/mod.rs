@@ -217,7 +217,7 @@ impl Protection {
 /// The keys of one direction.
 enum Suite {
     Gcm(Gcm),
-    Cm(Cm),
+    Cm(Box<Cm>),
 }
 
 impl Suite {
@@ -226,7 +226,7 @@ impl Suite {
         Ok(match profile {
             SrtpProfile::AeadAes128Gcm => Suite::Gcm(Gcm::new::<16>(&derivation)?),
             SrtpProfile::AeadAes256Gcm => Suite::Gcm(Gcm::new::<32>(&derivation)?),
-            SrtpProfile::Aes128CmSha1_80 => Suite::Cm(Cm::new(&derivation)?),
+            SrtpProfile::Aes128CmSha1_80 => Suite::Cm(Box::new(Cm::new(&derivation)?)),
         })
     }
 }
@@ -242,7 +242,7 @@ struct Stream {
 #[derive(Default)]
 struct Streams {
     ssrcs: Vec<u32>,
-    streams: Vec<Stream>,
+    states: Vec<Stream>,
     /// Nothing came yet.
     fresh: Replay,
 }
@@ -255,19 +255,19 @@ impl Streams {
     }
 
     fn rtp(&self, place: usize) -> &Replay {
-        self.streams.get(place).map_or(&self.fresh, |stream| &stream.rtp)
+        self.states.get(place).map_or(&self.fresh, |stream| &stream.rtp)
     }
 
     fn rtcp(&self, place: usize) -> &Replay {
-        self.streams.get(place).map_or(&self.fresh, |stream| &stream.rtcp)
+        self.states.get(place).map_or(&self.fresh, |stream| &stream.rtcp)
     }
 
     /// The stream at the place; a new one is entered, as its packet was authenticated.
     fn entered(&mut self, place: usize, ssrc: u32) -> &mut Stream {
-        if place == self.streams.len() {
+        if place == self.states.len() {
             self.ssrcs.push(ssrc);
-            self.streams.push(Stream::default());
+            self.states.push(Stream::default());
         }
-        &mut self.streams[place]
+        &mut self.states[place]
     }
 }

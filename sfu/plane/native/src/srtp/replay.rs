@@ -72,3 +72,67 @@ const fn word(index: u64) -> usize {
 const fn bit(index: u64) -> u64 {
     1 << (index % 64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(indexes: &[u64]) -> Replay {
+        let mut replay = Replay::default();
+        for &index in indexes {
+            replay.check(index).unwrap();
+            replay.enter(index);
+        }
+        replay
+    }
+
+    #[test]
+    fn everything_is_of_the_first_cycle_until_half_of_it_has_come() {
+        assert_eq!(after(&[]).estimate(0xFFFF), 0xFFFF);
+        assert_eq!(after(&[10]).estimate(0xFFF0), 0xFFF0);
+        assert_eq!(after(&[0x8000]).estimate(0), 0);
+        assert_eq!(after(&[0x8002]).estimate(0), 0x1_0000);
+    }
+
+    #[test]
+    fn numbers_belong_to_the_nearest_cycle() {
+        assert_eq!(after(&[0xFFFE]).estimate(3), 0x1_0003);
+        assert_eq!(after(&[0x1_0003]).estimate(0xFFFE), 0xFFFE);
+        assert_eq!(after(&[0x1_0003]).estimate(0x8003), 0x1_8003);
+        assert_eq!(after(&[0x1_0003]).estimate(0x8004), 0x8004);
+        assert_eq!(after(&[0x7_9000]).estimate(0x1000), 0x7_1000);
+        assert_eq!(after(&[0x7_9000]).estimate(0x0FFF), 0x8_0FFF);
+    }
+
+    #[test]
+    fn an_index_comes_once() {
+        let replay = after(&[5, 3, 9, 4]);
+        for index in [3, 4, 5, 9] {
+            assert_eq!(replay.check(index), Err(Refused::Replayed));
+        }
+        for index in [0, 6, 8, 10] {
+            assert_eq!(replay.check(index), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_window_is_1024_indexes_wide() {
+        let replay = after(&[0, 5000, 5000 - 1023]);
+        assert_eq!(replay.check(5000 - 1024), Err(Refused::TooOld));
+        assert_eq!(replay.check(5000 - 1023), Err(Refused::Replayed));
+        assert_eq!(replay.check(5000 - 1022), Ok(()));
+    }
+
+    #[test]
+    fn a_window_that_moved_on_forgets_what_shared_its_bits() {
+        let mut replay = after(&[100, 101, 102]);
+        for jump in [1025, 1023, 3000] {
+            let highest = replay.highest;
+            replay.enter(highest + jump);
+            for index in highest + jump - 1023..highest + jump {
+                let expected = if index == highest { Err(Refused::Replayed) } else { Ok(()) };
+                assert_eq!(replay.check(index), expected);
+            }
+        }
+    }
+}
