@@ -31,7 +31,8 @@ fn us_from_rtp(units: i64, rate: u32) -> i64 {
 /// The offset from one publisher's NTP time to server time, by the smallest delay seen lately.
 #[derive(Default)]
 pub struct PublisherClock {
-    offset_us: Rc<Cell<Option<i64>>>,
+    /// Shared with the layers' clocks; us.
+    offset: Rc<Cell<Option<i64>>>,
     current_us: Option<i64>,
     previous_us: Option<i64>,
     rotated_us: i64,
@@ -45,13 +46,13 @@ impl PublisherClock {
 
     /// Add this to the publisher's NTP time in us; None before the first report.
     pub fn offset_us(&self) -> Option<i64> {
-        self.offset_us.get()
+        self.offset.get()
     }
 
     /// A sender report that carries `ntp_us` arrived.
     pub fn report(&mut self, ntp_us: i64, now_us: i64) {
         let delay_us = now_us - ntp_us;
-        if self.offset_us.get().is_some_and(|offset_us| delay_us > offset_us + STEP_US) {
+        if self.offset.get().is_some_and(|offset_us| delay_us > offset_us + STEP_US) {
             self.current_us = None;
             self.previous_us = None;
         }
@@ -64,14 +65,16 @@ impl PublisherClock {
             }
         };
         self.current_us = Some(current_us);
-        self.offset_us.set(Some(self.previous_us.map_or(current_us, |previous_us| previous_us.min(current_us))));
+        let offset_us = self.previous_us.map_or(current_us, |previous_us| previous_us.min(current_us));
+        self.offset.set(Some(offset_us));
     }
 }
 
 /// Between RTP timestamps (extended) of one layer and server time in us.
 pub struct MediaClock {
     rate: u32,
-    offset_us: Rc<Cell<Option<i64>>>,
+    /// Of the publisher's clock; us.
+    offset: Rc<Cell<Option<i64>>>,
     anchor_us: i64,
     anchor_rtp: Option<i64>,
     report_ntp_us: i64,
@@ -84,7 +87,7 @@ impl MediaClock {
     pub fn new(rate: u32, publisher: &PublisherClock) -> Self {
         Self {
             rate,
-            offset_us: Rc::clone(&publisher.offset_us),
+            offset: Rc::clone(&publisher.offset),
             anchor_us: 0,
             anchor_rtp: None,
             report_ntp_us: 0,
@@ -127,7 +130,7 @@ impl MediaClock {
 
     /// The (server time us, timestamp) that the last report tells.
     fn told(&self) -> Option<(i64, i64)> {
-        Some((self.report_ntp_us + self.offset_us.get()?, self.report_rtp?))
+        Some((self.report_ntp_us + self.offset.get()?, self.report_rtp?))
     }
 
     /// A (server time us, timestamp) that belong together.

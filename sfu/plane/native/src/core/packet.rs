@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use crate::numbers::Extender;
-use crate::rtp::ParseError;
+use crate::parse::ParseError;
 use crate::vp8;
 
 /// A media packet with extended numbers. A VP8 payload with a picture id is kept in two parts around its

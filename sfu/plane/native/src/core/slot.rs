@@ -241,14 +241,14 @@ impl Slot {
         self.rollover_base = (self.munger.next_sequence() >> 16, self.rtx_sequence >> 16);
     }
 
-    /// Rollover count of an extended number on the slot's SSRC.
-    pub fn rollover(&self, sequence: i64) -> u32 {
-        ((sequence >> 16) - self.rollover_base.0) as u32
+    /// Rollover count of an extended number on the slot's SSRC; None when it was numbered for the keys before.
+    pub fn rollover(&self, sequence: i64) -> Option<u32> {
+        u32::try_from((sequence >> 16) - self.rollover_base.0).ok()
     }
 
-    /// Rollover count of an extended number on the slot's RTX SSRC.
-    pub fn repair_rollover(&self, sequence: i64) -> u32 {
-        ((sequence >> 16) - self.rollover_base.1) as u32
+    /// Rollover count of an extended number on the slot's RTX SSRC; None likewise.
+    pub fn repair_rollover(&self, sequence: i64) -> Option<u32> {
+        u32::try_from((sequence >> 16) - self.rollover_base.1).ok()
     }
 }
 
