@@ -1,0 +1,1 @@
+//! Grouping, holding, pacing over made-up tables.
