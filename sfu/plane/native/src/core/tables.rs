@@ -10,7 +10,7 @@ use crate::api::{SlotHandle, SourceHandle, TapNumber, TransportHandle};
 use crate::core::levels::LoudestLevels;
 use crate::core::packet::PacketPool;
 use crate::core::slot::Slot;
-use crate::core::source::Source;
+use crate::core::source::{Layer, Source};
 use crate::core::taps::Tap;
 use crate::core::transport::Transport;
 
@@ -69,4 +69,11 @@ pub struct Tables {
     pub unreported_slots: IndexSet<SlotKey>,
     /// Buffers of packets that fell out of the caches.
     pub pool: PacketPool,
+}
+
+impl Tables {
+    /// A layer, None when its source is gone.
+    pub fn layer_mut(&mut self, key: LayerKey) -> Option<&mut Layer> {
+        self.sources.get_mut(key.source)?.layers.get_mut(key.index)
+    }
 }

@@ -1,0 +1,124 @@
+//! From a received packet to the slots that show its layer.
+
+use std::rc::Rc;
+
+use slotmap::SlotMap;
+
+use crate::api::Drop;
+use crate::core::outbox::Outbox;
+use crate::core::packet::Packet;
+use crate::core::slot::Slot;
+use crate::core::switching;
+use crate::core::tables::{LayerKey, SlotKey, Tables, TransportKey};
+use crate::core::transport::Transport;
+use crate::egress::Outgoing;
+
+/// Switch the slots that waited for this packet, then send it to all who show the layer.
+pub fn forward(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, packet: &Rc<Packet>, now_us: i64) {
+    let mut begun = std::mem::take(&mut outbox.begun);
+    find_begun(tables, key, packet, &mut begun);
+    for &slot in &begun {
+        switching::begin(tables, outbox, slot, key, packet);
+    }
+    if is_heard(tables, key, packet, now_us) || !begun.is_empty() {
+        send_to_all(tables, outbox, key, packet, &begun);
+    } else {
+        pass_over(tables, outbox, key, packet);
+    }
+    begun.clear();
+    outbox.begun = begun;
+}
+
+/// Padding alone, or silence: left out without a gap where later packets are still to come.
+pub fn pass_over(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, packet: &Rc<Packet>) {
+    let Tables { sources, slots, transports, .. } = tables;
+    let Some(layer) = sources.get(key.source).and_then(|source| source.layers.get(key.index)) else { return };
+    for &slot in &layer.viewers {
+        if slots.get_mut(slot).is_some_and(|viewer| !viewer.munger.skip(packet.sequence)) {
+            send(slots, transports, outbox, slot, packet);
+        }
+    }
+}
+
+/// Whether who shows the layer is to get the packet; sound that nobody gets is not looked at.
+fn is_heard(tables: &mut Tables, key: LayerKey, packet: &Packet, now_us: i64) -> bool {
+    let Some(source) = tables.sources.get_mut(key.source) else { return false };
+    let Some(layer) = source.layers.get_mut(key.index) else { return false };
+    source.video || layer.viewers.is_empty() || layer.silence.passes(packet.level, now_us)
+}
+
+fn send_to_all(
+    tables: &mut Tables,
+    outbox: &mut Outbox,
+    key: LayerKey,
+    packet: &Rc<Packet>,
+    begun: &[SlotKey],
+) {
+    let Tables { sources, slots, transports, .. } = tables;
+    let Some(layer) = sources.get(key.source).and_then(|source| source.layers.get(key.index)) else { return };
+    for &slot in &layer.viewers {
+        send(slots, transports, outbox, slot, packet);
+    }
+    if begun.is_empty() {
+        return;
+    }
+    // A keyframe's first packet came after others of it: those are in the cache.
+    let cache = layer.cache.borrow();
+    for sequence in packet.sequence + 1..=layer.reception.highest().unwrap_or(0) {
+        let Some(following) = cache.get(sequence) else { continue };
+        for &slot in begun {
+            send(slots, transports, outbox, slot, following);
+        }
+    }
+}
+
+/// The slots that can begin with this packet.
+fn find_begun(tables: &Tables, key: LayerKey, packet: &Packet, begun: &mut Vec<SlotKey>) {
+    let Some(source) = tables.sources.get(key.source) else { return };
+    let Some(layer) = source.layers.get(key.index) else { return };
+    if layer.waiting.is_empty() || (source.video && !packet.keyframe) {
+        return;
+    }
+    begun.extend(layer.waiting.iter().copied().filter(|&slot| {
+        let receiver = tables.slots.get(slot).and_then(|slot| tables.transports.get(slot.transport));
+        receiver.is_some_and(Transport::ready)
+    }));
+}
+
+fn send(
+    slots: &mut SlotMap<SlotKey, Slot>,
+    transports: &mut SlotMap<TransportKey, Transport>,
+    outbox: &mut Outbox,
+    key: SlotKey,
+    packet: &Rc<Packet>,
+) {
+    let Some(slot) = slots.get_mut(key) else { return };
+    let receiver = slot.transport;
+    let Some(transport) = transports.get_mut(receiver) else { return };
+    if !transport.ready() {
+        outbox.drop(if transport.session.is_none() { Drop::NoKeys } else { Drop::NoAddress });
+        return;
+    }
+    let Some(sequence) = slot.munger.place(packet) else {
+        outbox.drop(Drop::TooOld);
+        return;
+    };
+    if slot.video {
+        slot.note_sent(sequence, packet.sequence);
+    }
+    let length = slot.length(packet);
+    slot.packets += 1;
+    slot.octets += length as u64;
+    let outgoing = Outgoing {
+        slot: key,
+        packet: Rc::clone(packet),
+        sequence,
+        offsets: slot.munger.offsets(),
+        repair: None,
+        length,
+    };
+    match outbox.egress.queue(transport, receiver, outgoing, !slot.video) {
+        Ok(()) => outbox.counters.packets_forwarded += 1,
+        Err(dropped) => outbox.drop(dropped),
+    }
+}
