@@ -33,3 +33,42 @@ impl Extender {
         highest + if ahead < self.half { ahead } else { ahead - self.mask - 1 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_on_over_the_end_and_back() {
+        let mut extender = Extender::new(16);
+        let extended: Vec<i64> = [65_534, 65_535, 0, 65_533, 3].map(|value| extender.extend(value)).into();
+        assert_eq!(extended, [65_534, 65_535, 65_536, 65_533, 65_539]);
+        assert_eq!(extender.highest, Some(65_539));
+    }
+
+    #[test]
+    fn goes_below_zero_before_the_first_value() {
+        let mut extender = Extender::new(16);
+        extender.extend(1);
+        assert_eq!(extender.extend(65_535), -1);
+        assert_eq!(extender.highest, Some(1));
+    }
+
+    #[test]
+    fn takes_half_a_turn_for_back() {
+        let mut extender = Extender::new(7);
+        extender.extend(0);
+        assert_eq!(extender.nearest(63), 63);
+        assert_eq!(extender.nearest(64), -64);
+    }
+
+    #[test]
+    fn looks_without_moving_on() {
+        let mut extender = Extender::new(32);
+        assert_eq!(extender.nearest(7), 7);
+        assert_eq!(extender.highest, None);
+        extender.extend(u32::MAX);
+        assert_eq!(extender.nearest(0), 1 << 32);
+        assert_eq!(extender.highest, Some(u32::MAX.into()));
+    }
+}

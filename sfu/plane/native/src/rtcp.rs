@@ -483,3 +483,6 @@ pub fn round_trip_us(now_ntp: u64, lsr: u32, dlsr: u32) -> Option<i64> {
     let elapsed = ntp_middle(now_ntp).wrapping_sub(lsr).wrapping_sub(dlsr);
     (elapsed < 0x8000_0000).then(|| (i64::from(elapsed) * 1_000_000) >> 16)
 }
+
+#[cfg(test)]
+mod tests;

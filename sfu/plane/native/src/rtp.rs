@@ -297,6 +297,157 @@ pub fn build(fields: &Fields<'_>) -> Vec<u8> {
 
 /// Value of the abs-send-time extension: seconds as 6.18 fixed point, 24 bits.
 pub fn abs_send_time(now_us: i64) -> u32 {
-    let fixed = (i128::from(now_us) << 18).div_euclid(1_000_000);
-    (fixed & 0xFF_FFFF) as u32
+    let (seconds, rest_us) = (now_us.div_euclid(1_000_000), now_us.rem_euclid(1_000_000));
+    (((seconds << 18) + (rest_us << 18) / 1_000_000) & 0xFF_FFFF) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(extensions: &[(u8, &[u8])]) -> Vec<u8> {
+        build(&Fields {
+            payload_type: 96,
+            sequence_number: 65_536 + 7,
+            timestamp: (1 << 32) + 9,
+            ssrc: 0xDEAD_BEEF,
+            payload: b"payload",
+            marker: true,
+            extensions,
+            csrcs: &[1, 2],
+            padding_length: 3,
+        })
+    }
+
+    /// A packet whose extension block of `profile` holds these bytes.
+    fn with_block(profile: u16, body: &[u8]) -> Vec<u8> {
+        let mut data = vec![0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        data.extend_from_slice(&profile.to_be_bytes());
+        data.extend_from_slice(&((body.len() / 4) as u16).to_be_bytes());
+        data.extend_from_slice(body);
+        data
+    }
+
+    fn ids(data: &[u8]) -> Vec<Result<(u8, usize), usize>> {
+        Elements::new(data)
+            .map(|element| element.map(|found| (found.id, found.value.len())).map_err(|error| error.offset))
+            .collect()
+    }
+
+    #[test]
+    fn reads_what_it_builds() {
+        let data = packet(&[(4, b"mid"), (2, b"xyz")]);
+        let offset = payload_offset(&data).unwrap();
+        let padding = padding_length(&data, offset).unwrap();
+        assert_eq!(&data[offset..data.len() - padding], b"payload");
+        assert_eq!((marker(&data), payload_type(&data), sequence_number(&data)), (true, 96, 7));
+        assert_eq!((timestamp(&data), ssrc(&data)), (9, 0xDEAD_BEEF));
+        assert_eq!(extension(&data, 2), Ok(Some(&b"xyz"[..])));
+        assert_eq!(extension(&data, 3), Ok(None));
+        assert_eq!(data[12..20], [0, 0, 0, 1, 0, 0, 0, 2]);
+        assert_eq!(data[data.len() - 3..], [0, 0, 3]);
+    }
+
+    #[test]
+    fn refuses_every_cut_of_the_header() {
+        let data = packet(&[(4, b"mid")]);
+        let offset = payload_offset(&data).unwrap();
+        for length in 0..offset {
+            assert!(payload_offset(&data[..length]).is_err(), "{length}");
+        }
+        assert_eq!(payload_offset(&data[..offset]), Ok(offset));
+    }
+
+    #[test]
+    fn refuses_other_versions() {
+        let mut data = packet(&[]);
+        for version in [0x00, 0x40, 0xC0] {
+            data[0] = version;
+            assert_eq!(payload_offset(&data).unwrap_err().offset, 0);
+        }
+    }
+
+    #[test]
+    fn refuses_padding_of_nothing_and_beyond_the_payload() {
+        let mut data = build(&Fields { payload: b"abcd", ..Fields::default() });
+        data[0] |= 0x20;
+        for (count, expected) in [(0, None), (1, Some(1)), (4, Some(4)), (5, None), (255, None)] {
+            *data.last_mut().unwrap() = count;
+            assert_eq!(padding_length(&data, HEADER_LENGTH).ok(), expected);
+        }
+    }
+
+    #[test]
+    fn is_rtcp_by_the_second_byte() {
+        let told = [191, 192, 200, 223, 224].map(|second| is_rtcp(&[0x80, second]));
+        assert_eq!(told, [false, true, true, true, false]);
+        assert!(!is_rtcp(&[0x80]));
+    }
+
+    #[test]
+    fn one_byte_form_ends_at_id_15_and_at_id_0_with_a_length() {
+        assert_eq!(ids(&with_block(0xBEDE, &[0x10, 1, 0, 0x21, 2, 2, 0xF0, 9])), [Ok((1, 1)), Ok((2, 2))]);
+        assert_eq!(ids(&with_block(0xBEDE, &[0x10, 1, 0x01, 0x20, 5, 0, 0, 0])), [Ok((1, 1))]);
+    }
+
+    #[test]
+    fn an_element_over_the_end_is_an_error_once() {
+        assert_eq!(ids(&with_block(0xBEDE, &[0x10, 1, 0x23, 1])), [Ok((1, 1)), Err(19)]);
+        assert_eq!(ids(&with_block(0x100F, &[1, 0, 2, 3])), [Ok((1, 0)), Err(20)]);
+        assert_eq!(ids(&with_block(0x1000, &[0, 0, 0, 3])), [Err(20)]);
+    }
+
+    #[test]
+    fn looking_for_one_stops_there_and_reading_all_does_not() {
+        let data = with_block(0xBEDE, &[0x10, 1, 0x23, 1]);
+        assert_eq!(extension(&data, 1), Ok(Some(&[1][..])));
+        assert!(extension(&data, 2).is_err());
+        assert!(extensions(&data).is_err());
+    }
+
+    #[test]
+    fn of_two_with_one_id_the_first_counts() {
+        let data = with_block(0xBEDE, &[0x10, 1, 0x10, 2]);
+        let found = extensions(&data).unwrap();
+        assert_eq!(found.get(1), Some(&[1][..]));
+        assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn another_profile_has_no_elements() {
+        let data = with_block(0xABCD, &[0x10, 1, 0x10, 2]);
+        assert!(extensions(&data).unwrap().is_empty());
+    }
+
+    #[test]
+    fn elements_of_an_unchecked_packet_are_none() {
+        let data = packet(&[(4, b"mid")]);
+        for length in 0..payload_offset(&data).unwrap() {
+            assert_eq!(Elements::new(&data[..length]).count(), 0);
+        }
+    }
+
+    #[test]
+    fn takes_the_two_byte_form_where_the_other_does_not_fit() {
+        assert_eq!(pack_extensions(&[(1, b"ab"), (14, b"c")]), b"\xBE\xDE\x00\x02\x11ab\xE0c\0\0\0");
+        assert_eq!(pack_extensions(&[(1, b"ab"), (15, b"c")]), b"\x10\x00\x00\x02\x01\x02ab\x0F\x01c\0");
+        assert_eq!(pack_extensions(&[(1, b"")]), b"\x10\x00\x00\x01\x01\x00\0\0");
+        assert!(pack_extensions(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_no_form_can_write_is_left_out() {
+        assert!(pack_extensions(&[(0, b"a"), (1, &[0; 256])]).is_empty());
+        assert_eq!(pack_extensions(&[(0, b"a"), (1, b"b")]), pack_extensions(&[(1, b"b")]));
+    }
+
+    #[test]
+    fn send_time_is_6_18_seconds() {
+        assert_eq!(abs_send_time(0), 0);
+        assert_eq!(abs_send_time(1_500_000), 0x0006_0000);
+        assert_eq!(abs_send_time(64_000_000), 0);
+        assert_eq!(abs_send_time(63_999_999), 0xFF_FFFF);
+        assert_eq!(abs_send_time(-1), 0xFF_FFFF);
+        assert_eq!(abs_send_time(i64::MAX), 0xDB_1A6D);
+    }
 }

@@ -439,7 +439,8 @@ struct Builder(Vec<u8>);
 
 impl Builder {
     fn new(class: u16, transaction_id: &TransactionId, value_length: usize) -> Self {
-        let mut message = Vec::with_capacity(HEADER_LENGTH + 8 + value_length + 4 + INTEGRITY_LENGTH + 8);
+        let value_length = value_length.next_multiple_of(4);
+        let mut message = Vec::with_capacity(HEADER_LENGTH + 4 + value_length + 4 + INTEGRITY_LENGTH + 8);
         message.extend_from_slice(&(BINDING | class).to_be_bytes());
         message.extend_from_slice(&[0, 0]);
         message.extend_from_slice(&COOKIE);
@@ -468,3 +469,6 @@ impl Builder {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,63 @@ pub fn parse_descriptor(payload: &[u8]) -> Result<Vp8Descriptor, ParseError> {
     }
     Ok(descriptor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYFRAME: [u8; 10] = [0x50, 0, 0, 0x9D, 0x01, 0x2A, 0x80, 0x42, 0xE0, 0x81];
+
+    fn with_keyframe(descriptor: &[u8]) -> Vec<u8> {
+        [descriptor, &KEYFRAME].concat()
+    }
+
+    #[test]
+    fn reads_every_field() {
+        let descriptor = parse_descriptor(&with_keyframe(&[0xB0, 0xF0, 0x92, 0x34, 0x56, 0xAB])).unwrap();
+        let expected = Vp8Descriptor {
+            start: true,
+            keyframe: true,
+            size: 6,
+            non_reference: true,
+            picture_id: Some(0x1234),
+            picture_id_bits: 15,
+            picture_id_offset: Some(2),
+            tl0picidx: Some(0x56),
+            tl0picidx_offset: Some(4),
+            tid: Some(2),
+            layer_sync: true,
+            keyidx: Some(11),
+            keyframe_width: Some(0x0280),
+            keyframe_height: Some(0x01E0),
+        };
+        assert_eq!(descriptor, expected);
+    }
+
+    #[test]
+    fn reads_a_short_picture_id() {
+        let descriptor = parse_descriptor(&[0x80, 0x80, 0x7F, 0x01]).unwrap();
+        assert_eq!((descriptor.picture_id, descriptor.picture_id_bits, descriptor.size), (Some(127), 7, 3));
+    }
+
+    #[test]
+    fn tells_a_frame_start_from_a_partition() {
+        let starts = [0x10, 0x11, 0x00, 0x18].map(|first| parse_descriptor(&[first, 0x01]).unwrap().start);
+        assert_eq!(starts, [true, false, false, false]);
+    }
+
+    #[test]
+    fn refuses_every_cut() {
+        let payload = with_keyframe(&[0x90, 0xF0, 0x92, 0x34, 0x56, 0xAB]);
+        for length in 0..payload.len() {
+            assert!(parse_descriptor(&payload[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_keyframe_without_its_start_code() {
+        let mut payload = with_keyframe(&[0x10]);
+        payload[4] = 0x9C;
+        assert_eq!(parse_descriptor(&payload).unwrap_err().offset, 4);
+    }
+}
