@@ -19,9 +19,11 @@ use gcm::Gcm;
 use keys::Derivation;
 use replay::Replay;
 
-/// SSRCs whose packets are followed, a session. Further ones are refused: forgetting one would let its packets
-/// be replayed.
-pub const MAX_STREAMS: usize = 64;
+/// SSRCs whose media is followed, a session. Further ones are refused: forgetting one would let its packets be
+/// replayed.
+pub const MAX_RTP_SSRCS: usize = 64;
+/// SSRCs whose RTCP is followed. A browser may answer for each of its receivers with an SSRC of its own.
+pub const MAX_RTCP_SSRCS: usize = 128;
 
 /// SRTCP packets under one key (RFC 3711 section 9.2).
 const MAX_RTCP_INDEX: u32 = 0x7FFF_FFFF;
@@ -39,8 +41,8 @@ pub enum Refused {
     Replayed,
     /// Its index is older than the replay window.
     TooOld,
-    /// There are [`MAX_STREAMS`] already.
-    TooManyStreams,
+    /// There are [`MAX_RTP_SSRCS`] or [`MAX_RTCP_SSRCS`] already.
+    TooManySsrcs,
     /// The key has protected as many SRTCP packets as it may.
     Exhausted,
 }
@@ -53,7 +55,7 @@ impl Refused {
             Refused::Authentication => "authentication failed",
             Refused::Replayed => "replayed",
             Refused::TooOld => "older than the replay window",
-            Refused::TooManyStreams => "too many SSRCs",
+            Refused::TooManySsrcs => "too many SSRCs",
             Refused::Exhausted => "the key is used up",
         }
     }
@@ -93,7 +95,8 @@ pub struct Session {
 struct Protection {
     inbound: Suite,
     outbound: Suite,
-    streams: Streams,
+    rtp: Windows<MAX_RTP_SSRCS>,
+    rtcp: Windows<MAX_RTCP_SSRCS>,
     /// Of the next SRTCP packet sent. One row of numbers for all our SSRCs keeps each of them growing.
     next_rtcp_index: u32,
 }
@@ -105,7 +108,8 @@ impl Session {
         let protection = Protection {
             inbound: Suite::new(profile, receive_key)?,
             outbound: Suite::new(profile, send_key)?,
-            streams: Streams::default(),
+            rtp: Windows::default(),
+            rtcp: Windows::default(),
             next_rtcp_index: 0,
         };
         Ok(Session { protection: Some(Box::new(protection)) })
@@ -161,14 +165,15 @@ impl Session {
 impl Protection {
     fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Refused> {
         let header = header::rtp(packet).ok_or(Refused::Malformed)?;
-        let place = self.streams.place(header.ssrc)?;
-        let index = self.streams.rtp(place).estimate(header.sequence_number);
-        self.streams.rtp(place).check(index)?;
+        let place = self.rtp.place(header.ssrc)?;
+        let window = self.rtp.at(place);
+        let index = window.estimate(header.sequence_number);
+        window.check(index)?;
         let length = match &self.inbound {
             Suite::Gcm(gcm) => gcm.open_rtp(packet, header, index),
             Suite::Cm(cm) => cm.open_rtp(packet, header, index),
         }?;
-        self.streams.entered(place, header.ssrc).rtp.enter(index);
+        self.rtp.enter(place, header.ssrc, index);
         Ok(length)
     }
 
@@ -180,13 +185,13 @@ impl Protection {
         }
         .ok_or(Refused::Malformed)?;
         let index = u64::from(word & MAX_RTCP_INDEX);
-        let place = self.streams.place(ssrc)?;
-        self.streams.rtcp(place).check(index)?;
+        let place = self.rtcp.place(ssrc)?;
+        self.rtcp.at(place).check(index)?;
         let length = match &self.inbound {
             Suite::Gcm(gcm) => gcm.open_rtcp(packet, ssrc, word),
             Suite::Cm(cm) => cm.open_rtcp(packet, ssrc, word),
         }?;
-        self.streams.entered(place, ssrc).rtcp.enter(index);
+        self.rtcp.enter(place, ssrc, index);
         Ok(length)
     }
 
@@ -231,43 +236,34 @@ impl Suite {
     }
 }
 
-/// What came under one SSRC.
+/// What came, by SSRC: few, looked through.
 #[derive(Default)]
-struct Stream {
-    rtp: Replay,
-    rtcp: Replay,
-}
-
-/// The SSRCs of a peer: few, looked through.
-#[derive(Default)]
-struct Streams {
+struct Windows<const MAX: usize> {
     ssrcs: Vec<u32>,
-    states: Vec<Stream>,
+    replays: Vec<Replay>,
     /// Nothing came yet.
     fresh: Replay,
 }
 
-impl Streams {
-    /// Where the SSRC's stream is, or would be.
+impl<const MAX: usize> Windows<MAX> {
+    /// Where the SSRC's window is, or would be.
     fn place(&self, ssrc: u32) -> Result<usize, Refused> {
         let place = self.ssrcs.iter().position(|&known| known == ssrc).unwrap_or(self.ssrcs.len());
-        if place < MAX_STREAMS { Ok(place) } else { Err(Refused::TooManyStreams) }
+        if place < MAX { Ok(place) } else { Err(Refused::TooManySsrcs) }
     }
 
-    fn rtp(&self, place: usize) -> &Replay {
-        self.states.get(place).map_or(&self.fresh, |stream| &stream.rtp)
+    fn at(&self, place: usize) -> &Replay {
+        self.replays.get(place).unwrap_or(&self.fresh)
     }
 
-    fn rtcp(&self, place: usize) -> &Replay {
-        self.states.get(place).map_or(&self.fresh, |stream| &stream.rtcp)
-    }
-
-    /// The stream at the place; a new one is entered, as its packet was authenticated.
-    fn entered(&mut self, place: usize, ssrc: u32) -> &mut Stream {
-        if place == self.states.len() {
+    /// A packet was authenticated; with its first one an SSRC gets its window.
+    fn enter(&mut self, place: usize, ssrc: u32, index: u64) {
+        if place == self.replays.len() {
             self.ssrcs.push(ssrc);
-            self.states.push(Stream::default());
+            self.replays.push(Replay::default());
         }
-        &mut self.states[place]
+        if let Some(window) = self.replays.get_mut(place) {
+            window.enter(index);
+        }
     }
 }

@@ -127,18 +127,21 @@ fn what_is_not_authentic_changes_nothing() {
 }
 
 #[test]
-fn streams_are_bounded_and_those_that_are_known_go_on() {
+fn ssrcs_are_bounded_and_those_that_are_known_go_on() {
     let (mut a, mut b) = pair(SrtpProfile::AeadAes128Gcm, 28);
-    for ssrc in 0..MAX_STREAMS as u32 {
+    let (media, reports) = (MAX_RTP_SSRCS as u32, MAX_RTCP_SSRCS as u32);
+    for ssrc in 0..media {
         unprotected(&mut b, &protected(&mut a, &rtp(ssrc, 1), 0)).unwrap();
     }
-    let beyond = MAX_STREAMS as u32;
-    assert_eq!(unprotected(&mut b, &protected(&mut a, &rtp(beyond, 1), 0)), Err(Refused::TooManyStreams));
-    let report = protected_rtcp(&mut a, &rtcp(beyond));
-    assert_eq!(unprotected_rtcp(&mut b, &report), Err(Refused::TooManyStreams));
-    unprotected(&mut b, &protected(&mut a, &rtp(beyond - 1, 2), 0)).unwrap();
-    let report = protected_rtcp(&mut a, &rtcp(0));
-    unprotected_rtcp(&mut b, &report).unwrap();
+    for ssrc in 0..reports {
+        unprotected_rtcp(&mut b, &protected_rtcp(&mut a, &rtcp(ssrc))).unwrap();
+    }
+    let packet = protected(&mut a, &rtp(media, 1), 0);
+    assert_eq!(unprotected(&mut b, &packet), Err(Refused::TooManySsrcs));
+    let report = protected_rtcp(&mut a, &rtcp(reports));
+    assert_eq!(unprotected_rtcp(&mut b, &report), Err(Refused::TooManySsrcs));
+    unprotected(&mut b, &protected(&mut a, &rtp(media - 1, 2), 0)).unwrap();
+    unprotected_rtcp(&mut b, &protected_rtcp(&mut a, &rtcp(reports - 1))).unwrap();
 }
 
 #[test]
