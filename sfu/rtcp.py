@@ -29,6 +29,7 @@ _FMT_PLI: Final = 1
 _FMT_FIR: Final = 4
 _FMT_AFB: Final = 15
 _SDES_CNAME: Final = 1
+_MAX_BPS: Final = (1 << 64) - 1
 _NTP_UNIX_OFFSET_S: Final = 2_208_988_800
 
 _HEAD: Final = Struct("!BBH")
@@ -99,7 +100,8 @@ class Fir:
 
 @dataclass(frozen=True, slots=True)
 class Remb:
-    """Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb)."""
+    """Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb). ``bps`` beyond 64 bits, which the
+    format can hold, is told as their largest."""
 
     sender_ssrc: int
     bps: int
@@ -226,7 +228,7 @@ def _read_psfb(fmt: int, body: bytes) -> Packet:
         return Fir(feedback.ssrc, requests)
     if fmt == _FMT_AFB and feedback.fci[:4] == b"REMB":
         bps, ssrcs = _aiortc.unpack_remb_fci(feedback.fci)
-        return Remb(feedback.ssrc, bps, tuple(ssrcs))
+        return Remb(feedback.ssrc, min(bps, _MAX_BPS), tuple(ssrcs))
     return Other(PSFB, fmt, body)
 
 

@@ -118,6 +118,13 @@ def test_remb_keeps_eighteen_bits(sender: int, bps: int, found: list[int]) -> No
     assert remb.bps <= bps < remb.bps + max(1, bps >> 17)
 
 
+def test_remb_beyond_64_bits_is_their_largest() -> None:
+    data = bytearray(rtcp.build_remb(1, (1 << 64) - 1, []))
+    assert rtcp.parse(data) == [rtcp.Remb(1, 0x3FFFF << 46, ())]
+    data[17] += 4
+    assert rtcp.parse(data) == [rtcp.Remb(1, (1 << 64) - 1, ())]
+
+
 def test_application_feedback_other_than_remb_is_other() -> None:
     body = pack("!II", 1, 0) + b"GOOG"
     assert rtcp.parse(packet(rtcp.PSFB, 15, body)) == [rtcp.Other(rtcp.PSFB, 15, body)]
