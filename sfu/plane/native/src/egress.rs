@@ -25,7 +25,8 @@ use queue::{Group, PROTECTION_BYTES};
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_GROUP_BYTES, MAX_MESSAGES, MAX_SEGMENTS, Message};
 pub use queue::{
-    DEFAULT_PACING_BPS, HOLD_US, MAX_URGENT_PACKETS, MAX_VIDEO_PACKETS, MAX_WAIT_US, QUANTUM_US, TransportQueue,
+    DEFAULT_PACING_BPS, HOLD_US, MAX_URGENT_PACKETS, MAX_VIDEO_PACKETS, MAX_WAIT_US, QUANTUM_US,
+    TransportQueue,
 };
 
 /// A packet on its way through a slot, not yet written.
@@ -63,8 +64,6 @@ pub struct Egress {
     /// The bytes of `Step::Raw`.
     answers: Vec<u8>,
     batch: Batch,
-    /// Time of the last flush.
-    flushed_us: i64,
     /// Whether frames are held and rates kept; off where every call is to be answered at once (tests): then
     /// everything leaves one by one in the order of queueing, whatever `segmented` says.
     pub paced: bool,
@@ -81,7 +80,6 @@ impl Egress {
             steps: Vec::new(),
             answers: Vec::new(),
             batch: Batch::default(),
-            flushed_us: 0,
             paced,
             segmented,
         }
@@ -102,7 +100,7 @@ impl Egress {
             self.steps.push(Step::Packet(key));
             return Ok(());
         }
-        queue.push(outgoing, urgent, self.flushed_us)?;
+        queue.push(outgoing, urgent)?;
         if !mem::replace(&mut queue.touched, true) {
             self.touched.push(key);
         }
@@ -143,7 +141,6 @@ impl Egress {
         now_us: i64,
         send: &mut dyn FnMut(&mut Batch),
     ) {
-        self.flushed_us = now_us;
         let mut run = Run {
             slots: &tables.slots,
             counters,
@@ -320,17 +317,17 @@ impl Run<'_> {
     }
 
     /// One packet, in a message of its own.
-    fn single(
-        &mut self,
-        outgoing: &Outgoing,
-        session: &mut Session,
-        address: SocketAddr,
-        key: TransportKey,
-    ) {
+    fn single(&mut self, outgoing: &Outgoing, session: &mut Session, address: SocketAddr, key: TransportKey) {
         self.make_room(outgoing.length + PROTECTION_BYTES);
         let start = self.batch.buffer.len();
         if let Some(length) = self.write(outgoing, session, false) {
-            self.batch.messages.push(Message { address, transport: Some(key), start, length, segment: length });
+            self.batch.messages.push(Message {
+                address,
+                transport: Some(key),
+                start,
+                length,
+                segment: length,
+            });
         }
     }
 

@@ -44,12 +44,12 @@ fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// CLOCK_MONOTONIC in us, as Python's `time.monotonic_ns() // 1000`.
+/// `CLOCK_MONOTONIC` in us, as Python's `time.monotonic_ns() // 1000`.
 pub fn monotonic_us() -> i64 {
     let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the time lives until the call returned, which can't fail for this clock.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    now.tv_sec as i64 * 1_000_000 + now.tv_nsec as i64 / 1_000
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
 /// A bound, non-blocking UDP socket.
@@ -93,8 +93,8 @@ impl Socket {
                 .or_else(|_| set_option(&fd, libc::SOL_SOCKET, option, SOCKET_BUFFER_BYTES))?;
         }
         let name = Name::new(address, ipv6).ok_or(ErrorKind::InvalidInput)?;
-        // SAFETY: `name` is a socket address of `name.length()` bytes and lives until the call returned.
-        check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const name).cast(), name.length(ipv6)) })?;
+        // SAFETY: `name` is a socket address of `Name::length` bytes and lives until the call returned.
+        check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const name).cast(), Name::length(ipv6)) })?;
         Ok(Self { udp: UdpSocket::from(fd), ipv6 })
     }
 
@@ -175,7 +175,8 @@ impl Name {
         Some(name)
     }
 
-    fn length(&self, ipv6: bool) -> socklen_t {
+    /// Bytes of a name on such a socket.
+    const fn length(ipv6: bool) -> socklen_t {
         (if ipv6 { mem::size_of::<sockaddr_in6>() } else { mem::size_of::<sockaddr_in>() }) as socklen_t
     }
 
@@ -359,7 +360,7 @@ impl Sender {
             *vector = iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
             let one = &mut header.msg_hdr;
             one.msg_name = ptr::from_mut(name).cast();
-            one.msg_namelen = name.length(socket.ipv6);
+            one.msg_namelen = Name::length(socket.ipv6);
             one.msg_iov = vector;
             one.msg_iovlen = 1;
             if message.segment < message.length {
@@ -477,8 +478,10 @@ impl Poller {
 
     fn wait_precisely(&self, events: &mut [epoll_event; 2], timeout_us: i64) -> io::Result<c_int> {
         let timeout_us = timeout_us.max(0);
-        let timeout =
-            timespec { tv_sec: (timeout_us / 1_000_000) as _, tv_nsec: (timeout_us % 1_000_000 * 1_000) as _ };
+        let timeout = timespec {
+            tv_sec: (timeout_us / 1_000_000) as _,
+            tv_nsec: (timeout_us % 1_000_000 * 1_000) as _,
+        };
         // SAFETY: the arguments are those of epoll_pwait2(2): room for as many events as told, a time, and no signal
         // mask; all live until the call returned. The C library's function of that name is newer than the call.
         let result = unsafe {
@@ -500,12 +503,7 @@ impl Poller {
         let timeout_ms = c_int::try_from(timeout_ms).unwrap_or(c_int::MAX);
         // SAFETY: there is room for as many events as told, until the call returned.
         check(unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                events.as_mut_ptr(),
-                events.len() as c_int,
-                timeout_ms,
-            )
+            libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), events.len() as c_int, timeout_ms)
         })
     }
 }

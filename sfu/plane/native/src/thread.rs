@@ -40,7 +40,7 @@ const ROUNDS: usize = 4;
 /// How a thread runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Added to CLOCK_MONOTONIC is Unix time, us.
+    /// Added to `CLOCK_MONOTONIC` is Unix time, us.
     pub wall_offset_us: i64,
     /// Nothing is protected (tests).
     pub plain: bool,

@@ -18,6 +18,8 @@ pub const MAX_VIDEO_PACKETS: usize = 1024;
 /// Packets of sound and repairs for one receiver between two flushes.
 pub const MAX_URGENT_PACKETS: usize = 1024;
 
+/// The time of what no flush has seen.
+const UNSEEN: i64 = i64::MAX;
 /// More than any profile's tag.
 pub(super) const PROTECTION_BYTES: usize = 32;
 /// What sound and repairs may take of the quanta to come.
@@ -86,7 +88,7 @@ impl Group {
 /// What waits for one receiver. Sound and repairs go first; video within the pacer's rate.
 pub struct TransportQueue {
     urgent: VecDeque<Outgoing>,
-    /// (when it was queued in us, packet).
+    /// (when the first flush saw it in us, packet).
     video: VecDeque<(i64, Outgoing)>,
     /// So many at the front of `video` wait for the rate only, the others for the end of their frame.
     released: usize,
@@ -119,7 +121,7 @@ impl TransportQueue {
         self.pacer.set_rate(bps);
     }
 
-    pub(super) fn push(&mut self, outgoing: Outgoing, urgent: bool, now_us: i64) -> Result<(), Drop> {
+    pub(super) fn push(&mut self, outgoing: Outgoing, urgent: bool) -> Result<(), Drop> {
         if urgent {
             if self.urgent.len() >= MAX_URGENT_PACKETS {
                 return Err(Drop::PacerFull);
@@ -129,7 +131,7 @@ impl TransportQueue {
             if self.video.len() >= MAX_VIDEO_PACKETS {
                 return Err(Drop::PacerFull);
             }
-            self.video.push_back((now_us, outgoing));
+            self.video.push_back((UNSEEN, outgoing));
         }
         Ok(())
     }
@@ -155,6 +157,9 @@ impl TransportQueue {
     /// A flush begins.
     pub(super) fn begin(&mut self, now_us: i64) {
         self.pacer.advance(now_us);
+        for (seen_us, _) in self.video.iter_mut().rev().take_while(|(seen_us, _)| *seen_us == UNSEEN) {
+            *seen_us = now_us;
+        }
     }
 
     /// The next packet that does not wait; it takes of the rate nevertheless.
@@ -167,8 +172,8 @@ impl TransportQueue {
     /// Forget video that waited too long; returns how many packets that were.
     pub(super) fn drop_stale(&mut self, now_us: i64) -> u64 {
         let mut count = 0;
-        while let Some(&(queued_us, _)) = self.video.front()
-            && now_us - queued_us > MAX_WAIT_US
+        while let Some(&(seen_us, _)) = self.video.front()
+            && now_us - seen_us > MAX_WAIT_US
         {
             self.video.pop_front();
             self.released = self.released.saturating_sub(1);
@@ -245,6 +250,11 @@ impl TransportQueue {
     pub(super) fn due_us(&self) -> Option<i64> {
         let held_until_us = self.held_us.map(|held_us| held_us + HOLD_US);
         if self.released > 0 { Some(self.pacer.quantum_us + QUANTUM_US) } else { held_until_us }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_packets(&self) -> usize {
+        self.urgent.len() + self.video.len()
     }
 
     fn length(&self, index: usize) -> usize {

@@ -61,7 +61,8 @@ impl Delivery {
         shared: &Shared,
     ) -> Option<Event> {
         let waiting = shared.tapped_packets.load(Ordering::Relaxed);
-        let fits = waiting + packets.len() <= MAX_WAITING_PACKETS && shared.events.len() < MAX_WAITING_REPORTS;
+        let fits =
+            waiting + packets.len() <= MAX_WAITING_PACKETS && shared.events.len() < MAX_WAITING_REPORTS;
         if !fits {
             dropped += packets.len() as u64;
             packets.clear();
@@ -120,7 +121,9 @@ mod tests {
         let mut delivery = Delivery::default();
         delivery.deliver(&mut vec![tapped(MAX_WAITING_PACKETS, false), tapped(5, true)], &shared);
         let drained = shared.drain_events();
-        assert!(matches!(&drained[1], Event::Tapped { dropped: 5, last: true, packets, .. } if packets.is_empty()));
+        assert!(
+            matches!(&drained[1], Event::Tapped { dropped: 5, last: true, packets, .. } if packets.is_empty())
+        );
     }
 
     #[test]
