@@ -243,7 +243,7 @@ _VALUE = st.one_of(
 _ATTRIBUTE = st.one_of(
     st.tuples(st.sampled_from(STUN_ATTRIBUTES), _VALUE),
     st.tuples(st.just(0x0006), st.sampled_from(["a:b", "a:b:c", ":b", "a:", "ab", "ё:" * 3]).map(str.encode)),
-    st.tuples(st.integers(0, 0xFFFF), _VALUE),
+    st.tuples(st.integers(0, 0xFFFF) | st.sampled_from([0x7FFF, 0x8000]), _VALUE),
     st.tuples(st.sampled_from([MESSAGE_INTEGRITY, FINGERPRINT]), st.none()),
     st.tuples(st.just(MESSAGE_INTEGRITY), st.binary(min_size=19, max_size=21)),
     st.tuples(st.just(FINGERPRINT), st.binary(min_size=4, max_size=4)),
