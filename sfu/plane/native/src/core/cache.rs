@@ -59,3 +59,37 @@ impl PacketCache {
         sequence as usize & (self.size - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(sequence: i64) -> Rc<Packet> {
+        Rc::new(Packet { sequence, ..Packet::default() })
+    }
+
+    #[test]
+    fn the_last_packets_are_found_and_the_one_that_made_room_is_handed_back() {
+        let mut cache = PacketCache::new(4);
+        assert!(cache.get(1).is_none());
+        for sequence in [-3, 1, 2] {
+            let evicted = cache.put(packet(sequence)).unwrap();
+            assert_eq!(evicted.map(|evicted| evicted.sequence), (sequence == 1).then_some(-3));
+        }
+        assert!(cache.get(-3).is_none());
+        assert_eq!(cache.get(2).unwrap().sequence, 2);
+        assert_eq!(cache.put(packet(2)).unwrap_err().sequence, 2, "it is there");
+        assert_eq!(cache.put(packet(-2)).unwrap_err().sequence, -2, "a later one is there");
+        cache.clear();
+        assert!(cache.get(2).is_none());
+    }
+
+    #[test]
+    fn a_packet_is_found_by_its_low_bits() {
+        let mut cache = PacketCache::new(4);
+        let sequence = (5_i64 << 31) + 7;
+        cache.put(packet(sequence)).unwrap();
+        assert_eq!(cache.find(7).unwrap().sequence, sequence);
+        assert!(cache.find(3).is_none());
+    }
+}

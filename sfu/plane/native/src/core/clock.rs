@@ -151,3 +151,65 @@ impl MediaClock {
         point_rtp + rtp_from_us(server_us - point_us, self.rate)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_of_a_publisher_is_its_smallest_delay_and_follows_a_drifting_clock() {
+        let mut clock = PublisherClock::new();
+        for second in 0..120 {
+            let delay_us = 20_000 + (second * 7919 % 50) * 1000;
+            clock.report(second * 1_000_100, second * 1_000_000 + delay_us);
+            let offset_us = clock.offset_us().unwrap();
+            assert!((offset_us - (20_000 - second * 100)).abs() < 55_000);
+        }
+        assert!((clock.offset_us().unwrap() - (20_000 - 120 * 100)).abs() < 6_000);
+    }
+
+    #[test]
+    fn a_step_of_the_publishers_clock_is_followed_at_once() {
+        let mut clock = PublisherClock::new();
+        clock.report(0, 10_000);
+        clock.report(1_000_000 - 5_000_000, 1_010_000);
+        assert_eq!(clock.offset_us(), Some(5_010_000));
+    }
+
+    #[test]
+    fn reports_that_make_no_sense_fall_back_to_arrival() {
+        let mut publisher = PublisherClock::new();
+        let mut clock = MediaClock::new(90_000, &publisher);
+        clock.packet(0, 1_000_000);
+        publisher.report(50_000_000, 1_000_000);
+        clock.report(50_000_000, 900_000_000);
+        clock.packet(90_000, 2_000_000);
+        assert_eq!(clock.server_us(90_000), 2_000_000);
+        assert_eq!(clock.timestamp_rtp(2_000_000), 90_000);
+    }
+
+    #[test]
+    fn reports_tie_the_layers_of_a_publisher_together() {
+        let mut publisher = PublisherClock::new();
+        let mut sound = MediaClock::new(48_000, &publisher);
+        let mut picture = MediaClock::new(90_000, &publisher);
+        sound.packet(4_800, 1_030_000);
+        picture.packet(9_000, 1_150_000);
+        publisher.report(77_000_000, 1_000_000);
+        sound.report(77_000_000, 0);
+        picture.report(77_000_000, 0);
+        assert_eq!(sound.server_us(4_800), 1_100_000);
+        assert_eq!(picture.server_us(9_000), 1_100_000);
+        assert_eq!(picture.timestamp_rtp(1_100_000), 9_000);
+        publisher.report(77_500_000, 1_480_000);
+        assert_eq!(picture.server_us(9_000), 1_080_000, "a smaller delay holds for all at once");
+    }
+
+    #[test]
+    fn times_are_rounded_down_on_both_sides_of_zero_and_do_not_overflow() {
+        assert_eq!((rtp_from_us(-1, 48_000), rtp_from_us(21, 48_000)), (-1, 1));
+        assert_eq!((us_from_rtp(-1, 90_000), us_from_rtp(1, 90_000)), (-12, 11));
+        assert_eq!(rtp_from_us(2_000_000_000_000_000, 90_000), 180_000_000_000_000);
+        assert_eq!(us_from_rtp(1 << 50, 90_000), 12_509_998_964_918_044);
+    }
+}

@@ -68,3 +68,47 @@ impl ExtensionWriter {
         patch(self.level_at, &[level.unwrap_or(SILENCE)]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::extension;
+
+    fn written(ids: ExtensionIds, mid: &str, sound: bool, level: Option<u8>) -> Vec<u8> {
+        let writer = ExtensionWriter::new(&ids, mid, sound);
+        let mut packet = vec![0x90; 1];
+        packet.resize(12, 0);
+        writer.write(&mut packet, [1, 2, 3], level);
+        assert_eq!(packet.len(), 12 + writer.length());
+        packet
+    }
+
+    #[test]
+    fn each_value_stands_at_its_place_in_both_forms() {
+        for (ids, mid) in [
+            (ExtensionIds { mid: 4, abs_send_time: 2, audio_level: 1, ..ExtensionIds::default() }, "12"),
+            (
+                ExtensionIds { mid: 4, abs_send_time: 2, audio_level: 1, ..ExtensionIds::default() },
+                "a-mid-of-19-letters",
+            ),
+            (ExtensionIds { mid: 4, abs_send_time: 20, audio_level: 1, ..ExtensionIds::default() }, "12"),
+            (ExtensionIds { mid: 4, audio_level: 1, ..ExtensionIds::default() }, "12"),
+        ] {
+            let sound = written(ids, mid, true, Some(0x85));
+            assert_eq!(extension(&sound, 4).unwrap(), Some(mid.as_bytes()));
+            assert_eq!(extension(&sound, 1).unwrap(), Some(&[0x85][..]));
+            if ids.abs_send_time != 0 {
+                assert_eq!(extension(&sound, ids.abs_send_time).unwrap(), Some(&[1, 2, 3][..]));
+            }
+            let silent = written(ids, mid, true, None);
+            assert_eq!(extension(&silent, 1).unwrap(), Some(&[SILENCE][..]));
+            let video = written(ids, mid, false, Some(0x85));
+            assert_eq!(extension(&video, 1).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn nothing_negotiated_writes_nothing() {
+        assert_eq!(written(ExtensionIds::default(), "1", true, Some(1)).len(), 12);
+    }
+}

@@ -158,7 +158,8 @@ impl IceLite {
         if self.addresses.len() < MAX_ADDRESSES {
             return None;
         }
-        let others = self.addresses.iter().enumerate().filter(|(_, known)| Some(known.address) != self.selected);
+        let others =
+            self.addresses.iter().enumerate().filter(|(_, known)| Some(known.address) != self.selected);
         let (index, _) = others.min_by_key(|(_, known)| known.heard_us)?;
         Some(self.addresses.remove(index).address)
     }
@@ -198,5 +199,110 @@ impl IceLite {
     pub fn has_consent(&self, now_us: i64) -> bool {
         let selected = self.addresses.iter().find(|known| Some(known.address) == self.selected);
         selected.is_some_and(|known| now_us - known.checked_us <= CONSENT_TIMEOUT_US)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ice() -> IceLite {
+        IceLite::new(credentials("one"))
+    }
+
+    fn credentials(ufrag: &str) -> Credentials {
+        Credentials { local_ufrag: ufrag.into(), local_pwd: "secret".into(), remote_ufrag: "far".into() }
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], port))
+    }
+
+    fn request(priority: Option<u32>) -> BindingRequest<'static> {
+        BindingRequest {
+            transaction_id: [0; 12],
+            local_ufrag: "one",
+            remote_ufrag: "far",
+            priority,
+            use_candidate: priority.is_some(),
+            controlling: None,
+            controlled: None,
+            unknown_attributes: Vec::new(),
+            integrity: None,
+            covered: &[],
+        }
+    }
+
+    fn nominate(ice: &mut IceLite, port: u16, priority: u32, now_us: i64) -> Option<u16> {
+        let credentials = Rc::clone(&ice.credentials);
+        ice.check(&request(Some(priority)), &credentials, address(port), now_us);
+        ice.selected.map(|selected| selected.port())
+    }
+
+    #[test]
+    fn of_two_nominations_within_a_second_the_higher_priority_holds() {
+        let mut ice = ice();
+        assert_eq!(nominate(&mut ice, 1, 50, 0), Some(1));
+        assert_eq!(nominate(&mut ice, 2, 40, 900_000), Some(1));
+        assert_eq!(nominate(&mut ice, 1, 50, 950_000), Some(1), "no new nomination");
+        assert_eq!(nominate(&mut ice, 2, 50, 1_000_000), Some(2), "later the last one does");
+        assert_eq!(nominate(&mut ice, 1, 40, 3_000_000), Some(2), "the present one is heard from");
+        assert_eq!(nominate(&mut ice, 1, 40, 4_000_001), Some(1));
+    }
+
+    #[test]
+    fn after_a_restart_the_first_nomination_with_the_new_credentials_holds() {
+        let mut ice = ice();
+        nominate(&mut ice, 1, 50, 0);
+        let old = Rc::clone(&ice.credentials);
+        ice.restart(credentials("two"));
+        assert_eq!(nominate(&mut ice, 3, 1, 20), Some(3));
+        ice.check(&request(Some(90)), &old, address(2), 30);
+        assert_eq!(ice.selected, Some(address(3)), "of the generation before");
+        assert!(ice.old_credentials.is_none());
+    }
+
+    #[test]
+    fn of_two_restarts_in_a_row_the_credentials_that_were_used_stay_valid() {
+        let mut ice = ice();
+        let used = Rc::clone(&ice.credentials);
+        ice.restart(credentials("two"));
+        ice.restart(credentials("three"));
+        assert!(ice.old_credentials.as_ref().is_some_and(|known| Rc::ptr_eq(known, &used)));
+        assert_eq!(ice.credentials.local_ufrag, "three");
+    }
+
+    #[test]
+    fn the_address_that_was_silent_longest_makes_room_but_never_the_nominated_one() {
+        let mut ice = ice();
+        nominate(&mut ice, 0, 1, 0);
+        let credentials = Rc::clone(&ice.credentials);
+        for port in 1..8 {
+            assert_eq!(ice.check(&request(None), &credentials, address(port), i64::from(port)), None);
+        }
+        ice.heard(address(1), 100);
+        assert_eq!(ice.check(&request(None), &credentials, address(8), 200), Some(address(2)));
+        assert_eq!(ice.addresses.len(), MAX_ADDRESSES);
+        assert_eq!(ice.best(), Some(address(0)));
+    }
+
+    #[test]
+    fn consent_lasts_thirty_seconds_and_a_forgotten_address_has_none() {
+        let mut ice = ice();
+        assert!(!ice.has_consent(0));
+        nominate(&mut ice, 1, 1, 0);
+        assert!(ice.has_consent(30_000_000));
+        assert!(!ice.has_consent(30_000_001));
+        ice.forget(address(1));
+        assert!(!ice.has_consent(0));
+        assert_eq!((ice.selected, ice.best()), (None, None));
+    }
+
+    #[test]
+    fn a_mapped_address_is_told_as_plain_ipv4() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:7".parse().unwrap();
+        assert_eq!(plain_address(mapped), "192.0.2.1:7".parse().unwrap());
+        let scoped = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 1, 2));
+        assert_eq!(plain_address(scoped), "[fe80::1]:7".parse().unwrap());
     }
 }

@@ -99,3 +99,41 @@ impl KeyframeBackOff {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_receiver_backs_off() {
+        let mut back_off = KeyframeBackOff::new();
+        let passed: Vec<i64> = (0..40_000).step_by(10).filter(|ms| back_off.allow(ms * 1000)).collect();
+        assert_eq!(passed, [0, 1000, 3000, 7000, 15_000, 23_000, 31_000, 39_000]);
+    }
+
+    #[test]
+    fn a_quiet_receiver_starts_afresh() {
+        let mut back_off = KeyframeBackOff::new();
+        assert!(back_off.allow(0));
+        assert!(!back_off.allow(900_000));
+        assert!(back_off.allow(1_000_000));
+        assert!(back_off.allow(18_000_000));
+        assert!(back_off.allow(19_000_000));
+    }
+
+    #[test]
+    fn what_is_waited_for_is_asked_for_without_end_and_the_rest_is_given_up() {
+        let mut throttle = KeyframeThrottle::new();
+        throttle.want(2);
+        throttle.want(0);
+        assert_eq!(throttle.due(0, true, &[2]), [0, 2]);
+        assert_eq!(throttle.due(499_999, true, &[2]), []);
+        assert_eq!(throttle.due(500_000, false, &[2]), [], "a source that sends nothing is asked less often");
+        let asked: Vec<Vec<usize>> =
+            (1..=8).map(|step| throttle.due(step * 2_000_000, false, &[2])).collect();
+        assert_eq!(asked.iter().filter(|layers| layers.contains(&0)).count(), 5);
+        assert!(asked.iter().all(|layers| layers.contains(&2)));
+        throttle.arrived(2);
+        assert!(!throttle.wanted());
+    }
+}

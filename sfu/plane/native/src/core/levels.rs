@@ -32,3 +32,19 @@ impl LoudestLevels {
         std::mem::take(&mut self.levels).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loudest_level_of_each_source_is_told_in_order_of_the_sources() {
+        let mut levels = LoudestLevels::default();
+        for (source, level) in [(9, 30), (2, 127), (9, 20), (9, 40), (5, 1)] {
+            levels.add(source, level);
+        }
+        levels.forget(5);
+        assert_eq!(levels.drain(), [(2, 127), (9, 20)]);
+        assert_eq!(levels.drain(), []);
+    }
+}

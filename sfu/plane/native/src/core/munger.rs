@@ -108,3 +108,74 @@ impl Munger {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(sequence: i64, timestamp: i64, picture_id: i64, tl0picidx: u8) -> Packet {
+        Packet {
+            sequence,
+            timestamp,
+            picture_id: Some(picture_id),
+            tl0picidx: Some(tl0picidx),
+            ..Packet::default()
+        }
+    }
+
+    #[test]
+    fn every_count_goes_on_across_sources() {
+        let mut munger = Munger::new(65_535);
+        assert_eq!(munger.place(&packet(9, 0, 0, 0)), None, "nothing was started");
+        assert_eq!(munger.start(&packet(10, 1_000, 100, 250), 5_000), 5_000);
+        assert_eq!(munger.place(&packet(10, 1_000, 100, 250)), Some(65_535));
+        assert_eq!(munger.place(&packet(11, 1_500, 101, 255)), Some(65_536));
+        assert_eq!(munger.next_sequence(), 65_537);
+        let other = packet(70_000, 9, 7, 3);
+        assert_eq!(munger.start(&other, 0), 5_501, "just after what was sent");
+        assert_eq!(munger.place(&other), Some(65_537));
+        let offsets = munger.offsets();
+        assert_eq!(offsets.timestamp, 5_501 - 9);
+        assert_eq!(offsets.picture, 102 - 7);
+        assert_eq!((3 + offsets.tl0) & 0xFF, 0, "after 255");
+        assert_eq!(munger.place(&packet(69_999, 0, 6, 2)), None, "from before the start");
+    }
+
+    #[test]
+    fn late_packets_take_their_places() {
+        let mut munger = Munger::new(100);
+        munger.start(&packet(0, 0, 0, 0), 0);
+        let numbers: Vec<Option<i64>> =
+            [0, 3, 1, 2].into_iter().map(|sequence| munger.place(&packet(sequence, 0, 0, 0))).collect();
+        assert_eq!(numbers, [Some(100), Some(103), Some(101), Some(102)]);
+    }
+
+    #[test]
+    fn what_is_left_out_leaves_no_gap() {
+        let mut munger = Munger::new(100);
+        assert!(!munger.skip(5));
+        munger.start(&packet(0, 0, 0, 0), 0);
+        assert_eq!(munger.place(&packet(0, 0, 0, 0)), Some(100));
+        assert!(munger.skip(1));
+        assert!(munger.skip(2));
+        assert_eq!(munger.place(&packet(4, 0, 0, 0)), Some(102));
+        assert!(!munger.skip(3), "a later one was sent");
+        assert_eq!(munger.place(&packet(3, 0, 0, 0)), Some(101));
+    }
+
+    #[test]
+    fn what_is_remembered_of_packets_left_out_is_bounded() {
+        let mut munger = Munger::new(0);
+        munger.start(&packet(0, 0, 0, 0), 0);
+        for sequence in 0..1_000 {
+            if sequence % 2 == 0 {
+                munger.place(&packet(sequence, 0, 0, 0));
+            } else {
+                munger.skip(sequence);
+            }
+        }
+        assert_eq!(munger.history.len(), HISTORY);
+        assert_eq!(munger.place(&packet(998, 0, 0, 0)), Some(499));
+        assert_eq!(munger.place(&packet(2, 0, 0, 0)), None);
+    }
+}

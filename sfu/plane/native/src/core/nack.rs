@@ -79,3 +79,51 @@ impl NackList {
         self.missing.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_missing_packets_is_bounded() {
+        let mut missing = NackList::new();
+        missing.gap(0, 100_000, 0);
+        assert_eq!(missing.due(1_000_000, 0).len(), MAX_MISSING);
+        missing.gap(100_000, 100_100, 0);
+        assert_eq!(missing.due(2_000_000, 0), []);
+        assert!(missing.is_empty(), "all were given up");
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let mut missing = NackList::new();
+        missing.gap(0, 200, 0);
+        missing.gap(300, 400, 0);
+        let asked = missing.due(10_000, 0);
+        assert_eq!(asked.len(), MAX_MISSING);
+        assert_eq!((asked.first(), asked.last()), (Some(&44), Some(&399)));
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_again_each_round_trip_until_it_comes() {
+        let mut missing = NackList::new();
+        missing.gap(5, 7, 0);
+        assert_eq!(missing.due(9_999, 100_000), []);
+        assert_eq!(missing.due(10_000, 100_000), [5, 6]);
+        assert_eq!(missing.due(134_999, 100_000), []);
+        missing.received(5);
+        missing.received(99);
+        assert_eq!(missing.due(135_000, 100_000), [6]);
+        missing.received(6);
+        assert!(missing.is_empty());
+    }
+
+    #[test]
+    fn it_gives_up_after_so_many_tries() {
+        let mut missing = NackList::new();
+        missing.gap(5, 6, 0);
+        let asked = (0..100).filter(|step| !missing.due(step * 10_000, 0).is_empty()).count();
+        assert_eq!(asked, MAX_TRIES as usize);
+        assert!(missing.is_empty());
+    }
+}

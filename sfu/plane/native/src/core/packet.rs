@@ -113,9 +113,10 @@ impl PacketPool {
     pub fn packet(&mut self, sequence: i64, timestamp: i64, marker: bool, payload: &[u8]) -> FreshPacket {
         let (free, capacity) =
             if payload.len() <= SMALL { (&mut self.small, SMALL) } else { (&mut self.large, LARGE) };
-        let mut packet = FreshPacket(free.pop().unwrap_or_else(|| {
-            Rc::new(Packet { bytes: Vec::with_capacity(capacity), ..Packet::default() })
-        }));
+        let mut packet =
+            FreshPacket(free.pop().unwrap_or_else(|| {
+                Rc::new(Packet { bytes: Vec::with_capacity(capacity), ..Packet::default() })
+            }));
         packet.renew(sequence, timestamp, marker, payload);
         packet
     }
@@ -179,4 +180,70 @@ pub fn read_vp8(packet: &mut Packet, picture_ids: &mut PictureIds) -> Result<(),
     packet.bytes.drain(offset..after);
     packet.lead_length = offset;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_nobody_holds_is_used_again() {
+        let mut pool = PacketPool::default();
+        let first = pool.packet(1, 2, true, &[7; 1000]).share();
+        let held = Rc::clone(&first);
+        pool.reclaim(first);
+        assert!(pool.large.is_empty(), "somebody holds it");
+        let buffer = held.bytes.as_ptr();
+        pool.reclaim(held);
+        let second = pool.packet(3, 4, false, &[8; 900]).share();
+        assert_eq!(second.bytes.as_ptr(), buffer);
+        assert_eq!((second.sequence, second.timestamp, second.marker), (3, 4, false));
+        assert_eq!(second.bytes, [8; 900]);
+    }
+
+    #[test]
+    fn sound_does_not_take_the_buffers_of_video() {
+        let mut pool = PacketPool::default();
+        let (video, sound) =
+            (pool.packet(1, 1, true, &[0; 1000]).share(), pool.packet(1, 1, true, &[0; 80]).share());
+        pool.reclaim(video);
+        pool.reclaim(sound);
+        assert_eq!((pool.small.len(), pool.large.len()), (1, 1));
+        assert!(pool.packet(2, 2, true, &[0; 80]).bytes.capacity() <= 2 * SMALL);
+    }
+
+    #[test]
+    fn a_picture_id_leaves_in_its_long_form_whatever_it_came_in() {
+        let mut pool = PacketPool::default();
+        let mut ids = PictureIds::new();
+        let mut packet = pool.packet(0, 0, false, &[0x90, 0xE0, 120, 200, 0x60, 1, 2, 3]);
+        read_vp8(&mut packet, &mut ids).unwrap();
+        assert_eq!((packet.picture_id, packet.tl0picidx), (Some(120), Some(200)));
+        assert_eq!((packet.lead(), packet.payload()), (&[0x90, 0xE0][..], &[0x60, 1, 2, 3][..]));
+        let mut written = Vec::new();
+        packet.write_payload(&mut written, 32_767, 100);
+        assert_eq!(written, [0x90, 0xE0, 0x80, 119, 44, 0x60, 1, 2, 3]);
+        assert_eq!(packet.payload_length(), written.len());
+    }
+
+    #[test]
+    fn a_payload_without_numbers_leaves_as_it_came() {
+        let mut pool = PacketPool::default();
+        let mut packet = pool.packet(0, 0, false, &[0x10, 1, 2, 3]);
+        read_vp8(&mut packet, &mut PictureIds::new()).unwrap();
+        let mut written = Vec::new();
+        packet.write_payload(&mut written, 5, 5);
+        assert_eq!((written.as_slice(), packet.payload_length()), (&[0x10, 1, 2, 3][..], 4));
+        assert!(read_vp8(&mut pool.packet(0, 0, false, &[0x90]), &mut PictureIds::new()).is_err());
+    }
+
+    #[test]
+    fn picture_ids_of_both_widths_share_one_count() {
+        let mut ids = PictureIds::new();
+        let extended: Vec<i64> = [(126, 7), (127, 7), (0, 7), (130, 15), (5, 7), (120, 7)]
+            .into_iter()
+            .map(|(picture_id, bits)| ids.extend(picture_id, bits))
+            .collect();
+        assert_eq!(extended, [126, 127, 128, 130, 133, 120]);
+    }
 }

@@ -55,3 +55,28 @@ impl IngressCap {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_second_may_come_at_once_and_then_no_more_than_the_rate() {
+        let mut cap = IngressCap::new(8_000_000, 0);
+        let burst = (0..1_000).filter(|_| cap.admit(1_000, 0)).count();
+        assert_eq!(burst, 500);
+        assert!(!cap.admit(1_000, 9_999), "refilled in steps");
+        let second: usize =
+            (1..=100).map(|step| (0..50).filter(|_| cap.admit(1_000, step * 10_000)).count()).sum();
+        assert_eq!(second, 1_000);
+        let burst = (0..1_000).filter(|_| cap.admit(1_000, 1 << 60)).count();
+        assert_eq!(burst, 500);
+    }
+
+    #[test]
+    fn small_packets_are_counted() {
+        let mut cap = IngressCap::new(u64::MAX, 0);
+        assert_eq!((0..10_000).filter(|_| cap.admit(1, 0)).count(), 2_000);
+        assert_eq!((0..10_000).filter(|_| cap.admit(1, 100_000)).count(), 400);
+    }
+}

@@ -150,3 +150,59 @@ impl Reception {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_extended_and_losses_reported_since_the_last_report() {
+        let mut reception = Reception::new(90_000);
+        for sequence in [65_534, 65_535, 1, 2, 0] {
+            assert!(reception.extend(sequence).is_some());
+            reception.arrived(0, 0);
+        }
+        assert_eq!((reception.highest(), reception.expected()), (Some(65_538), 5));
+        assert_eq!(reception.extend(5), Some(65_541));
+        reception.arrived(0, 0);
+        let block = reception.report(7, 0);
+        assert_eq!((block.packets_lost, block.fraction_lost), (2, 64));
+        assert_eq!((block.highest_sequence, block.lsr, block.dlsr), (65_541, 0, 0));
+        assert!(!reception.heard());
+        reception.sender_report(0x1234_5678, 1_000_000);
+        let block = reception.report(7, 1_500_000);
+        assert_eq!((block.fraction_lost, block.lsr, block.dlsr), (0, 0x1234_5678, 32_768));
+    }
+
+    #[test]
+    fn two_far_numbers_in_a_row_begin_anew_above_all_before() {
+        let mut reception = Reception::new(90_000);
+        reception.extend(100);
+        assert_eq!(reception.extend(30_000), None);
+        assert_eq!(reception.extend(101), Some(101));
+        assert_eq!(reception.extend(40_000), None);
+        assert_eq!(reception.extend(40_001), Some(131_072 + 40_001));
+        assert_eq!((reception.expected(), reception.received), (1, 0));
+        assert_eq!(reception.extend(40_000), Some(131_072 + 40_000));
+    }
+
+    #[test]
+    fn only_what_can_be_missing_is_a_repair() {
+        let mut reception = Reception::new(90_000);
+        assert_eq!(reception.extend_repair(9), None);
+        reception.extend(1_000);
+        let numbers = [1_000, 1_001, 489, 488].map(|sequence| reception.extend_repair(sequence));
+        assert_eq!(numbers, [Some(1_000), None, Some(489), None]);
+    }
+
+    #[test]
+    fn jitter_is_smoothed_and_jumps_are_left_out() {
+        let mut reception = Reception::new(90_000);
+        for (index, now_us) in [0, 33_000, 71_000, 20_000_000].into_iter().enumerate() {
+            reception.extend(index as u16);
+            reception.arrived(index as u32 * 2_970, now_us);
+        }
+        assert_eq!(reception.jitter_q4, 450);
+        assert_eq!(reception.report(1, 0).jitter, 28);
+    }
+}

@@ -55,3 +55,45 @@ impl RepairBudget {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_quiet_call_earns_no_flood() {
+        let mut budget = RepairBudget::new();
+        let allowed = (0..10_000).filter(|number| budget.allow(*number, 1000, 1_000_000_000, 0, 0)).count();
+        assert_eq!(allowed, 512 * 1024 / 1000);
+    }
+
+    #[test]
+    fn a_packet_goes_once_a_round_trip() {
+        let mut budget = RepairBudget::new();
+        assert!(budget.allow(1, 100, 10_000, 0, 50_000));
+        assert!(!budget.allow(1, 100, 10_000, 49_999, 50_000));
+        assert!(budget.allow(2, 100, 10_000, 49_999, 50_000));
+        assert!(budget.allow(1, 100, 10_000, 50_000, 50_000));
+        assert!(!budget.allow(1, 100, 10_000, 69_999, 0), "at most one in 20 ms");
+        assert!(budget.allow(1, 100, 10_000, 70_000, 0));
+    }
+
+    #[test]
+    fn twice_what_was_sent_is_earned_once() {
+        let mut budget = RepairBudget::new();
+        assert!(budget.allow(1, 200, 100, 0, 0));
+        assert!(!budget.allow(2, 1, 100, 0, 0));
+        assert!(budget.allow(2, 20, 110, 0, 0));
+    }
+
+    #[test]
+    fn what_it_remembers_is_bounded() {
+        let mut budget = RepairBudget::new();
+        for number in 0..=512 {
+            assert!(budget.allow(number, 1, 1_000_000, 0, 0));
+        }
+        assert!(!budget.allow(1, 1, 1_000_000, 0, 0));
+        assert!(budget.allow(0, 1, 1_000_000, 0, 0), "the first one is forgotten");
+        assert_eq!(budget.repaired_us.len(), MAX_REMEMBERED);
+    }
+}

@@ -61,7 +61,9 @@ pub fn receiver_report(
     let mut blocks = Vec::new();
     for (ssrc, stream) in transport.streams.iter().filter(|(_, stream)| !stream.rtx) {
         let source = sources.get_mut(stream.layer.source);
-        let Some(layer) = source.and_then(|source| source.layers.get_mut(stream.layer.index)) else { continue };
+        let Some(layer) = source.and_then(|source| source.layers.get_mut(stream.layer.index)) else {
+            continue;
+        };
         if layer.reception.heard() {
             blocks.push(layer.reception.report(*ssrc, now_us));
         }
@@ -95,7 +97,9 @@ pub fn compounds(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut datagrams: Vec<Vec<u8>> = Vec::new();
     for part in parts {
         match datagrams.last_mut() {
-            Some(gathered) if gathered.len() + part.len() <= MAX_DATAGRAM => gathered.extend_from_slice(&part),
+            Some(gathered) if gathered.len() + part.len() <= MAX_DATAGRAM => {
+                gathered.extend_from_slice(&part);
+            }
             _ => datagrams.push(part),
         }
     }
@@ -104,4 +108,16 @@ pub fn compounds(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 
 fn layer(sources: &SlotMap<SourceKey, Source>, key: LayerKey) -> Option<&Layer> {
     sources.get(key.source)?.layers.get(key.index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_joined_into_datagrams_that_fit_a_path() {
+        let datagrams = compounds(vec![vec![1; 600], vec![2; 550], vec![3; 1], vec![4; 1200], vec![5; 2]]);
+        assert_eq!(datagrams.iter().map(Vec::len).collect::<Vec<_>>(), [1150, 1, 1200, 2]);
+        assert_eq!(compounds(Vec::new()), Vec::<Vec<u8>>::new());
+    }
 }

@@ -255,3 +255,144 @@ impl Slot {
 fn place(sequence: i64) -> usize {
     sequence.rem_euclid(HISTORY as i64) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{AddSource, ExtensionIds};
+    use crate::core::clock::PublisherClock;
+    use crate::core::source::Source;
+
+    fn slot() -> Slot {
+        let extensions = ExtensionIds { mid: 4, abs_send_time: 2, ..ExtensionIds::default() };
+        let add = AddSlot {
+            slot: 1,
+            transport: 1,
+            codec: Codec::Vp8,
+            clock_rate: 90_000,
+            mid: "7".into(),
+            ssrc: 5,
+            rtx_ssrc: Some(6),
+            cname: "c".into(),
+            payload_type: 96,
+            rtx_payload_type: Some(97),
+            extensions,
+            first_sequence_number: 65_530,
+            first_timestamp: 1_000,
+        };
+        Slot::new(add, TransportKey::default())
+    }
+
+    fn source() -> Source {
+        let add = AddSource {
+            source: 1,
+            transport: 1,
+            codec: Codec::Vp8,
+            clock_rate: 90_000,
+            mid: "0".into(),
+            payload_type: 96,
+            rtx_payload_type: Some(97),
+            extensions: ExtensionIds::default(),
+            rids: Vec::new(),
+            ssrcs: Vec::new(),
+            rtx_ssrcs: Vec::new(),
+            open: true,
+        };
+        Source::new(add, TransportKey::default(), &PublisherClock::new())
+    }
+
+    fn key() -> LayerKey {
+        LayerKey { source: SourceKey::default(), index: 0 }
+    }
+
+    fn send(slot: &mut Slot, source: &mut Source, sequence: i64, now_us: i64) -> i64 {
+        let packet = Rc::new(Packet { sequence, timestamp: sequence * 3_000, ..Packet::default() });
+        let layer = &source.layers[0];
+        layer.cache.borrow_mut().put(Rc::clone(&packet)).unwrap();
+        layer.clock.borrow_mut().packet(packet.timestamp, now_us);
+        if slot.current.is_none() {
+            slot.start(key(), layer, &packet);
+        }
+        let sent = slot.munger.place(&packet).unwrap();
+        slot.note_sent(sent, sequence);
+        sent
+    }
+
+    #[test]
+    fn what_left_is_found_by_its_number_while_it_is_remembered() {
+        let (mut slot, mut source) = (slot(), source());
+        assert!(slot.sent_packet(65_530).is_none());
+        for sequence in 0..600 {
+            send(&mut slot, &mut source, sequence, sequence * 33_000);
+        }
+        assert_eq!(slot.highest_sent, 65_530 + 599);
+        for sequence in 88..600 {
+            let sent = slot.sent_packet((65_530 + sequence) as u16).unwrap();
+            assert_eq!((sent.sequence, sent.packet.sequence), (65_530 + sequence, sequence));
+            assert_eq!((sent.layer, sent.offsets.timestamp), (key(), 1_000));
+        }
+        assert!(slot.sent_packet((65_530 + 87) as u16).is_none());
+        assert!(slot.sent_packet((65_530 + 600) as u16).is_none());
+    }
+
+    #[test]
+    fn a_number_that_never_left_is_not_found() {
+        let (mut slot, mut source) = (slot(), source());
+        for sequence in [0, 1, 3, 500, 1_100] {
+            send(&mut slot, &mut source, sequence, 0);
+        }
+        let found = |sequence: i64| slot.sent_packet((65_530 + sequence) as u16).is_some();
+        assert!(found(1_100));
+        for sequence in (0..1_100).chain([1_101, 1_612]) {
+            assert!(!found(sequence), "{sequence}");
+        }
+    }
+
+    #[test]
+    fn time_goes_on_across_clocks_and_takes_back_what_a_switch_added() {
+        let (mut slot, mut one, mut two) = (slot(), source(), source());
+        send(&mut slot, &mut one, 0, 1_000_000);
+        assert_eq!(slot.munger.timestamp_highest, Some(1_000));
+        slot.current = None;
+        send(&mut slot, &mut two, 90, 900_000);
+        assert_eq!(slot.munger.timestamp_highest, Some(1_001), "captured before: just after the last one");
+        assert_eq!(slot.ahead_rtp, 9_001);
+        slot.current = None;
+        send(&mut slot, &mut one, 30, 2_000_000);
+        assert_eq!(slot.munger.timestamp_highest, Some(91_000), "a second after the first one");
+        assert_eq!(slot.ahead_rtp, 0);
+    }
+
+    #[test]
+    fn lengths_count_what_stands_before_the_payload() {
+        let slot = slot();
+        let packet =
+            Packet { bytes: vec![0; 10], picture_id: Some(1), tl0picidx: Some(1), ..Packet::default() };
+        assert_eq!(slot.overhead(), 12 + 12);
+        assert_eq!(slot.length(&packet), 24 + 10 + 3);
+        assert_eq!(slot.repair_length(&packet), 24 + 10 + 3 + 2);
+    }
+
+    #[test]
+    fn rollovers_are_counted_from_new_keys_on() {
+        let (mut slot, mut source) = (slot(), source());
+        for sequence in 0..10 {
+            send(&mut slot, &mut source, sequence, 0);
+        }
+        assert_eq!((slot.rollover(65_535), slot.rollover(65_536)), (Some(0), Some(1)));
+        slot.rekey();
+        assert_eq!(
+            (slot.rollover(65_535), slot.rollover(65_536), slot.rollover(131_072)),
+            (None, Some(0), Some(1))
+        );
+        assert_eq!(slot.repair_rollover(0), Some(0));
+    }
+
+    #[test]
+    fn an_idle_slot_is_small() {
+        let slot = slot();
+        assert!(size_of::<Slot>() <= 576, "{}", size_of::<Slot>());
+        assert!(slot.sent.is_empty());
+        assert_eq!(slot.segments.capacity(), 0);
+    }
+}

@@ -10,6 +10,7 @@ use crate::core::keyframes::KeyframeThrottle;
 use crate::core::nack::NackList;
 use crate::core::packet::PictureIds;
 use crate::core::reception::Reception;
+use crate::core::silence::SilenceGate;
 use crate::core::tables::{SlotKey, TransportKey};
 use crate::numbers::Extender;
 
@@ -40,6 +41,8 @@ pub struct Layer {
     pub cache: Rc<RefCell<PacketCache>>,
     /// What is missing.
     pub nack: NackList,
+    /// Of sound.
+    pub silence: SilenceGate,
     /// Shared with segments, likewise.
     pub clock: Rc<RefCell<MediaClock>>,
 }
@@ -59,6 +62,7 @@ impl Layer {
             picture_ids: PictureIds::new(),
             cache: Rc::new(RefCell::new(PacketCache::new(cached))),
             nack: NackList::new(),
+            silence: SilenceGate::default(),
             clock: Rc::new(RefCell::new(MediaClock::new(add.clock_rate, publisher))),
         }
     }
