@@ -41,8 +41,8 @@ mod tests {
     #[test]
     fn counts_on_over_the_end_and_back() {
         let mut extender = Extender::new(16);
-        let extended: Vec<i64> = [65_534, 65_535, 0, 65_533, 3].map(|value| extender.extend(value)).into();
-        assert_eq!(extended, [65_534, 65_535, 65_536, 65_533, 65_539]);
+        let found: Vec<i64> = [65_534, 65_535, 0, 65_533, 3].map(|value| extender.extend(value)).into();
+        assert_eq!(found, [65_534, 65_535, 65_536, 65_533, 65_539]);
         assert_eq!(extender.highest, Some(65_539));
     }
 
