@@ -86,5 +86,5 @@ lock: ready-check
 	@$(UV_COMPILE) --upgrade --group pyproject.toml:node -o requirements-node.lock
 
 clean:
-	rm -rf .venv web/node_modules web/dist var/cache build dist
+	rm -rf .venv web/node_modules web/dist var/cache build dist sfu/plane/_native.abi3.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -171,7 +171,7 @@ class Lessons:
         await self._flushed.wait()
 
     async def close(self) -> None:
-        """End every lesson. Idempotent."""
+        """End every lesson; what was tapped until then is still sent to the recorders. Idempotent."""
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.wait([self._ticking])
@@ -180,6 +180,12 @@ class Lessons:
             self._flush_timer.cancel()
         for router in tuple(self._routers.values()):
             self._end(router)
+        if self._context is not None:
+            for capture in set(self._context.taps.values()):
+                try:
+                    await capture.ended()
+                except TimeoutError:
+                    log.warning("what was tapped last is lost", extra={"lesson": capture.lesson})
 
     # --- requests ---------------------------------------------------------------------------
 

@@ -22,8 +22,8 @@ from config.settings import Settings, SettingsError, load_settings
 from sfu.addresses import announced, interface_addresses
 from sfu.dtls import Certificate
 from sfu.lessons import Lessons
-from sfu.plane.api import EventSink, Plane
-from sfu.plane.reference import ReferencePlane
+from sfu.plane.api import Plane
+from sfu.plane.choice import open_plane
 from sfu.registry import Registry
 from sfu.rpc.messages import CaptureRequest, Reply, Request
 from sfu.rpc.registration import WorkerRecord
@@ -71,6 +71,9 @@ class Worker:
             on_recorder_lost=self._on_recorder_lost,
         )
         self.lessons = Lessons(self.id, self._server.push, settings.media.max_transports, cpu=self._cpu.cores)
+        self.ended = asyncio.Event()
+        """Set when the worker can't go on by itself; ``fault`` says why."""
+        self.fault: str | None = None
         self._plane: Plane | None = None
         self._registry: Registry | None = None
 
@@ -84,7 +87,9 @@ class Worker:
         media = self._settings.media
         port = media.port + self._index if media.port else 0
         try:
-            self._plane = await open_plane(media.plane, media.host, port, self.lessons.on_events)
+            self._plane = await open_plane(
+                media.plane, media.host, port, self.lessons.on_events, failed=self._on_plane_failed
+            )
         except OSError as error:
             raise OSError(
                 f"media.port: UDP port {port} of {media.host} cannot be used ({error.strerror})"
@@ -128,6 +133,10 @@ class Worker:
         if self._plane is not None:
             await self._plane.close()
 
+    def _on_plane_failed(self, reason: str) -> None:
+        self.fault = f"the plane ended by itself: {reason}"
+        self.ended.set()
+
     def _handle(self, request: Request) -> Reply:
         return self.lessons.handle(request)
 
@@ -139,13 +148,6 @@ class Worker:
 
     def _signalled(self, connections: int) -> None:
         self.lessons.signalled(connections)
-
-
-async def open_plane(kind: str, host: str, port: int, sink: EventSink) -> Plane:
-    """The plane that the setting media.plane names."""
-    if kind == "native":
-        raise SettingsError("media.plane: the native plane is not part of this version; use auto")
-    return await ReferencePlane.create(host, port, sink)
 
 
 def addresses_of(settings: Settings) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from config.setup import browser, node
+from config.setup import browser, native, node
 from config.setup.packages import SetupError, install_packages
 from config.setup.stamp import one_at_a_time
 
@@ -19,6 +19,7 @@ def main() -> int:
     try:
         with one_at_a_time(Path(sys.prefix)):
             install_packages("run" if purpose == "run" else "test")
+            native.build(needed=purpose != "run")
             node.install_modules()
             node.build_pages()
             if purpose == "test":

@@ -86,7 +86,6 @@ async def test_it_serves_without_redis(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"ZVONOK_MEDIA__PLANE": "native"}, "native"),
         ({"ZVONOK_MEDIA__HOST": "nowhere"}, "media.host"),
         ({"ZVONOK_PATHS__VAR": "/proc/nothing"}, "/proc/nothing"),
     ],

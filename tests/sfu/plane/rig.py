@@ -132,8 +132,14 @@ class Rig:
             self.set_keys(peer)
         return peer
 
-    def set_keys(self, peer: Peer) -> None:
-        self.apply(SetKeys(peer.handle, SrtpProfile.AEAD_AES_128_GCM, bytes(28), bytes(28)))
+    def set_keys(
+        self,
+        peer: Peer,
+        profile: SrtpProfile = SrtpProfile.AEAD_AES_128_GCM,
+        receive_key: bytes = bytes(28),
+        send_key: bytes = bytes(28),
+    ) -> None:
+        self.apply(SetKeys(peer.handle, profile, receive_key, send_key))
 
     def add_camera(
         self, peer: Peer, *, rids: Sequence[str] = RIDS, mid: str = "1", **changes: Any

@@ -49,6 +49,12 @@ impl Housekeeping {
         self.spoke(handle).shift_remove(&transport);
     }
 
+    /// Whether no transport is cared for.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wheel.iter().all(IndexSet::is_empty)
+    }
+
     fn spoke(&mut self, handle: u64) -> &mut IndexSet<TransportKey> {
         let place = handle % self.wheel.len() as u64;
         &mut self.wheel[place as usize]

@@ -159,3 +159,6 @@ impl Core {
         Some(self.tables.transports.get(key)?.state(&self.tables.slots))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::egress::Batch;
 /// answered at once.
 #[pyclass(unsendable, module = "sfu.plane._native")]
 pub(super) struct Core {
-    core: crate::core::Core,
+    inner: crate::core::Core,
     datagrams: Py<PyList>,
     /// Room for one datagram while it is unprotected in place.
     received: Vec<u8>,
@@ -24,10 +24,10 @@ impl Core {
     #[new]
     #[pyo3(signature = (plain, wall_offset_us))]
     fn new(py: Python<'_>, plain: bool, wall_offset_us: i64) -> Self {
-        let mut core = crate::core::Core::new(plain, wall_offset_us);
-        core.egress().paced = false;
-        core.egress().segmented = false;
-        Self { core, datagrams: PyList::empty(py).unbind(), received: Vec::new(), events: Vec::new() }
+        let mut inner = crate::core::Core::new(plain, wall_offset_us);
+        inner.egress().paced = false;
+        inner.egress().segmented = false;
+        Self { inner, datagrams: PyList::empty(py).unbind(), received: Vec::new(), events: Vec::new() }
     }
 
     /// (datagram, (host, port)) in the order to send; the list object stays the same.
@@ -46,25 +46,25 @@ impl Core {
         let from = events::socket_address(address)?;
         self.received.clear();
         self.received.extend_from_slice(data);
-        self.core.receive(&mut self.received, from, now_us);
+        self.inner.receive(&mut self.received, from, now_us);
         self.flush(py, now_us)
     }
 
     fn apply(&mut self, py: Python<'_>, commands: &Bound<'_, PyAny>, now_us: i64) -> PyResult<()> {
         for command in commands::read_all(commands)? {
-            self.core.apply(command, now_us);
+            self.inner.apply(command, now_us);
         }
-        self.core.after_commands(now_us);
+        self.inner.after_commands(now_us);
         self.flush(py, now_us)
     }
 
     fn tick(&mut self, py: Python<'_>, now_us: i64) -> PyResult<()> {
-        self.core.tick(now_us);
+        self.inner.tick(now_us);
         self.flush(py, now_us)
     }
 
     fn drain_events<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.core.drain_events(&mut self.events);
+        self.inner.drain_events(&mut self.events);
         let drained = PyList::empty(py);
         for event in self.events.drain(..) {
             drained.append(events::event(py, &event)?)?;
@@ -73,12 +73,12 @@ impl Core {
     }
 
     fn drop(&mut self, reason: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.core.outbox.drop(commands::drop(reason)?);
+        self.inner.outbox.drop(commands::drop(reason)?);
         Ok(())
     }
 
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        events::counters(py, self.core.counters())
+        events::counters(py, self.inner.counters())
     }
 
     fn transport_state<'py>(
@@ -86,7 +86,7 @@ impl Core {
         py: Python<'py>,
         transport: TransportHandle,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.core.transport_state(transport).map(|state| events::transport_state(py, &state)).transpose()
+        self.inner.transport_state(transport).map(|state| events::transport_state(py, &state)).transpose()
     }
 }
 
@@ -94,7 +94,7 @@ impl Core {
     fn flush(&mut self, py: Python<'_>, now_us: i64) -> PyResult<()> {
         let datagrams = self.datagrams.bind(py);
         let mut failed = None;
-        self.core.flush(now_us, &mut |batch: &mut Batch| {
+        self.inner.flush(now_us, &mut |batch: &mut Batch| {
             for message in &batch.messages {
                 let bytes = batch.buffer.get(message.start..message.start + message.length);
                 let pair = events::address(py, message.address).and_then(|address| {

@@ -1,0 +1,564 @@
+"""What can happen in a lesson, as values that can be drawn, shrunk and printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sfu import rtcp, rtp
+from sfu.plane.api import (
+    AddTap,
+    Command,
+    ExtensionIds,
+    RemoveTap,
+    RemoveTransport,
+    RequestKeyframe,
+    RestartIce,
+    SendDtls,
+    SetForward,
+    SetGate,
+    SetIngressEstimate,
+    SetPacing,
+    SourceHandle,
+    TransportHandle,
+)
+from tests.sfu.plane.cores import WALL_OFFSET_US
+from tests.sfu.plane.lesson import MAX_TAPS, Lesson, Person, Publisher, pick
+from tests.sfu.plane.rig import IDS, Encoder
+
+KINDS: Final = ("simulcast", "single", "announced", "narrow", "bare", "sound")
+EXTENSIONS: Final = (
+    IDS,
+    ExtensionIds(),
+    ExtensionIds(abs_send_time=2),
+    ExtensionIds(mid=4, audio_level=1),
+    ExtensionIds(mid=15, abs_send_time=3, audio_level=1),
+)
+NEW_SSRC: Final = 500
+OLD_CREDENTIALS: Final = 50
+"""A check of this priority is made with what was valid before the restart."""
+
+
+class Action:
+    """One thing that happens. Numbers choose among what there is at that moment."""
+
+    def __call__(self, lesson: Lesson) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Join(Action):
+    keys: bool
+    check: bool
+    capped: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        lesson.join(keys=self.keys, check=self.check, max_ingress_bps=5_000 if self.capped else 50_000_000)
+
+
+@dataclass(frozen=True)
+class Leave(Action):
+    who: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is not None:
+            lesson.rig.apply(RemoveTransport(person.peer.handle))
+            lesson.leave(person)
+
+
+@dataclass(frozen=True)
+class Keys(Action):
+    """The handshake ends, or ends again."""
+
+    who: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is not None:
+            lesson.set_keys(person)
+            lesson.look()
+
+
+@dataclass(frozen=True)
+class Check(Action):
+    """Connectivity checks: from the person's place, new ones (``roam``), or somebody else's."""
+
+    who: int
+    place: str
+    count: int
+    nominate: bool
+    priority: int
+    right: bool
+    controlled: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is None:
+            return
+        for _ in range(self.count):
+            self._check(lesson, person)
+            lesson.wait(10_000)
+
+    def _check(self, lesson: Lesson, person: Person) -> None:
+        peer, address = person.peer, person.peer.address
+        if self.place == "roam":
+            person.checks += 1
+            address = ("198.51.100.1", 1000 * peer.handle + person.checks)
+        elif self.place == "other":
+            other = pick(lesson.people, self.who + 1)
+            address = other.peer.address if other else address
+        ufrag = remote = None
+        if person.restarted is not None and self.priority != OLD_CREDENTIALS:
+            ufrag, remote = person.restarted
+        lesson.line.heard(peer, address)
+        lesson.rig.check(
+            peer,
+            address=address,
+            nominate=self.nominate,
+            priority=self.priority,
+            password=person.password if self.right else "x" * 22,
+            ufrag=ufrag,
+            remote_ufrag=remote,
+            controlled=self.controlled,
+        )
+        if self.nominate and self.right and not self.controlled and self.place != "other":
+            peer.address = address
+        lesson.look()
+
+
+@dataclass(frozen=True)
+class Restart(Action):
+    who: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is None:
+            return
+        ufrag, remote = person.restarted = f"again{lesson.number()}", "theirs"
+        lesson.rig.apply(RestartIce(person.peer.handle, ufrag, person.password, remote, "q" * 22))
+
+
+@dataclass(frozen=True)
+class Everybody(Action):
+    """All refresh their consent, as browsers do all the time."""
+
+    def __call__(self, lesson: Lesson) -> None:
+        for person in lesson.people:
+            ufrag, remote = person.restarted or (None, None)
+            lesson.rig.check(person.peer, ufrag=ufrag, remote_ufrag=remote)
+        lesson.look()
+
+
+@dataclass(frozen=True)
+class Publish(Action):
+    who: int
+    kind: str
+    open: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is not None:
+            lesson.publish(person, self.kind, is_open=self.open)
+
+
+@dataclass(frozen=True)
+class Receive(Action):
+    """New slots, which show something at once."""
+
+    who: int
+    count: int
+    video: bool
+    rtx: bool
+    extensions: int
+    sequence: int
+    source: int
+    layer: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is None:
+            return
+        for index in range(self.count):
+            lesson.add_slot(
+                person,
+                video=self.video,
+                rtx=self.rtx,
+                extensions=EXTENSIONS[self.extensions % len(EXTENSIONS)],
+                sequence=self.sequence,
+            )
+            Show(((len(lesson.slots) - 1, self.source + index, self.layer),))(lesson)
+
+
+@dataclass(frozen=True)
+class Show(Action):
+    """(slot, source, layer) each, as one batch; source -1 is none, -2 one that nobody knows."""
+
+    batch: tuple[tuple[int, int, int], ...]
+
+    def __call__(self, lesson: Lesson) -> None:
+        commands: list[Command] = []
+        for index, number, layer in self.batch:
+            chosen = pick(lesson.slots, index)
+            if chosen is None:
+                continue
+            publisher = pick(lesson.publishers, number)
+            source = publisher.source if publisher is not None and number >= 0 else None
+            commands.append(SetForward(chosen[1], SourceHandle(9_999) if number == -2 else source, layer))
+        lesson.rig.apply(*commands)
+        lesson.look()
+
+
+@dataclass(frozen=True)
+class Zap(Action):
+    """Somebody looks through sources and layers, each of which answers with a keyframe."""
+
+    slot: int
+    source: int
+    count: int
+    fates: tuple[str, ...]
+
+    def __call__(self, lesson: Lesson) -> None:
+        for index in range(self.count):
+            Show(((self.slot, self.source + index, index),))(lesson)
+            Frames(self.source + index, 7, 2, 2, "yes", self.fates, 20_000, 1800)(lesson)
+
+
+@dataclass(frozen=True)
+class Frames(Action):
+    """Frames of some layers (a bit each); ``key``: yes, no, asked (when a request came)."""
+
+    publisher: int
+    layers: int
+    count: int
+    packets: int
+    key: str
+    fates: tuple[str, ...]
+    step_us: int
+    after_rtp: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None or not publisher.video:
+            return
+        for index in range(self.count):
+            key = (self.key == "yes" and index == 0) or (self.key == "asked" and publisher.asked)
+            publisher.asked &= not key
+            for layer, encoder in enumerate(publisher.encoders):
+                if len(publisher.encoders) == 1 or self.layers >> layer & 1:
+                    frame = encoder.frame(self.packets, keyframe=key, after_rtp=self.after_rtp)
+                    turned = self.fates[index % len(self.fates) :] + self.fates[: index % len(self.fates)]
+                    lesson.send(publisher, encoder, frame, turned)
+            lesson.wait(self.step_us)
+
+
+@dataclass(frozen=True)
+class Sound(Action):
+    publisher: int
+    count: int
+    level: int | None
+    fates: tuple[str, ...]
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick([each for each in lesson.publishers if not each.video], self.publisher)
+        if publisher is None:
+            return
+        (voice,) = publisher.encoders
+        for index in range(self.count):
+            fate = (self.fates[index % len(self.fates)],)
+            lesson.send(publisher, voice, [voice.sound(level=self.level)], fate)
+            lesson.wait(20_000)
+
+
+@dataclass(frozen=True)
+class Padding(Action):
+    """Packets without payload: on the media SSRC, or (probes) on the repair SSRC."""
+
+    publisher: int
+    layer: int
+    count: int
+    probe: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None:
+            return
+        encoder = publisher.encoders[self.layer % len(publisher.encoders)]
+        for _ in range(self.count):
+            if self.probe:
+                lesson.deliver(publisher.person, lesson.probe(publisher, encoder))
+            else:
+                lesson.send(publisher, encoder, [encoder.padding()], ())
+
+
+@dataclass(frozen=True)
+class Mangle(Action):
+    """The last packet of a layer once more, under its next number and damaged: a byte of the header or (from
+    12 on) of the payload gets another value, and it is cut short."""
+
+    publisher: int
+    layer: int
+    at: int
+    value: int
+    cut: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None:
+            return
+        encoder = publisher.encoders[self.layer % len(publisher.encoders)]
+        (packet,) = encoder.frame(keyframe=True) if publisher.video else [encoder.sound()]
+        data = bytearray(packet)
+        at = self.at if self.at < 12 else rtp.payload_offset(packet) + self.at - 12
+        data[at % len(data)] = self.value
+        lesson.deliver(publisher.person, bytes(data[: len(data) - self.cut]))
+
+
+@dataclass(frozen=True)
+class Renew(Action):
+    """A sender takes new SSRCs, one after another."""
+
+    publisher: int
+    layer: int
+    count: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None or publisher.announced:
+            return
+        encoder = publisher.encoders[self.layer % len(publisher.encoders)]
+        for _ in range(self.count):
+            encoder.ssrc += NEW_SSRC
+            packets = encoder.frame(2, keyframe=True) if publisher.video else [encoder.sound()]
+            lesson.send(publisher, encoder, packets, ())
+
+
+@dataclass(frozen=True)
+class Break(Action):
+    """A sender's numbers or its time jump; the next packet is a usual one."""
+
+    publisher: int
+    layer: int
+    how: str
+    jump: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None:
+            return
+        encoder = publisher.encoders[self.layer % len(publisher.encoders)]
+        if self.how == "numbers":
+            encoder.sequence += self.jump
+        else:
+            encoder.timestamp += self.jump * 3000
+
+
+@dataclass(frozen=True)
+class Come(Action):
+    """What was held back on the way arrives now, last first if ``turned``."""
+
+    turned: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        held = list(lesson.held)
+        lesson.held.clear()
+        for person, packet in reversed(held) if self.turned else held:
+            if person in lesson.people:
+                lesson.deliver(person, packet)
+
+
+@dataclass(frozen=True)
+class Gate(Action):
+    publisher: int
+    open: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is not None:
+            publisher.open = self.open
+            lesson.rig.apply(SetGate(publisher.source, open=self.open))
+            lesson.look()
+
+
+@dataclass(frozen=True)
+class Repairs(Action):
+    """Publishers answer the NACKs that came."""
+
+    fates: tuple[str, ...]
+
+    def __call__(self, lesson: Lesson) -> None:
+        lesson.answer_nacks(self.fates)
+
+
+@dataclass(frozen=True)
+class Nack(Action):
+    """A receiver misses ``count`` numbers, from so far back of the last one on, and says so some times."""
+
+    slot: int
+    back: int
+    count: int
+    step: int
+    times: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        chosen = pick(lesson.slots, self.slot)
+        if chosen is None:
+            return
+        person, slot = chosen
+        ssrc = lesson.slot_ssrc(slot)
+        first = lesson.highest.get(ssrc, 0) - self.back
+        numbers = [(first + index * self.step) & 0xFFFF for index in range(self.count)]
+        for _ in range(self.times):
+            lesson.deliver(person, rtcp.build_nack(1, ssrc, numbers))
+            lesson.wait(10_000)
+
+
+@dataclass(frozen=True)
+class KeyframeLost(Action):
+    """A receiver asks for a keyframe, by PLI or FIR."""
+
+    slot: int
+    fir: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        chosen = pick(lesson.slots, self.slot)
+        if chosen is not None:
+            person, slot = chosen
+            ssrc = lesson.slot_ssrc(slot)
+            request = rtcp.build_fir(1, [(ssrc, 1), (ssrc + 10, 2)]) if self.fir else rtcp.build_pli(1, ssrc)
+            lesson.deliver(person, request)
+
+
+@dataclass(frozen=True)
+class Report(Action):
+    """A receiver's reports on its slots, with an estimate."""
+
+    who: int
+    fraction_lost: int
+    ahead: int
+    dlsr: int
+    bps: int | None
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is None:
+            return
+        blocks = [
+            rtcp.ReportBlock(
+                lesson.slot_ssrc(slot),
+                self.fraction_lost,
+                3,
+                lesson.highest.get(lesson.slot_ssrc(slot), 0) + self.ahead,
+                9,
+                person.reports.get(lesson.slot_ssrc(slot), 0),
+                self.dlsr,
+            )
+            for owner, slot in lesson.slots
+            if owner is person
+        ]
+        compound = rtcp.build_receiver_report(1, blocks)
+        if self.bps is not None:
+            compound += rtcp.build_remb(1, self.bps, [block.ssrc for block in blocks])
+        lesson.deliver(person, compound)
+
+
+@dataclass(frozen=True)
+class SenderReport(Action):
+    """A publisher ties its timestamps to its own clock, which is off by so much."""
+
+    publisher: int
+    layer: int
+    off_us: int
+    off_rtp: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        if publisher is None:
+            return
+        encoder: Encoder = publisher.encoders[self.layer % len(publisher.encoders)]
+        ntp_us = lesson.rig.now_us + WALL_OFFSET_US + self.off_us
+        stamp = (encoder.timestamp + self.off_rtp) & 0xFFFFFFFF
+        lesson.deliver(publisher.person, encoder.report(ntp_us, stamp) + rtcp.build_sdes(encoder.ssrc, "me"))
+
+
+@dataclass(frozen=True)
+class Tap(Action):
+    publisher: int
+    layer: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher: Publisher | None = pick(lesson.publishers, self.publisher)
+        if publisher is None or len(lesson.taps) >= MAX_TAPS:
+            return
+        lesson.taps.append(lesson.number())
+        lesson.rig.apply(AddTap(lesson.taps[-1], publisher.source, self.layer))
+        lesson.look()
+
+
+@dataclass(frozen=True)
+class Untap(Action):
+    tap: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        tap = pick(lesson.taps, self.tap)
+        if tap is not None:
+            lesson.taps.remove(tap)
+            lesson.rig.apply(RemoveTap(tap))
+
+
+@dataclass(frozen=True)
+class Wait(Action):
+    """Time goes by in steps."""
+
+    duration_us: int
+    step_us: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        lesson.wait(self.duration_us, self.step_us)
+
+
+@dataclass(frozen=True)
+class Ask(Action):
+    """Python asks for a keyframe, sets an estimate, sends DTLS; some of it for somebody unknown."""
+
+    publisher: int
+    what: str
+    value: int
+
+    def __call__(self, lesson: Lesson) -> None:
+        publisher = pick(lesson.publishers, self.publisher)
+        person: Person | None = publisher.person if publisher else pick(lesson.people, self.publisher)
+        source = publisher.source if publisher else SourceHandle(9_999)
+        transport = person.peer.handle if person else TransportHandle(9_999)
+        command: Command
+        match self.what:
+            case "keyframe":
+                command = RequestKeyframe(source)
+            case "estimate":
+                command = SetIngressEstimate(transport, self.value)
+            case "pacing":
+                command = SetPacing(transport, self.value)
+            case "dtls":
+                command = SendDtls(transport, b"\x16" + self.value.to_bytes(8, "big"))
+            case _:
+                command = RemoveTransport(TransportHandle(9_999))
+        lesson.rig.apply(command)
+        lesson.look()
+
+
+@dataclass(frozen=True)
+class Noise(Action):
+    """Bytes from a person's address; of media kind they are protected as media is."""
+
+    who: int
+    data: bytes
+    media: bool
+
+    def __call__(self, lesson: Lesson) -> None:
+        person = pick(lesson.people, self.who)
+        if person is None:
+            lesson.rig.receive(self.data, ("203.0.113.9", 9))
+        elif self.media:
+            lesson.deliver(person, self.data)
+        else:
+            lesson.receive(person, self.data)
