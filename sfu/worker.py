@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 CPU_WINDOW_S: Final = 1.0
 
 
+class WorkerFailed(Exception):
+    """The worker can't go on, by a fault of ours; whoever started it starts another."""
+
+
 class CpuMeter:
     """Cores used by this process over the last window of at least CPU_WINDOW_S."""
 
@@ -72,7 +76,7 @@ class Worker:
         )
         self.lessons = Lessons(self.id, self._server.push, settings.media.max_transports, cpu=self._cpu.cores)
         self.ended = asyncio.Event()
-        """Set when the worker can't go on by itself; ``fault`` says why."""
+        """Set from outside to end it, and by itself when it can't go on: then ``fault`` says why."""
         self.fault: str | None = None
         self._plane: Plane | None = None
         self._registry: Registry | None = None
@@ -163,12 +167,14 @@ def addresses_of(settings: Settings) -> tuple[str, ...]:
 
 
 async def serve(settings: Settings, index: int) -> None:
-    """Run one worker until SIGTERM or SIGINT; prints the readiness line on stdout."""
-    stopping = asyncio.Event()
+    """Run one worker until SIGTERM or SIGINT; prints the readiness line on stdout.
+
+    Raises WorkerFailed when it can't go on by itself, after it has closed.
+    """
+    worker = Worker(settings, index)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    worker = Worker(settings, index)
+        loop.add_signal_handler(number, worker.ended.set)
     try:
         await worker.start()
         ready = {
@@ -180,10 +186,12 @@ async def serve(settings: Settings, index: int) -> None:
         }
         print(json.dumps(ready), flush=True)
         log.info("ready", extra={"worker": worker.id, "udp_port": worker.udp_port})
-        await stopping.wait()
+        await worker.ended.wait()
         log.info("closing", extra={"worker": worker.id, "lessons": worker.lessons.count})
     finally:
         await worker.close()
+    if worker.fault is not None:
+        raise WorkerFailed(worker.fault)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -195,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         log_to_stderr(settings.log.level)
         uvloop.run(serve(settings, options.index))
-    except (SettingsError, OSError) as error:
+    except (SettingsError, OSError, WorkerFailed) as error:
         print(f"worker {options.index}: {error}", file=sys.stderr)
         return 1
     return 0
