@@ -127,8 +127,11 @@ mod tests {
         throttle.want(2);
         throttle.want(0);
         assert_eq!(throttle.due(0, true, &[2]), [0, 2]);
-        assert_eq!(throttle.due(499_999, true, &[2]), []);
-        assert_eq!(throttle.due(500_000, false, &[2]), [], "a source that sends nothing is asked less often");
+        assert!(throttle.due(499_999, true, &[2]).is_empty());
+        assert!(
+            throttle.due(500_000, false, &[2]).is_empty(),
+            "a source that sends nothing is asked less often"
+        );
         let asked: Vec<Vec<usize>> =
             (1..=8).map(|step| throttle.due(step * 2_000_000, false, &[2])).collect();
         assert_eq!(asked.iter().filter(|layers| layers.contains(&0)).count(), 5);

@@ -90,7 +90,7 @@ mod tests {
         missing.gap(0, 100_000, 0);
         assert_eq!(missing.due(1_000_000, 0).len(), MAX_MISSING);
         missing.gap(100_000, 100_100, 0);
-        assert_eq!(missing.due(2_000_000, 0), []);
+        assert!(missing.due(2_000_000, 0).is_empty());
         assert!(missing.is_empty(), "all were given up");
     }
 
@@ -108,9 +108,9 @@ mod tests {
     fn what_is_missing_is_asked_for_again_each_round_trip_until_it_comes() {
         let mut missing = NackList::new();
         missing.gap(5, 7, 0);
-        assert_eq!(missing.due(9_999, 100_000), []);
+        assert!(missing.due(9_999, 100_000).is_empty());
         assert_eq!(missing.due(10_000, 100_000), [5, 6]);
-        assert_eq!(missing.due(134_999, 100_000), []);
+        assert!(missing.due(134_999, 100_000).is_empty());
         missing.received(5);
         missing.received(99);
         assert_eq!(missing.due(135_000, 100_000), [6]);

@@ -121,6 +121,12 @@ impl PacketPool {
         packet
     }
 
+    /// How many wait to be used again.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.small.len() + self.large.len()
+    }
+
     /// Use a packet again unless somebody still holds it (then who lets go last frees it).
     pub fn reclaim(&mut self, mut packet: Rc<Packet>) {
         if Rc::get_mut(&mut packet).is_none() {

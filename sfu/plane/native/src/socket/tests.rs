@@ -59,7 +59,7 @@ fn of_a_datagram_that_is_too_long_the_beginning_is_read() {
     peer.send_to(&[], socket.address().unwrap()).unwrap();
     assert_eq!(receiver.receive(&socket).unwrap(), 2);
     assert_eq!(receiver.datagram(0).unwrap().0, [7; DATAGRAM_BYTES]);
-    assert_eq!(receiver.datagram(1).unwrap().0, []);
+    assert!(receiver.datagram(1).unwrap().0.is_empty());
     assert!(receiver.datagram(MAX_DATAGRAMS).is_none());
 }
 
