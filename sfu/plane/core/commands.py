@@ -141,6 +141,7 @@ class Commands:
         for layer in source.layers:
             layer.cache.clear()  # slots that showed it may go on pointing there
             tables.missing_layers.pop(layer, None)
+        source.open = False  # so that nothing is repaired from caches of former SSRCs either
         tables.keyframe_sources.pop(source, None)
         tables.active_sources.pop(source, None)
         tables.levels.forget(source.handle)

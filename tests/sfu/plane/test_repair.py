@@ -114,6 +114,16 @@ def test_nothing_is_repaired_from_a_publisher_who_left(plane: str) -> None:
     assert call.nack([sent.sequence]) == []
 
 
+def test_nothing_is_repaired_from_a_former_ssrc_of_a_publisher_who_left(plane: str) -> None:
+    call = Call(plane)
+    (sent,) = call.send(call.encoder.frame())
+    call.send(Encoder(8, mid="1").frame(keyframe=True))
+    assert len(call.nack([sent.sequence])) == 1, "another SSRC began, and what was sent can be repaired"
+    call.rig.apply(RemoveTransport(call.teacher.handle))
+    call.rig.pass_us(100_000)
+    assert call.nack([sent.sequence]) == []
+
+
 def test_a_nack_for_somebody_elses_slot_does_nothing(plane: str) -> None:
     call = Call(plane)
     (sent,) = call.send(call.encoder.frame())

@@ -157,8 +157,8 @@ fn repair(
     }
     let slot = slots.get_mut(key).ok_or(Drop::RtxUnknown)?;
     let sent = slot.sent_packet(number).ok_or(Drop::RtxUnknown)?;
-    let source = sources.get(sent.layer.source).ok_or(Drop::RtxUnknown)?;
-    if !source.open {
+    // Also when it went away: what its former SSRCs sent may still be in their caches.
+    if !sources.get(sent.layer.source).is_some_and(|source| source.open) {
         return Err(Drop::Gated);
     }
     let round_trip_us = round_trip_or(transport, DEFAULT_ROUND_TRIP_US);
