@@ -3,16 +3,19 @@
 PY := .venv/bin/python
 NODE := $(PY) -m config.setup.node
 PYTEST := $(PY) -m pytest
+CARGO := $(PY) -m config.setup.native
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-long lint fix types contracts wire pages-types pages-lint pages-test unit lock clean
+.PHONY: help setup run check test test-long lint fix types contracts wire pages-types pages-lint pages-test unit \
+	native native-lint native-test lock clean
 
 help:
 	@echo 'make run [PUBLIC=name-or-address]   set up what is missing and start a server'
 	@echo 'make setup       only set up'
-	@echo 'make check       lint, types, import contracts, unit tests, page tests (no browser)'
+	@echo 'make native      build the native plane now, and say what is missing if it cannot be built'
+	@echo 'make check       lint, types, import contracts, unit tests, page tests, cargo tests (no browser)'
 	@echo 'make test        everything above and the browser tests'
 	@echo 'make test-long   what takes longer: fuzzing, endurance'
 	@echo 'make fix         format, and mend what the linter can mend'
@@ -33,11 +36,15 @@ ready-test:
 setup: ready
 	@echo 'Set up. Start with: make run'
 
+native:
+	@config/setup/venv.sh
+	@$(PY) -m config.setup native
+
 run: ready
 	@exec .venv/bin/zvonok serve $(if $(PUBLIC),--public '$(PUBLIC)')
 
 # The static checks run side by side; each one's output stays together.
-STATIC := pages-lint pages-test lint types contracts wire pages-types
+STATIC := native-test pages-lint pages-test lint types contracts wire pages-types
 # Without browsers the tests bear company: one process a core.
 UNIT := $(PYTEST) -q -n auto --dist worksteal -m "not browser and not netns and not long and not load"
 check: ready-check
@@ -74,11 +81,20 @@ pages-lint:
 pages-test:
 	@echo 'Tests of the pages' && NO_COLOR=1 $(NODE) npm run --silent test
 
+native-lint:
+	@echo 'Lint of the native plane' && $(CARGO) fmt --check && \
+		$(CARGO) clippy --quiet --release --locked --all-targets -- -D warnings
+
+# By what set-up built, as far as it goes: the same folder and profile. Without the module for Python, which can't
+# be linked into tests.
+native-test: native-lint
+	@echo 'Tests of the native plane' && $(CARGO) test --quiet --release --locked --no-default-features
+
 unit: ready-check
 	@$(UNIT)
 
 fix:
-	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet
+	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet; $(CARGO) fmt
 
 lock: ready-check
 	@$(UV_COMPILE) --upgrade pyproject.toml --group dev -o requirements-dev.lock

@@ -1,4 +1,5 @@
-"""Set up a checkout: ``python -m config.setup run`` for a server, ``check`` and ``test`` for tests too."""
+"""Set up a checkout: ``python -m config.setup run`` for a server, ``check`` and ``test`` for tests too,
+``native`` for the native plane alone."""
 
 from __future__ import annotations
 
@@ -12,14 +13,19 @@ from config.setup.stamp import one_at_a_time
 
 def main() -> int:
     """Every step that is not done yet, in order; 1 with a sentence when one cannot be done."""
-    if sys.argv[1:] not in (["run"], ["check"], ["test"]):
-        print("usage: python -m config.setup run|check|test", file=sys.stderr)
+    if sys.argv[1:] not in (["run"], ["check"], ["test"], ["native"]):
+        print("usage: python -m config.setup run|check|test|native", file=sys.stderr)
         return 2
     purpose = sys.argv[1]
     try:
         with one_at_a_time(Path(sys.prefix)):
+            if purpose == "native":
+                native.build(needed=True)
+                return 0
             install_packages("run" if purpose == "run" else "test")
             native.build(needed=purpose != "run")
+            if purpose != "run":
+                native.install_tools()
             node.install_modules()
             node.build_pages()
             if purpose == "test":

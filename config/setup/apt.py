@@ -10,13 +10,36 @@ from pathlib import Path
 LOCK_WAIT_S = 300
 
 
+OS_RELEASE = Path("/etc/os-release")
+_UNRELEASED = 99
+"""Debian's testing and unstable have no number."""
+
+
 def is_debian() -> bool:
     """Debian itself: on its derivatives packages of the same name may be something else."""
+    return debian_release() is not None
+
+
+def debian_release() -> int | None:
+    """Which Debian this is, 12 say; None when it is another distribution."""
+    if distribution() != "debian":
+        return None
+    number = _os_release().get("VERSION_ID", "").partition(".")[0]
+    return int(number) if number.isdigit() else _UNRELEASED
+
+
+def distribution() -> str:
+    """The distribution's own short name (os-release(5)), empty when it is not said."""
+    return _os_release().get("ID", "")
+
+
+def _os_release() -> dict[str, str]:
     try:
-        lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+        lines = OS_RELEASE.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return False
-    return "ID=debian" in lines
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {name: value.strip("\"'") for name, _, value in pairs}
 
 
 def apt_install(packages: Sequence[str]) -> bool:

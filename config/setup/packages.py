@@ -58,7 +58,7 @@ def pip(*arguments: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This environment, with an own certificate authority told to pip and Node in the words they know."""
+    """This environment, with an own certificate authority told to pip, Node and cargo in their words."""
     variables = dict(os.environ)
     authority = next(
         (
@@ -71,6 +71,7 @@ def environment() -> dict[str, str]:
     if authority:
         variables.setdefault("PIP_CERT", authority)
         variables.setdefault("NODE_EXTRA_CA_CERTS", authority)
+        variables.setdefault("CARGO_HTTP_CAINFO", authority)
     return variables
 
 
