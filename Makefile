@@ -88,7 +88,7 @@ native-lint:
 # By what set-up built, as far as it goes: the same folder and profile. Without the module for Python, which can't
 # be linked into tests.
 native-test: native-lint
-	@echo 'Tests of the native plane' && $(CARGO) test --quiet --release --locked --no-default-features
+	@echo 'Tests of the native plane' && $(CARGO) test --quiet --release --locked --no-default-features --lib
 
 unit: ready-check
 	@$(UNIT)
