@@ -172,6 +172,8 @@ LESSONS: Final = st.tuples(*[_CHUNK] * 12).map(
 
 EXAMPLES: Final = 200
 PROTECTED_EXAMPLES: Final = 60
+BUSY_S: Final = 300
+"""They take some 20 s of one core; a busy machine may give less of it."""
 LONG_S: Final = 300
 MISSED_LINES: Final = 80
 """Of the reference core's 1,500: errors of shells and of libsrtp, and what takes long."""
@@ -282,6 +284,7 @@ def drawn(examples: int, check: Callable[[Beginning, Sequence[Action]], None], n
     run()
 
 
+@pytest.mark.timeout(BUSY_S)
 def test_any_lesson_is_the_same_on_both() -> None:
     told, reached = Told(), Reached()
 
@@ -297,6 +300,7 @@ def test_any_lesson_is_the_same_on_both() -> None:
         assert not [each for each in missing if line in each], f"no lesson came to this: {what}"
 
 
+@pytest.mark.timeout(BUSY_S)
 @pytest.mark.parametrize("profile", list(SrtpProfile))
 def test_any_protected_lesson_is_read_the_same_from_both(profile: SrtpProfile) -> None:
     told = Told()
