@@ -9,7 +9,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run check test test-long lint fix types contracts wire pages-types pages-lint pages-test unit \
-	native native-lint native-test lock clean
+	native native-lint native-test bench-peers lock clean
 
 help:
 	@echo 'make run [PUBLIC=name-or-address]   set up what is missing and start a server'
@@ -18,6 +18,7 @@ help:
 	@echo 'make check       lint, types, import contracts, unit tests, page tests, cargo tests (no browser)'
 	@echo 'make test        everything above and the browser tests'
 	@echo 'make test-long   what takes longer: fuzzing, endurance'
+	@echo 'make bench-peers as root on Debian: install what zvonok bench plane compares with (Janus)'
 	@echo 'make fix         format, and mend what the linter can mend'
 	@echo 'make lock        renew requirements*.lock'
 	@echo 'make clean       remove what was set up and built (paths.var keeps lessons: it stays)'
@@ -92,6 +93,9 @@ native-test: native-lint
 
 unit: ready-check
 	@$(UNIT)
+
+bench-peers:
+	@loadtest/bench/peers.sh
 
 fix:
 	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet; $(CARGO) fmt

@@ -10,14 +10,16 @@ import asyncio
 import json
 import resource
 import sys
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 import uvloop
 
 from loadtest.bench._plane_setting import (
     CLOCK_RATE,
     IDS,
+    OPUS_PT,
     RTX_PT,
+    SOUND_RATE,
     VP8_PT,
     Setting,
     key,
@@ -33,14 +35,19 @@ from sfu.plane.api import (
     AddSource,
     AddTransport,
     Codec,
+    Plane,
     SetForward,
     SetKeys,
+    SetPacing,
     SlotHandle,
     SourceHandle,
     SrtpProfile,
     TransportHandle,
 )
-from sfu.plane.reference import ReferencePlane
+from sfu.plane.choice import open_plane
+
+PACING_BPS: Final = 20_000_000
+"""As `media.pacing_mbps` has it by default."""
 
 
 class Server(Protocol):
@@ -56,28 +63,39 @@ class Server(Protocol):
         """Packets sent to receivers so far."""
 
 
-class ReferenceServer:
-    """The reference plane."""
+class PlaneServer:
+    """A plane of ours."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._plane: ReferencePlane
+        self._plane: Plane
 
     async def open(self) -> None:
-        self._plane = await ReferencePlane.create("::", 0, lambda _: None)
+        """Start it, with every peer's transport."""
+        kind: Literal["reference", "native"] = "native" if self._setting.path == "native" else "reference"
+        self._plane = await open_plane(kind, "::", 0, lambda _: None)
         for peer in range(self._setting.peers):
             transport = TransportHandle(peer + 1)
             self._plane.apply(
                 [
                     AddTransport(
-                        transport, local_ufrag(peer), local_pwd(peer), remote_ufrag(peer), remote_pwd(peer)
+                        transport,
+                        local_ufrag(peer),
+                        local_pwd(peer),
+                        remote_ufrag(peer),
+                        remote_pwd(peer),
+                        pad_frames=True,
                     ),
+                    SetPacing(transport, PACING_BPS),
                     SetKeys(transport, SrtpProfile.AEAD_AES_128_GCM, key(peer, "up"), key(peer, "down")),
                 ]
             )
 
     async def start(self, ports: list[int]) -> None:  # noqa: ARG002 - peers check first
+        """A source a lesson, a slot a receiver."""
         setting = self._setting
+        codec, rate = (Codec.OPUS, SOUND_RATE) if setting.sound else (Codec.VP8, CLOCK_RATE)
+        payload_type, rtx_payload_type = (OPUS_PT, None) if setting.sound else (VP8_PT, RTX_PT)
         for lesson in range(setting.lessons):
             publisher = setting.publisher_of(lesson)
             source = SourceHandle(lesson + 1)
@@ -86,11 +104,11 @@ class ReferenceServer:
                     AddSource(
                         source,
                         TransportHandle(publisher + 1),
-                        Codec.VP8,
-                        CLOCK_RATE,
+                        codec,
+                        rate,
                         "0",
-                        VP8_PT,
-                        RTX_PT,
+                        payload_type,
+                        rtx_payload_type,
                         IDS,
                         ssrcs=(source_ssrc(lesson),),
                         open=True,
@@ -104,14 +122,14 @@ class ReferenceServer:
                         AddSlot(
                             slot,
                             TransportHandle(peer + 1),
-                            Codec.VP8,
-                            CLOCK_RATE,
+                            codec,
+                            rate,
                             "4",
                             slot_ssrc(peer),
-                            slot_ssrc(peer) + 1,
+                            None if rtx_payload_type is None else slot_ssrc(peer) + 1,
                             "zvonok",
-                            VP8_PT,
-                            RTX_PT,
+                            payload_type,
+                            rtx_payload_type,
                             IDS,
                             first_sequence_number=1000,
                             first_timestamp=0,
@@ -121,18 +139,57 @@ class ReferenceServer:
                 )
 
     def port(self) -> int:
+        """Where peers send to."""
         return self._plane.port
 
     def forwarded(self) -> int:
+        """Packets sent to receivers so far."""
         return self._plane.counters().packets_forwarded
+
+
+class LimitServer:
+    """The native plane's system calls and encryption, and nothing else."""
+
+    def __init__(self, setting: Setting) -> None:
+        from sfu.plane._native import Limit
+
+        self._setting = setting
+        self._limit = Limit("::", 0, setting.burst)
+
+    async def start(self, ports: list[int]) -> None:
+        """It knows its peers by their ports."""
+        setting = self._setting
+        self._limit.start(
+            [
+                (
+                    ports[first],
+                    key(first, "up"),
+                    [
+                        (ports[peer], key(peer, "down"), slot_ssrc(peer))
+                        for peer in range(first + 1, first + setting.peers_a_lesson)
+                    ],
+                )
+                for first in map(setting.publisher_of, range(setting.lessons))
+            ]
+        )
+
+    def port(self) -> int:
+        """Where peers send to."""
+        return self._limit.port
+
+    def forwarded(self) -> int:
+        """Packets sent to receivers so far."""
+        return self._limit.forwarded()
 
 
 async def serve(setting: Setting) -> None:
     """Until ``stop``."""
     server: Server
-    if setting.path == "reference":
-        server = reference = ReferenceServer(setting)
-        await reference.open()
+    if setting.path in ("reference", "native"):
+        server = plane = PlaneServer(setting)
+        await plane.open()
+    elif setting.path == "limit":
+        server = LimitServer(setting)
     else:
         from loadtest.bench._plane_aiortc import AiortcServer
 

@@ -9,12 +9,12 @@ from typing import Final
 
 from sfu.plane.api import ExtensionIds
 
-IDS: Final = ExtensionIds(mid=4, abs_send_time=3)
+IDS: Final = ExtensionIds(mid=4, abs_send_time=3, audio_level=10)
 VP8_PT: Final = 96
 RTX_PT: Final = 97
+OPUS_PT: Final = 111
 CLOCK_RATE: Final = 90_000
-PACKET_BYTES: Final = 1100
-"""Length of a publisher's RTP packet before protection."""
+SOUND_RATE: Final = 48_000
 _SOCKET_BYTES: Final = 4 * 1024 * 1024
 _SO_RCVBUFFORCE: Final = 33
 KEY_BYTES: Final = 28
@@ -26,13 +26,17 @@ class Setting:
     """``lessons`` of one publisher and ``receivers`` each; peers are numbered lesson by lesson."""
 
     path: str
-    """"reference" or "aiortc"."""
+    """"reference", "native", "limit", "aiortc" or "janus"."""
     lessons: int
     receivers: int
     packets_s: int
     """In, over all lessons together."""
     burst: int
     """Packets of a frame that leave together."""
+    sound: bool = False
+    """Opus with its level instead of VP8."""
+    bytes: int = 1100
+    """Length of a publisher's RTP packet before protection."""
 
     @property
     def peers_a_lesson(self) -> int:
