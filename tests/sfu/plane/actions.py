@@ -23,7 +23,7 @@ from sfu.plane.api import (
     TransportHandle,
 )
 from tests.sfu.plane.cores import WALL_OFFSET_US
-from tests.sfu.plane.lesson import MAX_TAPS, Lesson, Person, Publisher, pick
+from tests.sfu.plane.lesson import MAX_TAPS, Fate, Lesson, Person, Publisher, pick
 from tests.sfu.plane.rig import IDS, Encoder
 
 KINDS: Final = ("simulcast", "single", "announced", "narrow", "bare", "sound")
@@ -316,11 +316,12 @@ class Mangle(Action):
 
 @dataclass(frozen=True)
 class Renew(Action):
-    """A sender takes new SSRCs, one after another."""
+    """A sender takes new SSRCs, one after another; ``turned``: each keyframe's first packet comes last."""
 
     publisher: int
     layer: int
     count: int
+    turned: bool
 
     def __call__(self, lesson: Lesson) -> None:
         publisher = pick(lesson.publishers, self.publisher)
@@ -330,7 +331,7 @@ class Renew(Action):
         for _ in range(self.count):
             encoder.ssrc += NEW_SSRC
             packets = encoder.frame(2, keyframe=True) if publisher.video else [encoder.sound()]
-            lesson.send(publisher, encoder, packets, ())
+            lesson.send(publisher, encoder, packets, (Fate.LATE, Fate.COME) if self.turned else ())
 
 
 @dataclass(frozen=True)
