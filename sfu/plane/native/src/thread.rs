@@ -17,15 +17,17 @@ use std::time::{Duration, Instant};
 use crate::api::{Command, Counters, Event, TransportHandle, TransportState};
 use crate::core::Core;
 use crate::port::Port;
-use crate::socket::{Limits, MAX_DATAGRAMS, Poller, Socket, monotonic_us};
+use crate::socket::{Limits, Poller, Socket, monotonic_us};
 
 use delivery::Delivery;
 use shared::{Shared, Work};
 
 pub use shared::TransportTotals;
 
-/// How often the core is told the time at least.
+/// How often the core is told the time.
 pub const TICK_US: i64 = 10_000;
+/// So much earlier when the thread is awake anyway, and so much later when only the tick would wake it.
+const TICK_SLACK_US: i64 = 2_000;
 /// How often transports' states are published.
 pub const STATE_INTERVAL_US: i64 = 100_000;
 /// Calls of [`PlaneThread::apply`] that may wait for the thread.
@@ -224,7 +226,8 @@ impl Loop {
         let mut states_us = tick_us;
         let mut more = false;
         while self.shared.is_running() {
-            let due_us = self.core.egress().deadline_us().map_or(tick_us, |due_us| due_us.min(tick_us));
+            let latest_us = tick_us + TICK_SLACK_US;
+            let due_us = self.core.egress().deadline_us().map_or(latest_us, |due_us| due_us.min(latest_us));
             let ready = self.poller.wait(if more { 0 } else { due_us - monotonic_us() })?;
             more = false;
             if ready.signal {
@@ -234,7 +237,7 @@ impl Loop {
                 more |= self.receive();
             }
             let now_us = monotonic_us();
-            if now_us >= tick_us {
+            if now_us >= tick_us - TICK_SLACK_US {
                 self.core.tick(now_us);
                 // Ticks keep their pace, but missed ones are not made up for.
                 tick_us = now_us.max(tick_us + TICK_US);
@@ -250,6 +253,11 @@ impl Loop {
             self.delivery.deliver(&mut self.events, &self.shared);
             self.shared.counters.store(self.core.counters());
         }
+        // What was commanded before the end is still done: goodbyes go out.
+        while self.carry_out() {}
+        let port = &mut self.port;
+        self.core.flush(monotonic_us(), &mut |batch| port.send(batch));
+        self.shared.counters.store(self.core.counters());
         Ok(())
     }
 
@@ -283,7 +291,7 @@ impl Loop {
                     self.core.receive(data, address, now_us);
                 }
             }
-            if count < MAX_DATAGRAMS {
+            if !self.port.may_have_more() {
                 return false;
             }
         }
