@@ -21,7 +21,7 @@ from aiohttp import web
 
 from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
-from signaling import admin
+from signaling import admin, metrics
 from signaling.admission import Admission, Keys
 from signaling.archive import Archive
 from signaling.catalog.store import Catalog
@@ -57,6 +57,7 @@ class Signalling:
         self._now_ms = now_ms
         self._started_at_ms = now_ms()
         self._redis_ok = True
+        self._planes: dict[str, str] = {}
         self._closing = AsyncExitStack()
 
     async def start(self) -> None:
@@ -145,7 +146,8 @@ class Signalling:
         return {} if self._redis_ok else {"redis": "not reached"}
 
     def status(self) -> Mapping[str, Any]:
-        """Figures for people and programs; ids of lessons, nothing of people."""
+        """Figures for people and programs; ids of lessons, nothing of people. ``planes``: each registered
+        worker's data plane."""
         held = self.lessons.held()
         return {
             "process": self.process,
@@ -154,6 +156,7 @@ class Signalling:
             "port": self.port,
             "redis": self._redis_ok,
             "workers_connected": self.workers.connected,
+            "planes": self._planes,
             "lessons": len(held),
             "clients": sum(len(live.clients) for live in held),
             "waiting": sum(len(live.lobby) for live in held),
@@ -164,6 +167,9 @@ class Signalling:
         while True:
             try:
                 await self.log.ping()
+                registered = await self.workers.placement.workers()
+                self._planes = {worker: record.plane for worker, record in registered.items()}
+                metrics.registered(self._planes.values())
                 self._redis_ok = True
             except LogUnreachable:
                 self._redis_ok = False

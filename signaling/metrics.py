@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from sfu.rpc.messages import Status
@@ -35,6 +38,16 @@ worker_forwarded = Gauge(
     "zvonok_worker_packets_forwarded", "RTP packets sent through slots so far", ["worker"]
 )
 worker_dropped = Gauge("zvonok_worker_dropped", "Packets that went no further so far", ["worker", "reason"])
+
+
+registered_workers = Gauge("zvonok_workers_registered", "Workers that announce themselves", ["plane"])
+
+
+def registered(planes: Iterable[str]) -> None:
+    """Take over which data planes the registered workers run."""
+    registered_workers.clear()
+    for plane, count in Counted(planes).items():
+        registered_workers.labels(plane).set(count)
 
 
 def worker_said(status: Status) -> None:

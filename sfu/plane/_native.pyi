@@ -20,6 +20,8 @@ from sfu.plane.api import (
     TransportState,
 )
 
+__all__ = ["ABI", "Core", "Limit", "Plane", "Srtp", "parse_rtcp", "parse_stun", "parse_vp8"]
+
 ABI: Final[int]
 """Grows with every change that ``sfu.plane.threaded`` has to know of."""
 

@@ -44,11 +44,11 @@ async def open_plane(
 def native_fault() -> str | None:
     """Why the native plane can't be used in this process; None when it can."""
     try:
-        from sfu.plane import _native, threaded
+        from sfu.plane import threaded
     except ModuleNotFoundError:
         return "it is not built"
     except ImportError as error:
         return f"it can't be loaded ({error})"
-    if _native.ABI != threaded.ABI:
-        return f"it was built for another version of Zvonok (ABI {_native.ABI}, not {threaded.ABI})"
+    if threaded.BUILT_ABI != threaded.ABI:
+        return f"it was built for another version of Zvonok (ABI {threaded.BUILT_ABI}, not {threaded.ABI})"
     return None

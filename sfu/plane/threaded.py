@@ -16,6 +16,8 @@ from sfu.plane.api import Command, Counters, EventSink, TransportHandle, Transpo
 
 ABI: Final = 1
 """The ``_native.ABI`` that this file was written for."""
+BUILT_ABI: Final = _native.ABI
+"""The one that was built; with another one nothing here may be used."""
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from yarl import URL
 from signaling import wire
 from signaling.tickets import issue_one_time_key
 from tests.signaling.conftest import Start
-from tests.signaling.parts import Person, School, settings
+from tests.signaling.parts import Person, School, settings, until_answer
 
 pytestmark = pytest.mark.asyncio
 
@@ -347,6 +347,15 @@ async def test_the_admin_listener_is_another_one(school: School) -> None:
             assert b"zvonok_clients" in await answer.read()
         async with http.get(admin + "/status") as answer:
             assert (await answer.json())["lessons"] == 0
+
+        async def planes() -> bool:
+            async with http.get(admin + "/status") as answer:
+                told = (await answer.json())["planes"]
+            async with http.get(admin + "/metrics") as answer:
+                counted = b'zvonok_workers_registered{plane="fake"} 1.0' in await answer.read()
+            return told == {"w0": "fake"} and counted
+
+        await until_answer(planes, "the worker's plane in status and metrics")
         async with http.get(admin + "/status", headers={"Accept": "text/html"}) as answer:
             assert answer.content_type == "text/html"
         for path in ("/metrics", "/healthz", "/status"):
