@@ -157,6 +157,16 @@ def test_other_zvonok_variables_are_no_settings() -> None:
     assert load({"ZVONOK_CHROMIUM": "/usr/bin/chromium"}).settings == load({}).settings
 
 
+def test_the_plane_has_a_short_name_and_the_long_one_wins() -> None:
+    loaded = load({"ZVONOK_PLANE": "native"})
+    assert (loaded.settings.media.plane, loaded.origins["media.plane"]) == ("native", "ZVONOK_PLANE")
+    both = {"ZVONOK_PLANE": "native", "ZVONOK_MEDIA__PLANE": "reference"}
+    assert load(both).settings.media.plane == "reference"
+    assert load({"ZVONOK_PLANE": ""}).settings.media.plane == load({}).settings.media.plane
+    with pytest.raises(SettingsError, match=r"ZVONOK_PLANE: media\.plane: "):
+        load({"ZVONOK_PLANE": "fast"})
+
+
 def test_children_load_the_same_settings() -> None:
     overrides: dict[str, Any] = {
         "server.public": "lessons.example",
