@@ -73,6 +73,7 @@ class Person:
     reports: dict[int, int] = field(default_factory=dict)
     """Our sender reports to this person: SSRC -> middle of the NTP time."""
     checks: int = 0
+    keys: bool = False
 
 
 class Line(Protocol):
@@ -139,6 +140,14 @@ class Lesson:
         self.look()
 
     def set_keys(self, person: Person) -> None:
+        """Nothing from before is on the way any more: what of it would be numbered before keys that are set
+        anew need not be sent."""
+        if person.keys:
+            self.held.clear()
+            self.nacks.clear()
+            for publisher in self.publishers:
+                publisher.sent.clear()
+        person.keys = True
         self.rig.set_keys(person.peer, *self.line.keys(person.peer))
 
     def publish(self, person: Person, kind: str, *, is_open: bool) -> None:

@@ -104,6 +104,11 @@ impl Port {
         0
     }
 
+    /// Whether there may be more than was read last.
+    pub fn may_have_more(&self) -> bool {
+        self.receiver.may_have_more()
+    }
+
     /// One of the datagrams that were read last, and who sent it.
     pub fn datagram(&mut self, index: usize) -> Option<(&mut [u8], SocketAddr)> {
         self.receiver.datagram(index)

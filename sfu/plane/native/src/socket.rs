@@ -17,6 +17,8 @@ use crate::egress::{Batch, MAX_MESSAGES, Message};
 
 /// Datagrams that are read by one call.
 pub const MAX_DATAGRAMS: usize = 64;
+/// Datagrams that are asked for while few come.
+const MIN_DATAGRAMS: usize = 8;
 /// What is kept of a datagram; media and checks are smaller.
 pub const DATAGRAM_BYTES: usize = 2048;
 /// Wanted for both of the socket's buffers: a keyframe to everybody fits.
@@ -247,6 +249,9 @@ fn empty_vector() -> iovec {
 
 /// Memory for what is read at once, on one thread.
 pub struct Receiver {
+    /// How many are asked for: what comes alone is not to cost the preparation of many.
+    wanted: usize,
+    full: bool,
     bytes: Vec<u8>,
     names: Vec<Name>,
     vectors: Vec<iovec>,
@@ -256,6 +261,8 @@ pub struct Receiver {
 impl Default for Receiver {
     fn default() -> Self {
         Self {
+            wanted: MIN_DATAGRAMS,
+            full: false,
             bytes: vec![0; MAX_DATAGRAMS * DATAGRAM_BYTES],
             names: vec![Name::EMPTY; MAX_DATAGRAMS],
             vectors: vec![empty_vector(); MAX_DATAGRAMS],
@@ -265,9 +272,12 @@ impl Default for Receiver {
 }
 
 impl Receiver {
-    /// Read what is there, at most `MAX_DATAGRAMS`, by one `recvmmsg`.
+    /// Read what is there, at most `MAX_DATAGRAMS`, by one `recvmmsg`. [`may_have_more`](Self::may_have_more) tells
+    /// whether that was all.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
-        let chunks = self.bytes.chunks_exact_mut(DATAGRAM_BYTES);
+        let wanted = self.wanted;
+        self.full = false;
+        let chunks = self.bytes.chunks_exact_mut(DATAGRAM_BYTES).take(wanted);
         for (((header, vector), name), chunk) in
             self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.names).zip(chunks)
         {
@@ -281,18 +291,31 @@ impl Receiver {
             message.msg_iovlen = 1;
         }
         let fd = socket.udp.as_raw_fd();
-        // SAFETY: `headers` holds `headers.len()` messages whose names and vectors were pointed above at elements of
-        // `names`, `vectors` and `bytes`, with their true sizes, each at its own; those are not moved nor touched
-        // until the call returned, and the kernel keeps none of the pointers.
-        let count = check(unsafe {
-            libc::recvmmsg(fd, self.headers.as_mut_ptr(), self.headers.len() as _, 0, ptr::null_mut())
-        })?;
-        Ok(count as usize)
+        // SAFETY: the first `wanted` elements of `headers` (there are MAX_DATAGRAMS, as of all the others) were filled
+        // above: their names and vectors point at elements of `names`, `vectors` and `bytes`, with their true sizes,
+        // each at its own; those are not moved nor touched until the call returned, and the kernel keeps none of the
+        // pointers.
+        let count =
+            check(unsafe { libc::recvmmsg(fd, self.headers.as_mut_ptr(), wanted as _, 0, ptr::null_mut()) })?
+                as usize;
+        self.full = count == wanted;
+        if self.full {
+            self.wanted = (2 * wanted).min(MAX_DATAGRAMS);
+        } else if count < wanted / 4 {
+            self.wanted = (wanted / 2).max(MIN_DATAGRAMS);
+        }
+        Ok(count)
+    }
+
+    /// Whether as many datagrams were read last as were asked for.
+    pub fn may_have_more(&self) -> bool {
+        self.full
     }
 
     /// The same by one `recvfrom` a datagram.
     pub fn receive_singly(&mut self, socket: &Socket) -> io::Result<usize> {
         let mut count = 0;
+        self.full = false;
         for ((header, name), chunk) in
             self.headers.iter_mut().zip(&mut self.names).zip(self.bytes.chunks_exact_mut(DATAGRAM_BYTES))
         {
@@ -306,6 +329,7 @@ impl Receiver {
                 Err(_) => break,
             }
         }
+        self.full = count == MAX_DATAGRAMS;
         Ok(count)
     }
 
