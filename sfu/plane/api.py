@@ -85,7 +85,10 @@ class RestartIce:
 
 @dataclass(frozen=True, slots=True)
 class SetKeys:
-    """SRTP keys of a finished DTLS handshake; ``*_key`` is master key followed by master salt."""
+    """SRTP keys of a finished DTLS handshake; ``*_key`` is master key followed by master salt.
+
+    Set anew, a late packet whose place is among those sent under the former keys may be left out.
+    """
 
     transport: TransportHandle
     profile: SrtpProfile
@@ -171,7 +174,7 @@ class SetForward:
     either source goes away, when the receiver can't be sent to. Sound of another source stops at once.
 
     Sound whose level (RFC 6464) has been inaudible for 400 ms is left out as a sender's DTX would leave it
-    out, without a gap in the numbers: one packet per 400 ms goes on, and the first audible one at once.
+    out, without a gap in the numbers: an empty frame per 400 ms goes on, and the first audible one at once.
     """
 
     slot: SlotHandle

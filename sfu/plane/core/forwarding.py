@@ -6,6 +6,7 @@ from sfu.plane.api import Drop
 from sfu.plane.core.extensions import send_time_bytes
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.packet import Packet
+from sfu.plane.core.silence import Passage, comfort
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Layer
 from sfu.plane.core.switching import Switching
@@ -31,9 +32,13 @@ class Forwarding:
         viewers = layer.viewers
         if not viewers:
             return
-        if not layer.source.video and not layer.silence.passes(packet.level, now_us) and not begun:
-            self.pass_over(layer, packet, now_us)
-            return
+        if not layer.source.video:
+            passage = layer.silence.passes(packet.level, now_us)
+            if passage is Passage.NOTHING and not begun:
+                self.pass_over(layer, packet, now_us)
+                return
+            if passage is not Passage.WHOLE:
+                packet = comfort(packet)
         send_time = send_time_bytes(now_us)
         for slot in viewers:
             self._send(slot, packet, send_time)

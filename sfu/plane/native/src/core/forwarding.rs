@@ -7,6 +7,7 @@ use slotmap::SlotMap;
 use crate::api::Drop;
 use crate::core::outbox::Outbox;
 use crate::core::packet::Packet;
+use crate::core::silence::{Passage, comfort};
 use crate::core::slot::Slot;
 use crate::core::switching;
 use crate::core::tables::{LayerKey, SlotKey, Tables, TransportKey};
@@ -20,10 +21,16 @@ pub fn forward(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, packet: 
     for &slot in &begun {
         switching::begin(tables, outbox, slot, key, packet);
     }
-    if is_heard(tables, key, packet, now_us) || !begun.is_empty() {
-        send_to_all(tables, outbox, key, packet, &begun);
-    } else {
-        pass_over(tables, outbox, key, packet);
+    match passage(tables, key, packet, now_us) {
+        Passage::Whole => send_to_all(tables, outbox, key, packet, &begun),
+        Passage::Nothing if begun.is_empty() => pass_over(tables, outbox, key, packet),
+        Passage::Nothing | Passage::Comfort => {
+            let payload = comfort(packet.payload());
+            let mut empty = tables.pool.packet(packet.sequence, packet.timestamp, packet.marker, &payload);
+            empty.level = packet.level;
+            let empty = empty.share();
+            send_to_all(tables, outbox, key, &empty, &begun);
+        }
     }
     begun.clear();
     outbox.begun = begun;
@@ -40,11 +47,14 @@ pub fn pass_over(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, packet
     }
 }
 
-/// Whether who shows the layer is to get the packet; sound that nobody gets is not looked at.
-fn is_heard(tables: &mut Tables, key: LayerKey, packet: &Packet, now_us: i64) -> bool {
-    let Some(source) = tables.sources.get_mut(key.source) else { return false };
-    let Some(layer) = source.layers.get_mut(key.index) else { return false };
-    source.video || layer.viewers.is_empty() || layer.silence.passes(packet.level, now_us)
+/// How much of the packet goes to who shows the layer; sound that nobody gets is not looked at.
+fn passage(tables: &mut Tables, key: LayerKey, packet: &Packet, now_us: i64) -> Passage {
+    let Some(source) = tables.sources.get_mut(key.source) else { return Passage::Whole };
+    let Some(layer) = source.layers.get_mut(key.index) else { return Passage::Whole };
+    if source.video || layer.viewers.is_empty() {
+        return Passage::Whole;
+    }
+    layer.silence.passes(packet.level, now_us)
 }
 
 fn send_to_all(
