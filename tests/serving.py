@@ -20,11 +20,14 @@ import aiohttp
 START_LIMIT_S: Final = 30.0
 STOP_LIMIT_S: Final = 20.0
 QUIET: Final = ("SSL_CERT_FILE", "PATH", "LANG", "TZ")
+PLANE: Final = os.environ.get("ZVONOK_PLANE") or "native"
+"""The plane that every worker of a test's server must run: the server refuses to start without it."""
 DEFAULTS: Final[Mapping[str, object]] = {
     "server.port": 0,
     "admin.port": 0,
     "media.port": 0,
     "media.workers": 1,
+    "media.plane": PLANE,
     "media.announce": ["127.0.0.1"],
     "log.level": "debug",
 }

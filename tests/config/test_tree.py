@@ -17,7 +17,7 @@ import pytest_asyncio
 from redis import Redis
 
 from config.settings import load_settings
-from tests.serving import Server, serving
+from tests.serving import PLANE, Server, serving
 
 pytestmark = pytest.mark.timeout(120)
 DEADLINE_S = 15.0
@@ -116,6 +116,14 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
 
     with valkey_of(server) as valkey:
         valkey.set("kept", "yes")
+
+    # Every worker runs the plane that was asked for, and status says so.
+    planes: dict[str, str] = {}
+    async with asyncio.timeout(DEADLINE_S):
+        while len(planes) < 2:
+            planes = (await server.status())["planes"]
+            await asyncio.sleep(0.05)
+    assert set(planes.values()) == {PLANE}
 
     # A worker that crashes is started again, and it is said.
     server.forgiven += ["worker"]

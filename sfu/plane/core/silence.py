@@ -14,7 +14,7 @@ HANG_US: Final = 400_000
 _EVERY_US: Final = 400_000
 """One packet of this time goes on: receivers keep their clock and their comfort noise."""
 _ONE_FRAME: Final = 0xFC
-"""The bits of an Opus packet's first byte that keep its kind and make it hold one frame (RFC 6716 section 3.1)."""
+"""Bits of an Opus packet's first byte: its kind stays, it holds one frame (RFC 6716 section 3.1)."""
 
 
 class Passage(Enum):
@@ -22,8 +22,8 @@ class Passage(Enum):
 
     WHOLE = auto()
     COMFORT = auto()
-    """An empty frame stands for it: the receiver makes the noise, and waits for what comes next at its own time.
-    Without it the sound after a pause would come late."""
+    """An empty frame stands for it: the receiver makes the noise, and waits for what comes next until its own
+    time. Without it the sound after a pause would come late."""
     NOTHING = auto()
 
 
