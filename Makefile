@@ -9,7 +9,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run check test test-long lint fix types contracts wire pages-types pages-lint pages-test unit \
-	native native-lint native-test bench-peers lock clean
+	native native-lint native-test bench-peers wheels lock clean
 
 help:
 	@echo 'make run [PUBLIC=name-or-address]   set up what is missing and start a server'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-long   what takes longer: fuzzing, endurance'
 	@echo 'make bench-peers as root on Debian: install what zvonok bench plane compares with (Janus)'
 	@echo 'make fix         format, and mend what the linter can mend'
+	@echo 'make wheels      wheels with the native plane for x86-64 and arm64, into dist/'
 	@echo 'make lock        renew requirements*.lock'
 	@echo 'make clean       remove what was set up and built (paths.var keeps lessons: it stays)'
 
@@ -68,6 +69,7 @@ lint:
 
 types:
 	@echo 'Types' && .venv/bin/mypy --no-error-summary
+	@said=$$($(PY) -m mypy.stubtest sfu.plane._native --mypy-config-file pyproject.toml) || { echo "$$said"; exit 1; }
 
 contracts:
 	@echo 'Import contracts' && said=$$(.venv/bin/lint-imports --no-cache --no-logo) || { echo "$$said"; exit 1; }
@@ -102,10 +104,14 @@ bench-peers:
 fix:
 	@.venv/bin/ruff check --quiet --fix; .venv/bin/ruff format --quiet; $(CARGO) fmt
 
+wheels: ready-check
+	@$(PY) -m config.setup.wheels
+
 lock: ready-check
 	@$(UV_COMPILE) --upgrade pyproject.toml --group dev -o requirements-dev.lock
 	@$(UV_COMPILE) --upgrade pyproject.toml --group build -c requirements-dev.lock -o requirements.lock
 	@$(UV_COMPILE) --upgrade --group pyproject.toml:node -o requirements-node.lock
+	@$(UV_COMPILE) --upgrade --group pyproject.toml:wheels -o requirements-wheels.lock
 
 clean:
 	rm -rf .venv web/node_modules web/dist var/cache build dist sfu/plane/_native.abi3.so

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -76,19 +77,21 @@ def install_tools() -> None:
 
 def find_cargo() -> Path | None:
     """The first cargo of PATH that really runs beside a rustc new enough; None also without a C compiler."""
-    if shutil.which("cc") is None:
-        return None
+    return next(find_cargos(), None) if shutil.which("cc") is not None else None
+
+
+def find_cargos() -> Iterator[Path]:
+    """Every cargo of PATH that really runs beside a rustc new enough."""
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         cargo, rustc = Path(folder) / "cargo", Path(folder) / "rustc"
         if _version(cargo) is not None and (_version(rustc) or (0,)) >= OLDEST_RUSTC:
-            return cargo
-    return None
+            yield cargo
 
 
 def command() -> str:
     """What a person types where set-up may not, or can't, install the compiler."""
     if debian_release() is not None:
-        return f"apt install {' '.join(_compiler())} gcc libc6-dev"
+        return f"apt install {' '.join(compiler_packages())} gcc libc6-dev"
     if distribution() == "ubuntu":
         return "sudo apt install rustup gcc libc6-dev && rustup toolchain install stable"
     return "rustup toolchain install stable"
@@ -98,8 +101,8 @@ def run(*words: str) -> int:
     """Run a command of cargo in the crate; its exit code."""
     cargo = find_cargo()
     if cargo is None:
-        raise SetupError(_missing())
-    return subprocess.run([cargo, *words], check=False, cwd=CRATE, env=_environment(cargo)).returncode
+        raise SetupError(missing())
+    return subprocess.run([cargo, *words], check=False, cwd=CRATE, env=cargo_environment(cargo)).returncode
 
 
 def _stamp() -> Path:
@@ -145,20 +148,22 @@ def _packages(early: list[str], late: list[str]) -> list[str]:
     return late if (debian_release() or 0) >= _FIRST_DEBIAN_WITH_RUST else early
 
 
-def _compiler() -> list[str]:
+def compiler_packages() -> list[str]:
+    """Debian's packages of rustc and cargo that are new enough, rustc's first."""
     return _packages(["rustc-web", "cargo-web"], ["rustc", "cargo"])
 
 
 def _install_cargo() -> Path:
     if _may_install():
-        packages = [*_compiler(), *(() if shutil.which("cc") else ("gcc", "libc6-dev"))]
+        packages = [*compiler_packages(), *(() if shutil.which("cc") else ("gcc", "libc6-dev"))]
         print(f"Installing {' and '.join(packages)} with apt (once)", flush=True)
         if apt_install(packages) and (cargo := find_cargo()) is not None:
             return cargo
-    raise SetupError(_missing())
+    raise SetupError(missing())
 
 
-def _missing() -> str:
+def missing() -> str:
+    """What to do where there is no compiler."""
     oldest = ".".join(map(str, OLDEST_RUSTC))
     return (
         f"The native plane needs cargo, rustc {oldest} or newer and a C compiler: "
@@ -166,7 +171,8 @@ def _missing() -> str:
     )
 
 
-def _environment(cargo: Path) -> dict[str, str]:
+def cargo_environment(cargo: Path) -> dict[str, str]:
+    """In which this cargo takes its own rustc, fetches no toolchain and writes to TARGET."""
     variables = environment()
     variables["PATH"] = f"{cargo.parent}{os.pathsep}{variables.get('PATH', '')}"
     variables["RUSTUP_AUTO_INSTALL"] = "0"
@@ -181,7 +187,7 @@ def _build(cargo: Path) -> None:
     process = subprocess.Popen(
         [cargo, "build", "--release", "--locked", "--color=never"],
         cwd=CRATE,
-        env=_environment(cargo),
+        env=cargo_environment(cargo),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
