@@ -13,6 +13,7 @@ from sfu.plane.reference import ReferencePlane
 _log = logging.getLogger(__name__)
 
 _BUILD = "`make native` builds it"
+_MODULE = "sfu.plane._native"
 
 
 async def open_plane(
@@ -45,10 +46,10 @@ def native_fault() -> str | None:
     """Why the native plane can't be used in this process; None when it can."""
     try:
         from sfu.plane import threaded
-    except ModuleNotFoundError:
-        return "it is not built"
-    except ImportError as error:
-        return f"it can't be loaded ({error})"
+    except ModuleNotFoundError as error:
+        return "it is not built" if error.name == _MODULE else f"it can't be loaded ({error})"
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it, lessons go on by the other one
+        return f"it can't be loaded ({type(error).__name__}: {error})"
     if threaded.BUILT_ABI != threaded.ABI:
         return f"it was built for another version of Zvonok (ABI {threaded.BUILT_ABI}, not {threaded.ABI})"
     return None

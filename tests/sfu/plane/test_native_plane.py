@@ -1,24 +1,25 @@
-"""The native plane's shell: its events on the loop, its end, and the stub that describes the module."""
+"""The native plane's shell: its events on the loop, its end, and what runs in its place."""
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import inspect
+import importlib.abc
 import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, cast
+from types import ModuleType
+from typing import Any, Final, cast
 
 import pytest
 
 import sfu.plane
 from config.settings import SettingsError, load_settings
 from sfu import worker
-from sfu.plane import _native, choice
+from sfu.plane import choice
 from sfu.plane.api import (
     AddressNominated,
     AddTransport,
@@ -33,8 +34,6 @@ from sfu.plane.choice import native_fault, open_plane
 from sfu.plane.reference import ReferencePlane
 from sfu.plane.threaded import NativePlane
 from tests.sfu.plane.shell_peer import LIMIT_S, Client
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Events:
@@ -56,60 +55,6 @@ class Events:
             while sum(isinstance(event, kind) for event in self.all) < count:
                 self._told.clear()
                 await self._told.wait()
-
-
-def test_the_stub_says_what_the_module_is() -> None:
-    tree = ast.parse((ROOT / "sfu/plane/_native.pyi").read_text())
-    assert sorted(_native.__all__) == _members(tree, _native)
-    assert sorted(_native.__all__) == sorted(name for name in dir(_native) if name[0] != "_")
-
-
-def _members(tree: ast.Module | ast.ClassDef, owner: object) -> list[str]:
-    """Names that the stub gives this module or class, sorted; each is looked at."""
-    names: list[str] = []
-    for part in tree.body:
-        if isinstance(part, ast.AnnAssign):
-            names.append(ast.unparse(part.target))
-        elif isinstance(part, ast.ClassDef):
-            names.append(part.name)
-            kind = getattr(owner, part.name)
-            public = sorted(name for name in vars(kind) if name[0] != "_")
-            assert _members(part, kind) == public, part.name
-        elif isinstance(part, ast.FunctionDef):
-            if part.name != "__new__":
-                names.append(part.name)
-            found = owner if part.name == "__new__" else inspect.getattr_static(owner, part.name)
-            if any(ast.unparse(each) == "property" for each in part.decorator_list):
-                assert inspect.isgetsetdescriptor(found), part.name
-            else:
-                assert callable(found)
-                assert _written(part) == _real(found), part.name
-    return sorted(names)
-
-
-def _written(function: ast.FunctionDef) -> list[tuple[str, object]]:
-    """Parameters and their defaults; those without one have Ellipsis."""
-    arguments = function.args
-    first = [...] * (len(arguments.args) - len(arguments.defaults))
-    defaults = [*first, *map(ast.literal_eval, arguments.defaults)]
-    named = [ast.literal_eval(value) if value is not None else ... for value in arguments.kw_defaults]
-    pairs = [
-        *zip((each.arg for each in arguments.args), defaults, strict=True),
-        *((f"*{each.arg}", value) for each, value in zip(arguments.kwonlyargs, named, strict=True)),
-    ]
-    return [pair for pair in pairs if pair[0] not in ("cls", "self")]
-
-
-def _real(function: Callable[..., object]) -> list[tuple[str, object]]:
-    parameters = inspect.signature(function).parameters.values()
-    return [
-        (
-            f"*{each.name}" if each.kind is each.KEYWORD_ONLY else each.name,
-            ... if each.default is each.empty else each.default,
-        )
-        for each in parameters
-        if each.name != "self"
-    ]
 
 
 @pytest.mark.asyncio
@@ -253,12 +198,40 @@ async def test_a_worker_ends_with_its_plane(tmp_path: Path, monkeypatch: pytest.
             await worker.serve(settings, 0)
 
 
-def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is where nothing was built."""
+class Module(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """In place of the native module: ``content`` runs when it is imported; without it there is none."""
+
+    def __init__(self, content: str | None) -> None:
+        self.content = content
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "sfu.plane._native":
+            return None
+        if self.content is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return ModuleSpec(name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.content or "", vars(module))
+
+
+def replace_module(monkeypatch: pytest.MonkeyPatch, content: str | None) -> None:
+    """What is imported as the native module from now on."""
     for name in ("threaded", "_native"):
         monkeypatch.delattr(sfu.plane, name, raising=False)
         monkeypatch.delitem(sys.modules, f"sfu.plane.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "sfu.plane._native", None)
+    monkeypatch.setattr(sys, "meta_path", [Module(content), *sys.meta_path])
+
+
+UNUSABLE: Final = {
+    None: "it is not built",
+    "ABI = 0\nclass Plane: pass": "it was built for another version of Zvonok (ABI 0, not ",
+    "": "it can't be loaded (AttributeError: ",
+    "import _no_such_module": "it can't be loaded (No module named '_no_such_module')",
+    "raise ImportError('libc.so.6: too old')": "it can't be loaded (ImportError: libc.so.6: too old)",
+    "raise RuntimeError('our bug')": "it can't be loaded (RuntimeError: our bug)",
+}
+"""What may be there instead of the module, and what is said."""
 
 
 @pytest.mark.asyncio
@@ -271,31 +244,34 @@ async def test_auto_takes_the_native_plane_where_it_is_built(caplog: pytest.LogC
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("other_abi", "words"), [(None, "it is not built"), (0, "built for another version of Zvonok")]
-)
+@pytest.mark.parametrize(("content", "words"), UNUSABLE.items(), ids=range(len(UNUSABLE)))
 async def test_auto_takes_the_reference_plane_elsewhere_and_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, other_abi: int | None, words: str
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: str | None, words: str
 ) -> None:
-    if other_abi is None:
-        unbuilt(monkeypatch)
-    else:
-        monkeypatch.setattr("sfu.plane.threaded.BUILT_ABI", other_abi)
+    replace_module(monkeypatch, content)
     with caplog.at_level(logging.INFO):
         plane = await open_plane("auto", "127.0.0.1", 0, lambda _: None)
         await plane.close()
     assert isinstance(plane, ReferencePlane)
     assert plane.name == "reference"
     (record,) = caplog.records
-    assert words in record.getMessage()
-    assert "`make native` builds it" in record.getMessage()
+    said = record.getMessage()
+    assert said.startswith(f"the reference plane is used, the native one can't be: {words}")
+    assert said.endswith("; `make native` builds it")
+    assert "\n" not in said
 
 
 @pytest.mark.asyncio
-async def test_native_is_refused_in_a_sentence_where_it_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    unbuilt(monkeypatch)
-    with pytest.raises(SettingsError, match=r"media\.plane: .*not built; `make native` builds it"):
+@pytest.mark.parametrize(("content", "words"), UNUSABLE.items(), ids=range(len(UNUSABLE)))
+async def test_native_is_refused_in_a_sentence_where_it_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, content: str | None, words: str
+) -> None:
+    replace_module(monkeypatch, content)
+    with pytest.raises(SettingsError) as raised:
         await open_plane("native", "127.0.0.1", 0, lambda _: None)
+    said = str(raised.value)
+    assert said.startswith(f"media.plane: the native plane can't be used: {words}")
+    assert said.endswith("; `make native` builds it")
 
 
 @pytest.mark.asyncio
