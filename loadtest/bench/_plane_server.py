@@ -64,19 +64,20 @@ class Server(Protocol):
 
 
 class PlaneServer:
-    """A plane of ours."""
+    """A plane of ours; ``plane`` is there once it is open."""
+
+    plane: Plane
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._plane: Plane
 
     async def open(self) -> None:
         """Start it, with every peer's transport."""
         kind: Literal["reference", "native"] = "native" if self._setting.path == "native" else "reference"
-        self._plane = await open_plane(kind, "::", 0, lambda _: None)
+        self.plane = await open_plane(kind, "::", 0, lambda _: None)
         for peer in range(self._setting.peers):
             transport = TransportHandle(peer + 1)
-            self._plane.apply(
+            self.plane.apply(
                 [
                     AddTransport(
                         transport,
@@ -99,7 +100,7 @@ class PlaneServer:
         for lesson in range(setting.lessons):
             publisher = setting.publisher_of(lesson)
             source = SourceHandle(lesson + 1)
-            self._plane.apply(
+            self.plane.apply(
                 [
                     AddSource(
                         source,
@@ -117,7 +118,7 @@ class PlaneServer:
             )
             for peer in range(publisher + 1, publisher + setting.peers_a_lesson):
                 slot = SlotHandle(peer + 1)
-                self._plane.apply(
+                self.plane.apply(
                     [
                         AddSlot(
                             slot,
@@ -140,11 +141,11 @@ class PlaneServer:
 
     def port(self) -> int:
         """Where peers send to."""
-        return self._plane.port
+        return self.plane.port
 
     def forwarded(self) -> int:
         """Packets sent to receivers so far."""
-        return self._plane.counters().packets_forwarded
+        return self.plane.counters().packets_forwarded
 
 
 class LimitServer:
