@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import select
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Self
@@ -392,3 +395,63 @@ async def test_sound_does_not_wait_behind_a_picture_that_is_paced() -> None:
         assert consecutive(sequences(pictures))
         assert [packet.ssrc for packet in sent].index(87) < 25, "the sound waited behind the picture"
         assert took_s > 0.3, "50 kB at 1 Mbit/s are 0.4 s"
+
+
+SENDER: Final = """
+import socket, sys, time
+sock = socket.socket(fileno=int(sys.argv[1]))
+packets = [bytes.fromhex(word) for word in sys.stdin.readline().split()]
+print(flush=True)
+sys.stdin.readline()
+for packet in packets:
+    sock.sendto(packet, ("127.0.0.1", int(sys.argv[2])))
+    time.sleep(0.01)
+print(flush=True)
+"""
+
+
+@pytest.mark.asyncio
+async def test_packets_do_not_wait_for_an_interpreter_that_is_busy() -> None:
+    """A call that holds the GIL until everything was sent: a handshake, a callback, whatever is slow."""
+    async with Running.start("native") as running:
+        teacher, student = running.client(), running.client()
+        await teacher.connect()
+        await student.connect()
+        show(running.plane, teacher, student)
+        encoder = Encoder(7, mid="1", rid="q")
+        frames = [*encoder.frame(1, keyframe=True), *(encoder.frame(1)[0] for _ in range(49))]
+        teacher.send(frames[0])
+        await student.packets(1)
+        protected = " ".join(teacher.outbound.protect(packet).hex() for packet in frames[1:])
+
+        assert len(_sent_while_busy(teacher, student, protected)) == len(frames) - 1
+
+
+def _sent_while_busy(sender: Client, receiver: Client, packets: str) -> list[bytes]:
+    """What reached the receiver while another process sent this through the sender's socket and no thread of
+    ours could run Python."""
+    sender.sock.setblocking(True)  # it is shared
+    descriptor = sender.sock.fileno()
+    words = [sys.executable, "-c", SENDER, str(descriptor), str(sender.plane.port)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[descriptor]
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(packets + "\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdin.write("\n")
+        process.stdin.flush()
+        while not select.select([process.stdout], [], [], 0)[0]:
+            sum(range(30_000_000))  # one call in C, which keeps the interpreter
+        datagrams = list(iter(lambda: _waiting(receiver.sock), b""))
+    return [data for data in datagrams if not 192 <= data[1] <= 223]
+
+
+def _waiting(sock: socket.socket) -> bytes:
+    """A datagram that has come already, else nothing."""
+    try:
+        return sock.recv(2048)
+    except BlockingIOError:
+        return b""
