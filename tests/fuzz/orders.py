@@ -1,7 +1,8 @@
 """Sequences of commands, told as bytes, so that any bytes are some sequence: right, stale or hostile.
 
 A record is one order: what it is, then its arguments, zeros where there are no more. Handles are few, so
-that mutation names unknown, former and doubled ones all the time; media and checks come in between.
+that mutation names unknown, former and doubled ones all the time; media and checks come in between. Kept
+inputs mean something as long as the orders keep their numbers and arguments: new ones go to the end.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ LATER: Final = 0x80
 """Added to a command: it is handed over together with the next ones."""
 _EXTENSIONS: Final = (IDS, ExtensionIds(), ExtensionIds(mid=4), ExtensionIds(mid=15, abs_send_time=3))
 _TRANSPORTS, _SOURCES, _SLOTS, _TAPS, _UFRAGS, _MIDS = 5, 6, 8, 3, 7, 4
+_PLACES: Final = 16
+"""Addresses; usually that of a transport's number is that transport's."""
 _WAITS_US: Final = (1_000, 10_000, 33_000, 100_000, 400_000, 600_000, 1_100_000, 6_000_000, 31_000_000)
 _MAX_TOLD: Final = 40
 
@@ -244,7 +247,7 @@ class Orders:
         if order == WAIT:
             self.wait(_WAITS_US[arguments.of(len(_WAITS_US))])
             return
-        number = arguments.of(_TRANSPORTS + 1)
+        number = arguments.of(_PLACES)
         address = ("192.0.2.1", 1000 + number)
         match order:
             case 14:
@@ -371,6 +374,8 @@ PROGRAMS: Final[tuple[Input, ...]] = (
     _program(
         _PAIR,
         _CAMERAS,
+        [[CHECK, place, 1, 4 * place] for place in range(3, 16)],
+        [[RAW, place, 22, 254] for place in range(16)],
         [[RESTART, 0, 5], [CHECK, 0, 0, 9], [CHECK, 0, 5, 9], [RESTART | LATER, 1, 6], [RESTART, 1, 5]],
         _frames(0, 0, 3, 2),
         [[WAIT, 8], [FRAME, 0, 0, 0, 1], [CHECK, 2, 2, 9], [CHECK, 2, 0, 9], [DTLS, 2, 1, 2], [KEYS, 2]],

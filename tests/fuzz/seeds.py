@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from sfu import rtcp, rtp, stun
@@ -15,6 +16,9 @@ from tests.vectors.browser_capture import CAPTURES, Received, read_capture
 
 OURS: Final = range(2, 6)
 """Handles of a Classroom's peers, which are in their fragments."""
+CAPTURED: Final = 2000
+"""Entries of a capture that are looked at."""
+FIREFOX_VP8_PT: Final = 120
 _SHARE: Final = 40
 
 
@@ -43,7 +47,7 @@ def stun_messages() -> list[Input]:
         stun.build_error(bytes(12), 487, "Role Conflict", PASSWORD),
         bytes.fromhex("001100002112a442") + bytes(12),
     )
-    theirs = [data for data in _captured() if data[0] <= 3]
+    theirs = [data for path in CAPTURES for data in _captured(path) if data[0] <= 3]
     return [*_parted(_checks(), 4), answers, *_parted(theirs, 6)]
 
 
@@ -51,8 +55,19 @@ def rtp_packets() -> list[Input]:
     """A lesson's packets: sound, three layers with a repair, one layer, padding; and browsers'."""
     voice = Encoder(50, mid="0", payload_type=111, sequence=65_530)
     sound = [voice.sound(level=127 if index > 5 else 30) for index in range(12)]
-    theirs = [data for data in _captured() if 128 <= data[0] <= 191 and not rtp.is_rtcp(data)]
-    return [tuple(sound), simulcast(), tuple(_single()), *_parted(theirs, 30)]
+    return [tuple(sound), simulcast(), tuple(_single()), *_captured_beginnings()]
+
+
+def _captured_beginnings() -> list[Input]:
+    """Each browser's first packets, and those of each SSRC, which tell whose it is."""
+    found: list[Input] = []
+    for path in CAPTURES:
+        streams: dict[int, list[bytes]] = {}
+        packets = [data for data in _captured(path) if 128 <= data[0] <= 191 and not rtp.is_rtcp(data)]
+        for packet in packets:
+            streams.setdefault(rtp.ssrc(packet), []).append(packet)
+        found += [tuple(stream[:40]) for stream in (packets, *streams.values())]
+    return found
 
 
 def simulcast() -> Input:
@@ -87,7 +102,7 @@ def rtcp_datagrams() -> list[Input]:
             + rtcp.build_sdes(media, "theirs")
             + rtcp.build_bye([media]),
         ]
-    theirs = [data for data in _captured() if 128 <= data[0] <= 191 and rtp.is_rtcp(data)]
+    theirs = [data for path in CAPTURES for data in _captured(path) if data[0] >= 128 and rtp.is_rtcp(data)]
     return [*_parted(VALID_RTCP, 5), *_parted(about, 8), *_parted(theirs, 20)]
 
 
@@ -100,7 +115,7 @@ def payloads() -> list[Input]:
         found.append(tuple(_payload(each) for each in packets))
     found.append((bytes.fromhex("9080853920e5b0dc5000009d012affffe081"), bytes.fromhex("10")))
     found += [
-        tuple(_payload(each) for each in part if rtp.payload_type(each) == VP8_PT)
+        tuple(_payload(each) for each in part if rtp.payload_type(each) in (VP8_PT, FIREFOX_VP8_PT))
         for part in rtp_packets()[3:]
     ]
     return [each for each in found if each]
@@ -139,14 +154,10 @@ def _payload(packet: bytes) -> bytes:
     return packet[rtp.payload_offset(packet) :]
 
 
-def _captured() -> list[bytes]:
-    """Some of what each browser sent, from the beginning on."""
-    return [
-        entry.data
-        for path in CAPTURES
-        for entry in read_capture(path).entries[:2000]
-        if isinstance(entry, Received) and entry.data
-    ]
+def _captured(path: Path) -> list[bytes]:
+    """Some of what a browser sent, from the beginning on."""
+    entries = read_capture(path).entries[:CAPTURED]
+    return [entry.data for entry in entries if isinstance(entry, Received) and entry.data]
 
 
 def _parted(records: Sequence[bytes], size: int) -> list[Input]:
