@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiortc import RTCCertificate
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from sfu import stun
 from sfu.model import ParseError
@@ -36,8 +36,8 @@ class Identity:
         """Upper-case hex pairs with colons."""
         self.context = SSL.Context(SSL.DTLS_METHOD)
         self.context.set_verify(SSL.VERIFY_NONE)
-        self.context.use_certificate(crypto.X509.from_cryptography(certificate._cert))
-        self.context.use_privatekey(crypto.PKey.from_cryptography_key(certificate._key))
+        self.context.use_certificate(certificate._cert)
+        self.context.use_privatekey(certificate._key)
         self.context.set_tlsext_use_srtp(_PROFILE)
         self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
 

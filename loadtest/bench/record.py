@@ -232,8 +232,10 @@ class _Voice(AudioStreamTrack):
 class Server:
     """``zvonok serve`` with its data in a folder of its own."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(self, var: Path, **more: str) -> None:
+        """``more``: settings, as ``media__plane="native"``."""
         self.var = var
+        self._more = {name.replace("__", "."): value for name, value in more.items()}
         self.teacher_link = ""
         self._process: asyncio.subprocess.Process | None = None
         self._said: list[str] = []
@@ -249,6 +251,7 @@ class Server:
             "media.announce": '["127.0.0.1"]',
             "recorder.workers": "1",
             "log.level": "warning",
+            **self._more,
         }
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -281,6 +284,13 @@ class Server:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+
+    def processes(self) -> dict[int, str]:
+        """Process id and command line of the server and all its children, with theirs."""
+        assert self._process is not None
+        own = _children(self._process.pid)
+        every = [self._process.pid, *own, *(each for child in own for each in _children(child))]
+        return {pid: Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in every}
 
     def cpu_s(self, module: str) -> float:
         """CPU seconds of the children that run this module, and of theirs."""
