@@ -126,7 +126,11 @@ class Line:
             receiver.unprotect = second(key(receiver.peer, "down"))
         for lesson in range(setting.lessons):
             self._protect[lesson] = _protection(key(setting.publisher_of(lesson), "up"))
-        waiting = set(range(setting.peers))
+        self.check(port, limit_s)
+
+    def check(self, port: int, limit_s: float = 30.0) -> None:
+        """One check of every peer that is answered: renews consent (RFC 7675) too. Port as in ``connect``."""
+        waiting = set(range(self._setting.peers))
         if port:
             for peer, sock in enumerate(self.sockets):
                 self._to[peer] = ("127.0.0.1", port)
@@ -372,6 +376,9 @@ def main() -> None:
         if word == "connect":
             line.connect(int(rest))
             print(json.dumps({"connected": True}), flush=True)
+        elif word == "check":
+            line.check(int(rest))
+            print(json.dumps({"checked": True}), flush=True)
         elif word == "janus":
             line.connect_janus(rest)
             print(json.dumps({"connected": True}), flush=True)

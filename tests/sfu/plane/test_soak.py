@@ -99,15 +99,14 @@ async def test_memory_stays_flat_while_lessons_come_and_go() -> None:
     try:
         with Child("loadtest.bench._plane_line", setting) as line:
             ports = (await asyncio.to_thread(line.hear))["ports"]
-            check = f"connect {server.port()}"
-            await asyncio.to_thread(line.ask, check)
+            await asyncio.to_thread(line.ask, f"connect {server.port()}")
             await server.start(ports)
             plane = server.plane
             loop = asyncio.get_running_loop()
             began_s = loop.time()
             while loop.time() - began_s < MINUTES * 60:
                 # Their consent (RFC 7675) would be over after half a minute.
-                await asyncio.to_thread(line.ask, check)
+                await asyncio.to_thread(line.ask, f"check {server.port()}")
                 running = asyncio.create_task(asyncio.to_thread(line.ask, f"run {LOOK_S}"))
                 while not running.done():
                     first = FIRST + classes * CLASS
