@@ -104,9 +104,11 @@ class OfferPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One section of the answer: its text, and the slot whose SSRCs are to follow (-1: none)."""
+    """One section of the answer: its lines, and the slot whose SSRCs are to follow (-1: none)."""
 
-    text: str
+    head: str
+    lines: str
+    """What follows the head; sections with the same formats share it."""
     bundled_mid: str
     """Empty for a rejected section."""
     slot: int = -1
@@ -204,7 +206,7 @@ def render(plan: OfferPlan, local: LocalParameters) -> str:
     ends = (bundled[0].bundled_mid, bundled[-1].bundled_mid)
     candidates = _candidates(local.candidates)
     for part in plan.parts:
-        lines.append(part.text)
+        lines += (part.head, part.lines)
         if part.slot >= 0:
             lines.append(_slot_lines(part, local.slots[part.slot]))
         if part.bundled_mid in ends:
@@ -311,7 +313,7 @@ class _Planner:
         negotiated, text = self._choose(section, source.media_kind, publishes=True)
         rids, rid_lines = self._layers(section, negotiated) if section.kind == "video" else ((), "")
         ssrcs, rtx_ssrcs = ((), ()) if rids else self._announced(section)
-        parts[mid] = _Part(_head(section, negotiated, Direction.RECVONLY) + text + rid_lines, mid)
+        parts[mid] = _Part(_head(section, negotiated, Direction.RECVONLY), text + rid_lines, mid)
         return SendSection(source, mid, negotiated, rids, ssrcs, rtx_ssrcs)
 
     def _slot_section(self, index: int, mid: str, parts: dict[str, _Part]) -> SlotSection:
@@ -321,7 +323,7 @@ class _Planner:
             _sections(f"mid {mid!r} can't receive slot {index}")
         negotiated, text = self._choose(section, kind, publishes=False)
         repairs = negotiated.rtx_payload_type is not None
-        parts[mid] = _Part(_head(section, negotiated, Direction.SENDONLY) + text, mid, index, repairs)
+        parts[mid] = _Part(_head(section, negotiated, Direction.SENDONLY), text, mid, index, repairs)
         return SlotSection(index, mid, negotiated)
 
     def _unused(self, section: Section, bundle: set[str]) -> _Part:
@@ -331,11 +333,12 @@ class _Planner:
             choice = self._choice(section.formats, MediaKind(section.kind), publishes=False)
             if choice is not None:
                 negotiated, text = choice
-                return _Part(_head(section, negotiated, Direction.INACTIVE) + text, section.mid)
+                return _Part(_head(section, negotiated, Direction.INACTIVE), text, section.mid)
         first = section.payload_types[0]
         return _Part(
             f"m={section.kind} 0 {section.protocol} {first}\r\nc=IN IP4 0.0.0.0\r\n"
             + (f"a=mid:{section.mid}\r\n" if section.mid else ""),
+            "",
             "",
         )
 

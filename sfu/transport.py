@@ -97,12 +97,16 @@ class Transport:
         self._waiting: list[bytes] = []
         self._dtls: DtlsServer | None = None
         self._local = self._local_parameters()
-        self.answer_sdp = answer.render(plan, self._local)
         commands, slots = self._opening()
         self.receiver = Receiver(slots)
         context.transports[self.handle] = self
         context.plane.apply(commands)
         self._task = asyncio.create_task(self._connect(), name=f"dtls {participant}/{connection}")
+
+    @property
+    def answer_sdp(self) -> str:
+        """The answer to the last offer; made anew each time, since hardly anybody asks twice."""
+        return answer.render(self._plan, self._local)
 
     def is_peer(self, plan: OfferPlan) -> bool:
         """Whether an offer comes from the peer connection at the other end; a reloaded page is another."""
@@ -126,7 +130,6 @@ class Transport:
             session_id=self._local.session_id,
             version=self._local.version + 1,
         )
-        self.answer_sdp = answer.render(plan, self._local)
         self._context.plane.apply(
             [RestartIce(self.handle, self._local.ufrag, self._local.pwd, plan.ufrag, plan.pwd)]
         )
