@@ -3,7 +3,8 @@
 PY := .venv/bin/python
 NODE := $(PY) -m config.setup.node
 PYTEST := $(PY) -m pytest
-CARGO := $(PY) -m config.setup.native
+# Without make's own jobs, which it can't reach through Python.
+CARGO := MAKEFLAGS= $(PY) -m config.setup.native
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

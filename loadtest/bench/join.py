@@ -253,7 +253,7 @@ def run(
             150,
             "KiB",
             why
-            or f"worker, {idle_people} people of 12 tiles after {WARM_UP_PEOPLE}; nobody sends: no packet caches",
+            or f"worker, {idle_people} people with 12 tiles after {WARM_UP_PEOPLE}; nobody sends: no caches",
         ),
         "idle_ms_s": Figure(
             None if idle is None else idle["cpu_ms"],
