@@ -218,10 +218,13 @@ class MediaPeer:
 
     async def closed(self) -> None:
         """Wait until the worker hung up."""
+        await self._state("closed", "failed")
+
+    async def _state(self, *states: str) -> None:
         changed = asyncio.Event()
         self.pc.on("connectionstatechange", changed.set)
         async with asyncio.timeout(LIMIT_S):
-            while self.pc.connectionState not in ("closed", "failed"):
+            while self.pc.connectionState not in states:
                 changed.clear()
                 await changed.wait()
 
@@ -259,6 +262,8 @@ class MediaPeer:
             ),
             f"{self.name} connected",
         )
+        # The worker has its keys before aiortc has read the last flight; closed then, aiortc says no goodbye.
+        await self._state("connected")
 
     async def _read(self, index: int, track: MediaStreamTrack) -> None:
         with contextlib.suppress(MediaStreamError):
