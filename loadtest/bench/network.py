@@ -1,0 +1,194 @@
+"""What bad lines cost those behind them, and the others: repair of video through the plane, in real time.
+
+One camera and its receivers, each behind an impaired line of its own (``loadtest.network``, both directions
+alike; half the round trip each). Receivers ask again as Chromium does. From each packet's stamp to its first
+copy's arrival, over all numbers the server gave; the last second is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadtest.bench._network_peers import FRAMES_S, Publisher, Receiver
+from loadtest.bench._plane_setting import Setting
+from loadtest.bench._report import Figure, Report
+from loadtest.bench._stamps import percentiles
+from loadtest.bench.plane import Child, missing
+from loadtest.network import CLEAN, Impairment
+from loadtest.proxy import Proxy
+
+SECONDS: Final = 60.0
+WITHIN_MS: Final = 300.0
+_TICK_S: Final = 0.02
+_REPORT_TICKS: Final = 50
+_CHECK_TICKS: Final = 150
+_SETTLE_S: Final = 1.0
+_SEED: Final = 20
+VOID_ABOVE: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A receiver's line and the publisher's."""
+
+    name: str
+    line: Impairment
+
+
+def bad(loss: float, round_trip_ms: float = 50, **more: float) -> Impairment:
+    """A line of this loss and round trip, jitter a tenth of it."""
+    return Impairment(loss=loss, delay_ms=round_trip_ms / 2, jitter_ms=round_trip_ms / 10, **more)
+
+
+PROFILES: Final = (
+    Profile("clean", CLEAN),
+    Profile("1 %, 50 ms", bad(0.01)),
+    Profile("5 %, 50 ms", bad(0.05)),
+    Profile("10 %, 50 ms", bad(0.1)),
+    Profile("20 %, 50 ms", bad(0.2)),
+    Profile("30 %, 50 ms", bad(0.3)),
+    Profile("10 %, 150 ms", bad(0.1, 150)),
+    Profile("10 %, 300 ms", bad(0.1, 300)),
+    Profile("10 % in bursts of 5, 50 ms", bad(0.1, loss_burst=5)),
+)
+PUBLISHERS: Final = (Profile("clean", CLEAN), Profile("10 %, 50 ms", bad(0.1)))
+RECEIVER_FIGURE: Final = "10 %, 50 ms"
+
+
+async def _measure(
+    publisher_line: Profile, profiles: Sequence[Profile], plane: str, seconds: float
+) -> list[dict[str, Any]]:
+    """One run with everybody at once; a row for each receiver."""
+    setting = Setting(plane, lessons=1, receivers=len(profiles), packets_s=4 * FRAMES_S, burst=4)
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(Child("loadtest.bench._plane_server", setting))
+        port = server.hear()["port"]
+        lines = [publisher_line.line, *(profile.line for profile in profiles)]
+        proxies = [await _proxy(port, line, number) for number, line in enumerate(lines)]
+        for proxy in proxies:
+            stack.push_async_callback(proxy.close)
+        publisher = Publisher(setting, 0, proxies[0].address)
+        receivers = [Receiver(setting, n, proxies[n].address) for n in range(1, len(lines))]
+        everybody = (publisher, *receivers)
+        for peer in everybody:
+            stack.callback(peer.close)
+        await asyncio.gather(*(peer.connect() for peer in everybody))
+        await asyncio.to_thread(server.ask, "start " + json.dumps([0] * setting.peers))
+        keeping = asyncio.create_task(_keep(publisher, receivers))
+        stack.callback(keeping.cancel)
+        await publisher.run(_SETTLE_S)
+        first = [receiver.highest + 1 for receiver in receivers]
+        octets = [receiver.octets for receiver in receivers]
+        own_s, began_s = time.process_time(), time.monotonic()
+        await publisher.run(seconds)
+        elapsed_s, own_s = time.monotonic() - began_s, time.process_time() - own_s
+        end = [receiver.highest + 1 for receiver in receivers]
+        came = [receiver.octets for receiver in receivers]
+        await publisher.run(_SETTLE_S)
+    return [
+        {
+            "publisher": publisher_line.name,
+            "receiver": profile.name,
+            "numbers": end[n] - first[n],
+            "soon_percent": round(receiver.within(first[n], end[n], WITHIN_MS), 3),
+            "ever_percent": round(receiver.within(first[n], end[n], 1e8), 3),
+            **_latencies(receiver, first[n], end[n]),
+            "asked": receiver.asked,
+            "repairs": receiver.repairs,
+            "kbit_s": round((came[n] - octets[n]) * 8 / 1000 / elapsed_s),
+            "keyframes": publisher.keyframes,
+            "generator_cpu": round(own_s / elapsed_s, 3),
+        }
+        for n, (profile, receiver) in enumerate(zip(profiles, receivers, strict=True))
+    ]
+
+
+async def _proxy(port: int, line: Impairment, number: int) -> Proxy:
+    return await Proxy.open(("127.0.0.1", port), lambda _: line, lambda _: line, _SEED + number)
+
+
+async def _keep(publisher: Publisher, receivers: Sequence[Receiver]) -> None:
+    """What peers do by the clock: ask again, report, renew consent."""
+    began_s = time.monotonic()
+    for tick in itertools.count(1):
+        for receiver in receivers:
+            receiver.tick()
+            if tick % _REPORT_TICKS == 0:
+                receiver.report()
+        if tick % _CHECK_TICKS == 0:
+            for peer in (publisher, *receivers):
+                peer.check()
+        await asyncio.sleep(max(0.0, began_s + tick * _TICK_S - time.monotonic()))
+
+
+def _latencies(receiver: Receiver, first: int, end: int) -> dict[str, float]:
+    told = [receiver.latencies[number] for number in range(first, end) if number in receiver.latencies]
+    found = percentiles(told)
+    return {"p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"]}
+
+
+def figures_of(rows: Sequence[Mapping[str, Any]], why: str) -> dict[str, Figure]:
+    """The bench's figures; ``why``: the reason when there are no rows."""
+
+    def row(publisher: str, receiver: str) -> Mapping[str, Any] | None:
+        found = [r for r in rows if (r["publisher"], r["receiver"]) == (publisher, receiver)]
+        return found[0] if found else None
+
+    def repaired(publisher: str, limit: float) -> Figure:
+        found = row(publisher, RECEIVER_FIGURE)
+        if found is None:
+            return Figure(None, limit, "%", why or "not measured", at_most=False)
+        if found["generator_cpu"] > VOID_ABOVE:
+            used = f"void: the generator used {found['generator_cpu']:.0%} of a core"
+            return Figure(None, limit, "%", used, at_most=False)
+        words = f"{found['numbers']} packets, {found['ever_percent']:g} % ever, p99 {found['p99_ms']:g} ms"
+        return Figure(found["soon_percent"], limit, "%", words, at_most=False)
+
+    red = "RED is not forwarded yet"
+    return {
+        "repaired_percent": repaired("clean", 99.9),
+        "repaired_both_percent": repaired(RECEIVER_FIGURE, 99.5),
+        "residual20_percent": Figure(None, 1.2, "%", red),
+        "residual30_percent": Figure(None, 3.5, "%", red),
+    }
+
+
+def run(
+    *,
+    profiles: Sequence[Profile] = PROFILES,
+    publishers: Sequence[Profile] = PUBLISHERS,
+    plane: str = "native",
+    seconds: float = SECONDS,
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """All profiles at once, with each publisher's line in turn."""
+    rows: list[dict[str, Any]] = []
+    why = missing(plane)
+    for publisher in () if why else publishers:
+        say(f"publisher's line {publisher.name}: {len(profiles)} receivers for {seconds:g} s")
+        try:
+            rows += asyncio.run(_measure(publisher, profiles, plane, seconds))
+        except (OSError, RuntimeError, TimeoutError, ValueError) as error:
+            why = f"not taken: {str(error) or type(error).__name__}"
+    generator = max((row["generator_cpu"] for row in rows), default=0.0)
+    return Report("network", figures_of(rows, why), rows, generator, ("pylibsrtp", "uvloop"))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the report; with ``--json`` as one line."""
+    as_json = "--json" in argv
+    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
+    print(report.to_json() if as_json else report.to_table(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
