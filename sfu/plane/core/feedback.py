@@ -15,6 +15,8 @@ from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.transport import Transport
 
 _MAX_NACKED: Final = 512
+LOSSY: Final = 0.03
+"""From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen."""
 _DEFAULT_ROUND_TRIP_US: Final = 20_000
 
 
@@ -103,14 +105,23 @@ class Feedback:
         if slot is None or slot.add.rtx_ssrc is None:
             self._outbox.drop(Drop.RTX_UNKNOWN, len(nack.lost[:_MAX_NACKED]))
             return
+        repaired: list[int] = []
         for number in nack.lost[:_MAX_NACKED]:
-            dropped = self._repair(transport, slot, number, now_us)
+            dropped = self._repair(transport, slot, number, now_us, again=False)
             if dropped is None:
-                counters.packets_retransmitted += 1
+                repaired.append(number)
             else:
                 self._outbox.drop(dropped)
+        counters.packets_retransmitted += len(repaired)
+        if (transport.fraction_lost or 0) < LOSSY:
+            return
+        for number in repaired:
+            if self._repair(transport, slot, number, now_us, again=True) is None:
+                counters.packets_retransmitted += 1
 
-    def _repair(self, transport: Transport, slot: Slot, number: int, now_us: int) -> Drop | None:
+    def _repair(
+        self, transport: Transport, slot: Slot, number: int, now_us: int, *, again: bool
+    ) -> Drop | None:
         session = transport.session
         address = transport.address
         if session is None:
@@ -125,7 +136,11 @@ class Feedback:
             return Drop.GATED
         round_trip_us = transport.round_trip_us or _DEFAULT_ROUND_TRIP_US
         plain = slot.write_repair(packet, sequence, segment, send_time_bytes(now_us))
-        if not slot.budget.allow(sequence, len(plain), slot.octets, now_us, round_trip_us):
+        if again:
+            allowed = slot.budget.take(len(plain))
+        else:
+            allowed = slot.budget.allow(sequence, len(plain), slot.octets, now_us, round_trip_us)
+        if not allowed:
             return Drop.RTX_BUDGET
         slot.rtx_sequence += 1
         slot.repair_packets += 1

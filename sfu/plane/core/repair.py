@@ -31,11 +31,17 @@ class RepairBudget:
         last_us = repaired_us.get(sequence)
         if last_us is not None and now_us - last_us < max(_MIN_INTERVAL_US, round_trip_us):
             return False
-        if self._octets < length:
+        if not self.take(length):
             return False
-        self._octets -= length
         repaired_us.pop(sequence, None)
         repaired_us[sequence] = now_us
         if len(repaired_us) > _MAX_REMEMBERED:
             del repaired_us[next(iter(repaired_us))]
+        return True
+
+    def take(self, length: int) -> bool:
+        """Whether there is room for so many octets more; they are taken off if so."""
+        if self._octets < length:
+            return False
+        self._octets -= length
         return True

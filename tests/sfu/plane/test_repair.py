@@ -85,6 +85,27 @@ def test_a_packet_is_not_repeated_within_a_round_trip(plane: str) -> None:
     assert len(call.nack([sent.sequence])) == 1
 
 
+def report_loss(call: Call, fraction: float) -> None:
+    """Two receiver reports, the second with this loss since the first."""
+    for highest in (1000, 1100):
+        block = rtcp.ReportBlock(slot_ssrc(call.slot), round(256 * fraction), 0, highest, 0, 0, 0)
+        call.rig.receive(rtcp.build_receiver_report(1, [block]), call.student.address)
+
+
+@pytest.mark.parametrize(("fraction", "copies"), [(0.0, 1), (0.02, 1), (0.03125, 2), (0.5, 2)])
+def test_a_repair_goes_twice_where_many_are_lost(plane: str, fraction: float, copies: int) -> None:
+    call = Call(plane)
+    sent = call.send(call.encoder.frame(3))
+    report_loss(call, fraction)
+    numbers = [sent[0].sequence, sent[2].sequence]
+    again = call.nack(numbers)
+    assert [int.from_bytes(packet.payload[:2], "big") for packet in again] == numbers * copies
+    assert consecutive(sequences(again))
+    assert call.rig.core.counters().packets_retransmitted == 2 * copies
+    assert call.nack(numbers) == []
+    assert call.rig.dropped(Drop.RTX_BUDGET) == 2
+
+
 def test_nack_for_what_never_left_is_counted_and_unanswered(plane: str) -> None:
     call = Call(plane)
     (sent,) = call.send(call.encoder.frame())

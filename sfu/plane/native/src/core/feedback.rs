@@ -12,6 +12,8 @@ use crate::rtcp::{self, ReportBlock, SenderReport};
 const MAX_NACKED: usize = 512;
 const MAX_FULL_INTRA: usize = 64;
 const DEFAULT_ROUND_TRIP_US: i64 = 20_000;
+/// From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen.
+const LOSSY: f64 = 0.03;
 
 /// One unprotected RTCP datagram, compound or of reduced size (RFC 5506).
 pub fn receive(
@@ -134,12 +136,29 @@ fn repair_all(
         outbox.counters.drop(Drop::RtxUnknown, lost.len() as u64);
         return;
     };
+    let mut repaired = Vec::with_capacity(lost.len());
     for &number in lost {
-        match repair(tables, outbox, peer, slot, number, now_us) {
-            Ok(()) => outbox.counters.packets_retransmitted += 1,
+        match repair(tables, outbox, peer, slot, number, now_us, Attempt::First) {
+            Ok(()) => repaired.push(number),
             Err(dropped) => outbox.drop(dropped),
         }
     }
+    outbox.counters.packets_retransmitted += repaired.len() as u64;
+    let fraction_lost = tables.transports.get(peer).and_then(|transport| transport.fraction_lost);
+    if fraction_lost.unwrap_or(0.0) < LOSSY {
+        return;
+    }
+    for number in repaired {
+        if repair(tables, outbox, peer, slot, number, now_us, Attempt::Second).is_ok() {
+            outbox.counters.packets_retransmitted += 1;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Attempt {
+    First,
+    Second,
 }
 
 fn repair(
@@ -149,6 +168,7 @@ fn repair(
     key: SlotKey,
     number: u16,
     now_us: i64,
+    attempt: Attempt,
 ) -> Result<(), Drop> {
     let Tables { transports, slots, sources, .. } = tables;
     let transport = transports.get_mut(peer).ok_or(Drop::RtxUnknown)?;
@@ -163,7 +183,11 @@ fn repair(
     }
     let round_trip_us = round_trip_or(transport, DEFAULT_ROUND_TRIP_US);
     let length = slot.repair_length(&sent.packet);
-    if !slot.budget.allow(sent.sequence, length, slot.octets, now_us, round_trip_us) {
+    let allowed = match attempt {
+        Attempt::First => slot.budget.allow(sent.sequence, length, slot.octets, now_us, round_trip_us),
+        Attempt::Second => slot.budget.take(length),
+    };
+    if !allowed {
         return Err(Drop::RtxBudget);
     }
     let outgoing = Outgoing {

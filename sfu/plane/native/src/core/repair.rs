@@ -41,10 +41,9 @@ impl RepairBudget {
         if last_us.is_some_and(|last_us| now_us - last_us < MIN_INTERVAL_US.max(round_trip_us)) {
             return false;
         }
-        let Some(left) = self.octets.checked_sub(length as u64) else {
+        if !self.take(length) {
             return false;
-        };
-        self.octets = left;
+        }
         if let Some(index) = before {
             self.repaired_us.remove(index);
         }
@@ -53,6 +52,13 @@ impl RepairBudget {
             self.repaired_us.pop_front();
         }
         true
+    }
+
+    /// Whether there is room for so many octets more; they are taken off if so.
+    pub fn take(&mut self, length: usize) -> bool {
+        let left = self.octets.checked_sub(length as u64);
+        self.octets = left.unwrap_or(self.octets);
+        left.is_some()
     }
 }
 
