@@ -326,6 +326,16 @@ def test_any_protected_lesson_is_read_the_same_from_both(profile: SrtpProfile) -
     told.is_something(beside=Drop)
 
 
+@pytest.mark.parametrize("profile", list(SrtpProfile))
+def test_new_keys_before_a_gap_over_the_end_of_a_cycle(profile: SrtpProfile) -> None:
+    """The receiver counts from the first number it sees under them."""
+    line = SrtpLine(profile)
+    core = TwinCore(reference_core(LibsrtpCrypto()), native_core(plain=False), line.unseal)
+    shown = [Zap(0, 0, 1, ("come",)), Zap(0, 0, 1, ("come",)), Zap(0, 0, 2, ("come",))]
+    beginning = Beginning(0, 0, ("simulcast", "single"), (65_500, 0), False, False)
+    play(core, line, beginning, [*shown, Keys(5), Mangle(1, 0, 3, 20, 0)])
+
+
 @pytest.mark.long
 @pytest.mark.timeout(LONG_S + SHRINK_S)
 def test_lessons_without_end_are_the_same_on_both() -> None:

@@ -142,7 +142,7 @@ impl Egress {
         send: &mut dyn FnMut(&mut Batch),
     ) {
         let mut run = Run {
-            slots: &tables.slots,
+            slots: &mut tables.slots,
             counters,
             batch: &mut self.batch,
             send,
@@ -225,7 +225,7 @@ fn take_out(
 
 /// One flush.
 struct Run<'a> {
-    slots: &'a SlotMap<SlotKey, Slot>,
+    slots: &'a mut SlotMap<SlotKey, Slot>,
     counters: &'a mut Counters,
     batch: &'a mut Batch,
     send: &'a mut dyn FnMut(&mut Batch),
@@ -333,7 +333,7 @@ impl Run<'_> {
 
     /// Append a protected packet to the batch's buffer; its length, None when there is no such slot any more.
     fn write(&mut self, outgoing: &Outgoing, session: &mut Session, pad: bool) -> Option<usize> {
-        let slot = self.slots.get(outgoing.slot)?;
+        let slot = self.slots.get_mut(outgoing.slot)?;
         let rollover = match outgoing.repair {
             None => slot.rollover(outgoing.sequence),
             Some(sequence) => slot.repair_rollover(sequence),

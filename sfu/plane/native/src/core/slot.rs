@@ -110,8 +110,9 @@ pub struct Slot {
     sent: Box<[i32]>,
     /// Writes the extension block.
     pub extensions: ExtensionWriter,
-    /// Rollover counts (RFC 3711 section 3.3.1) are counted from here, (media, repair): see `rekey`.
-    pub rollover_base: (i64, i64),
+    /// Cycle of the first number under the present keys, (media, repair): rollover counts (RFC 3711 section
+    /// 3.3.1) begin there. None until one left.
+    rollover_base: (Option<i64>, Option<i64>),
 }
 
 impl Slot {
@@ -146,7 +147,7 @@ impl Slot {
             reported_highest: None,
             sent: Box::default(),
             extensions,
-            rollover_base: (0, 0),
+            rollover_base: (None, None),
             add,
         }
     }
@@ -236,20 +237,26 @@ impl Slot {
         Some(Sent { sequence, offsets: segment.offsets, layer: segment.layer, packet })
     }
 
-    /// The receiver's keys were set anew: its rollover counts begin at 0 with the next packets.
+    /// The receiver's keys were set anew: its rollover counts begin at 0 with the next packet that leaves. Which
+    /// that is nobody knows yet: numbers may be left out, also over the end of a cycle.
     pub fn rekey(&mut self) {
-        self.rollover_base = (self.munger.next_sequence() >> 16, self.rtx_sequence >> 16);
+        self.rollover_base = (None, None);
     }
 
-    /// Rollover count of an extended number on the slot's SSRC; None when it was numbered for the keys before.
-    pub fn rollover(&self, sequence: i64) -> Option<u32> {
-        u32::try_from((sequence >> 16) - self.rollover_base.0).ok()
+    /// Rollover count of a number on the slot's SSRC that leaves now; None for one of a cycle before the first.
+    pub fn rollover(&mut self, sequence: i64) -> Option<u32> {
+        rollover(&mut self.rollover_base.0, sequence)
     }
 
-    /// Rollover count of an extended number on the slot's RTX SSRC; None likewise.
-    pub fn repair_rollover(&self, sequence: i64) -> Option<u32> {
-        u32::try_from((sequence >> 16) - self.rollover_base.1).ok()
+    /// Rollover count of a number on the slot's RTX SSRC that leaves now; None likewise.
+    pub fn repair_rollover(&mut self, sequence: i64) -> Option<u32> {
+        rollover(&mut self.rollover_base.1, sequence)
     }
+}
+
+fn rollover(base: &mut Option<i64>, sequence: i64) -> Option<u32> {
+    let cycle = sequence >> 16;
+    u32::try_from(cycle - *base.get_or_insert(cycle)).ok()
 }
 
 fn place(sequence: i64) -> usize {
@@ -382,10 +389,11 @@ mod tests {
         assert_eq!((slot.rollover(65_535), slot.rollover(65_536)), (Some(0), Some(1)));
         slot.rekey();
         assert_eq!(
-            (slot.rollover(65_535), slot.rollover(65_536), slot.rollover(131_072)),
-            (None, Some(0), Some(1))
+            (slot.rollover(65_536), slot.rollover(65_535), slot.rollover(131_072)),
+            (Some(0), None, Some(1)),
+            "what is of a cycle before the first has no count"
         );
-        assert_eq!(slot.repair_rollover(0), Some(0));
+        assert_eq!((slot.repair_rollover(70_000), slot.repair_rollover(140_000)), (Some(0), Some(1)));
     }
 
     #[test]

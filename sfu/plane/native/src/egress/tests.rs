@@ -380,10 +380,10 @@ fn what_can_not_be_sent_any_more_is_counted() {
 }
 
 #[test]
-fn what_was_numbered_before_the_present_keys_is_not_sent_under_them() {
+fn what_is_of_a_cycle_before_the_present_keys_first_is_not_sent() {
     let mut rig = Rig::new(1, false);
     rig.frame(0, &[100]);
-    rig.tables.slots[rig.receivers[0].1].rollover_base = (1, 0);
+    rig.tables.slots[rig.receivers[0].1].rollover(0x1_0000);
     assert!(rig.flush(NOW_US).is_empty());
     assert_eq!(rig.dropped(Drop::NoKeys), 1);
 }
