@@ -17,7 +17,7 @@ from sfu.plane.core.transport import Transport
 _WHEEL_US: Final = 10_000
 _WHEEL_SLOTS: Final = 100
 _ROUND_TRIP_US: Final = 100_000
-"""A publisher's round trip while none was measured."""
+"""A publisher's round trip before its first report block and its first repair."""
 _RECEIVING_US: Final = 1_000_000
 
 
@@ -85,12 +85,14 @@ class Housekeeping:
         missing = self._tables.missing_layers
         for layer in list(missing):
             transport = layer.source.transport
-            numbers = layer.nack.due(now_us, transport.round_trip_us or _ROUND_TRIP_US)
+            nack = layer.nack
+            round_trip_us = transport.round_trip_us or nack.round_trip_us or _ROUND_TRIP_US
+            numbers = nack.due(now_us, round_trip_us)
             if numbers and layer.ssrc is not None:
                 packet = rtcp.build_nack(transport.reporter_ssrc, layer.ssrc, numbers)
                 if self.send_feedback(transport, packet):
                     self._outbox.counters.nacks_sent += 1
-            if not layer.nack:
+            if not nack:
                 del missing[layer]
 
     def ask_for_keyframes(self, now_us: int) -> None:

@@ -147,7 +147,9 @@ class Ingress:
                 self._hold(layer.source)
                 return number
         if before is not None:
-            if number <= before:
+            if stream.rtx:
+                layer.nack.repaired(number, now_us)
+            elif number <= before:
                 layer.nack.received(number)
             elif number > before + 1 and layer.source.video and layer.source.open:
                 layer.nack.gap(before + 1, number, now_us)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfu import rtcp
+from sfu import rtcp, rtp
 from sfu.plane.api import Drop, RemoveTransport, SetGate, SlotHandle
 from sfu.plane.core.nack import MAX_MISSING, MAX_TRIES, NackList
 from sfu.plane.core.repair import RepairBudget
@@ -230,6 +230,31 @@ def test_repair_of_something_unknown_and_padding_probes_are_dropped(plane: str) 
     (future,) = call.encoder.frame()
     rig.receive(repair(future, ssrc=8, sequence=1), call.teacher.address)
     assert rig.dropped(Drop.RTX_UNKNOWN) == 1
+
+
+def test_the_first_repair_tells_when_to_ask_again(plane: str) -> None:
+    """A publisher who receives nothing has no report blocks to tell the round trip by."""
+    call = Call(plane)
+    rig = call.rig
+
+    def asked() -> list[int]:
+        told = [p for p in rig.feedback(call.teacher) if isinstance(p, rtcp.Nack)]
+        return [number for packet in told for number in packet.lost]
+
+    first, lost, last = call.encoder.frame(3)
+    call.send([first, last])
+    rig.pass_us(10_000)
+    assert asked() == [rtp.sequence_number(lost)]
+    rig.pass_us(40_000)
+    rig.receive(repair(lost, ssrc=8, sequence=1), call.teacher.address)
+    first, lost, last = call.encoder.frame(3)
+    call.send([first, last])
+    rig.pass_us(10_000)
+    assert asked() == [rtp.sequence_number(lost)]
+    rig.pass_us(40_000)
+    assert asked() == []
+    rig.pass_us(10_000)
+    assert asked() == [rtp.sequence_number(lost)], "40 ms and a quarter, not 125 ms"
 
 
 def test_the_list_of_missing_packets_is_bounded() -> None:

@@ -203,7 +203,9 @@ fn ask_layer(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, now_us: i6
     let publisher = source.transport;
     let Some(layer) = source.layers.get_mut(key.index) else { return false };
     let Some(transport) = transports.get(publisher) else { return false };
-    let numbers = layer.nack.due(now_us, round_trip_or(transport, ROUND_TRIP_US));
+    let repaired_us = layer.nack.round_trip_us.filter(|&measured_us| measured_us != 0);
+    let unknown_us = repaired_us.unwrap_or(ROUND_TRIP_US);
+    let numbers = layer.nack.due(now_us, round_trip_or(transport, unknown_us));
     if let Some(ssrc) = layer.ssrc
         && !numbers.is_empty()
     {

@@ -191,6 +191,7 @@ fn number(
         number
     };
     match before {
+        Some(_) if rtx => layer.nack.repaired(number, now_us),
         Some(before) if number <= before => layer.nack.received(number),
         Some(before) if number > before + 1 && repairable => {
             layer.nack.gap(before + 1, number, now_us);

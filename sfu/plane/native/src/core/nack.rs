@@ -15,6 +15,7 @@ struct Missing {
     sequence: i64,
     next_us: i64,
     since_us: i64,
+    asked_us: i64,
     tries: u32,
 }
 
@@ -22,6 +23,8 @@ struct Missing {
 #[derive(Default)]
 pub struct NackList {
     missing: VecDeque<Missing>,
+    /// From a request to its repair, smoothed; only of what was asked for once. None before the first.
+    pub round_trip_us: Option<i64>,
 }
 
 impl NackList {
@@ -45,15 +48,28 @@ impl NackList {
             sequence,
             next_us: now_us + REORDERING_US,
             since_us: now_us,
+            asked_us: now_us,
             tries: 0,
         }));
     }
 
-    /// A late or repaired packet came.
+    /// A late packet came.
     pub fn received(&mut self, sequence: i64) {
-        if let Ok(index) = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence) {
-            self.missing.remove(index);
+        self.take(sequence);
+    }
+
+    /// A packet came again that was asked for.
+    pub fn repaired(&mut self, sequence: i64, now_us: i64) {
+        if let Some(missing) = self.take(sequence).filter(|missing| missing.tries == 1) {
+            let sample_us = now_us - missing.asked_us;
+            let before_us = self.round_trip_us.unwrap_or(sample_us);
+            self.round_trip_us = Some(before_us + (sample_us - before_us).div_euclid(8));
         }
+    }
+
+    fn take(&mut self, sequence: i64) -> Option<Missing> {
+        let index = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence).ok()?;
+        self.missing.remove(index)
     }
 
     /// What to ask for now, ascending; gives up after `MAX_TRIES` or a second.
@@ -66,6 +82,7 @@ impl NackList {
             }
             if missing.next_us <= now_us {
                 missing.next_us = now_us + retry_us;
+                missing.asked_us = now_us;
                 missing.tries += 1;
                 asked.push(missing.sequence);
             }
@@ -116,6 +133,24 @@ mod tests {
         assert_eq!(missing.due(135_000, 100_000), [6]);
         missing.received(6);
         assert!(missing.is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_for_once_tells_the_round_trip() {
+        let mut missing = NackList::new();
+        missing.gap(5, 8, 0);
+        missing.due(10_000, 100_000);
+        missing.received(5);
+        assert_eq!(missing.round_trip_us, None, "late by itself");
+        missing.repaired(6, 50_000);
+        assert_eq!(missing.round_trip_us, Some(40_000));
+        missing.due(135_000, 100_000);
+        missing.repaired(7, 140_000);
+        assert_eq!(missing.round_trip_us, Some(40_000), "nobody knows which request it answers");
+        missing.gap(9, 10, 200_000);
+        missing.due(210_000, 100_000);
+        missing.repaired(9, 330_000);
+        assert_eq!(missing.round_trip_us, Some(50_000));
     }
 
     #[test]
