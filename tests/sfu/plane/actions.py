@@ -104,7 +104,8 @@ class Check(Action):
         peer, address = person.peer, person.peer.address
         if self.place == "roam":
             person.checks += 1
-            address = ("198.51.100.1", 1000 * peer.handle + person.checks)
+            subnet, host = divmod(peer.handle, 250)
+            address = (f"198.51.{subnet}.{host + 1}", 1000 + person.checks)
         elif self.place == "other":
             other = pick(lesson.people, self.who + 1)
             address = other.peer.address if other else address
