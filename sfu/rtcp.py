@@ -1,4 +1,4 @@
-"""RTCP packets (RFC 3550 section 6, RFC 4585, RFC 5104, REMB) as frozen values, and NTP time.
+"""RTCP packets (RFC 3550 section 6, RFC 3611, RFC 4585, RFC 5104, REMB) as frozen values, and NTP time.
 
 aiortc's classes do the report and feedback bodies; transport feedback and SDES are read here, because
 aiortc takes any RTPFB for a NACK and does not align SDES chunks.
@@ -23,18 +23,23 @@ SDES: Final = 202
 BYE: Final = 203
 RTPFB: Final = 205
 PSFB: Final = 206
+XR: Final = 207
 
 _FMT_NACK: Final = 1
 _FMT_PLI: Final = 1
 _FMT_FIR: Final = 4
 _FMT_AFB: Final = 15
 _SDES_CNAME: Final = 1
+_RECEIVER_REFERENCE_TIME: Final = 4
+_DLRR: Final = 5
 _MAX_BPS: Final = (1 << 64) - 1
 _NTP_UNIX_OFFSET_S: Final = 2_208_988_800
 
 _HEAD: Final = Struct("!BBH")
 _U32: Final = Struct("!I")
 _TWO_U32: Final = Struct("!II")
+_BLOCK: Final = Struct("!BBH")
+_U64: Final = Struct("!Q")
 _NACK_ITEM: Final = Struct("!HH")
 _FIR_ITEM: Final = Struct("!IB3x")
 
@@ -123,8 +128,16 @@ class Bye:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiverReference:
+    """When one who may send nothing sent this, on its own clock (RFC 3611 section 4.4)."""
+
+    sender_ssrc: int
+    ntp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
-    """A well-framed packet that nobody here reads (APP, XR, transport-wide feedback, ...)."""
+    """A well-framed packet that nobody here reads (APP, other XR, transport-wide feedback, ...)."""
 
     packet_type: int
     count: int
@@ -132,7 +145,7 @@ class Other:
     body: bytes
 
 
-Packet = SenderReport | ReceiverReport | Nack | Pli | Fir | Remb | Sdes | Bye | Other
+Packet = SenderReport | ReceiverReport | Nack | Pli | Fir | Remb | Sdes | Bye | ReceiverReference | Other
 
 
 def parse(data: Buffer) -> list[Packet]:
@@ -195,6 +208,8 @@ def _read(packet_type: int, count: int, body: bytes) -> Packet:
         return _read_nack(body)
     if packet_type == PSFB:
         return _read_psfb(count, body)
+    if packet_type == XR and (reference := _find_receiver_reference(body)) is not None:
+        return reference
     return Other(packet_type, count, body)
 
 
@@ -230,6 +245,18 @@ def _read_psfb(fmt: int, body: bytes) -> Packet:
         bps, ssrcs = _aiortc.unpack_remb_fci(feedback.fci)
         return Remb(feedback.ssrc, min(bps, _MAX_BPS), tuple(ssrcs))
     return Other(PSFB, fmt, body)
+
+
+def _find_receiver_reference(body: bytes) -> ReceiverReference | None:
+    """The first such block; blocks that are not read may be anything."""
+    pos = 4
+    while pos + 4 <= len(body):
+        kind, _, words = _BLOCK.unpack_from(body, pos)
+        pos += 4
+        if kind == _RECEIVER_REFERENCE_TIME and words == 2 and pos + 8 <= len(body):
+            return ReceiverReference(_U32.unpack_from(body)[0], _U64.unpack_from(body, pos)[0])
+        pos += 4 * words
+    return None
 
 
 def _read_sdes(count: int, body: bytes) -> Sdes:
@@ -334,6 +361,14 @@ def build_fir(sender_ssrc: int, requests: Sequence[tuple[int, int]]) -> bytes:
     """Ask for keyframes of (ssrc, command number, 8 bits) each."""
     fci = b"".join(_FIR_ITEM.pack(ssrc, number & 0xFF) for ssrc, number in requests)
     return bytes(_aiortc.RtcpPsfbPacket(fmt=_FMT_FIR, ssrc=sender_ssrc, media_ssrc=0, fci=fci))
+
+
+def build_dlrr(sender_ssrc: int, ssrc: int, last_rr: int, delay: int) -> bytes:
+    """The answer to a ReceiverReference of ``ssrc`` (RFC 3611 section 4.5): the middle 32 bits of its time,
+    and how long ago it came, in 1/65536 s."""
+    body = _U32.pack(sender_ssrc) + _BLOCK.pack(_DLRR, 0, 3) + _U32.pack(ssrc)
+    body += _TWO_U32.pack(last_rr, delay)
+    return _HEAD.pack(0x80, XR, len(body) // 4) + body
 
 
 def build_remb(sender_ssrc: int, bps: int, ssrcs: Sequence[int]) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from struct import Struct
 from typing import Final
 
 import pylibsrtp
@@ -31,7 +32,9 @@ _HISTORY: Final = 1024
 _RTX_SSRC: Final = 77_000
 _REPORTER_SSRC: Final = 1
 _RETRY_S: Final = 0.1
-"""Chromium's retry while it knows no round trip, as one who only receives does."""
+"""Chromium's retry while it knows no round trip."""
+_XR: Final = Struct("!BBHIBBHQ")
+_DLRR: Final = Struct("!12xII")
 _MAX_TRIES: Final = 10
 _LONG_GAP: Final = 500
 _LIMIT_S: Final = 10.0
@@ -195,7 +198,7 @@ class Publisher(NetworkPeer):
 class Receiver(NetworkPeer):
     """One who draws that camera, asks again for what is missing and keeps when each number came.
 
-    A gap is asked for at once and again every 100 ms, ten times at most.
+    A gap is asked for at once and again each round trip, ten times at most.
     """
 
     def __init__(self, setting: Setting, number: int, to: tuple[str, int]) -> None:
@@ -205,6 +208,7 @@ class Receiver(NetworkPeer):
         self._told: tuple[int, int] | None = None
         self._missing: dict[int, tuple[float, int]] = {}
         self._reports: tuple[int, int] | None = None
+        self._retry_s = _RETRY_S
         self.latencies: dict[int, float] = {}
         """By extended number: ms from the publisher's stamp to when it was here, first copy."""
         self.octets = 0
@@ -235,9 +239,16 @@ class Receiver(NetworkPeer):
                 self._came(number, plain, arrived_ns)
 
     def got_rtcp(self, packet: rtcp.Packet) -> None:
-        """Sender reports are remembered for the next receiver report."""
+        """Sender reports are remembered for the next receiver report; answers to its reference time
+        (RFC 3611) tell the round trip."""
         if isinstance(packet, rtcp.SenderReport) and packet.ssrc == slot_ssrc(self.number):
             self._reports = (rtcp.ntp_middle(packet.ntp), time.monotonic_ns())
+        elif isinstance(packet, rtcp.Other) and packet.packet_type == rtcp.XR:
+            last_rr, delay = _DLRR.unpack(packet.body)
+            now_ntp = rtcp.ntp_from_us(time.time_ns() // 1000)
+            round_trip_us = rtcp.round_trip_us(now_ntp, last_rr, delay)
+            if round_trip_us is not None:
+                self._retry_s = round_trip_us / 1e6
 
     def tick(self) -> None:
         """Ask again for what is still missing; call it every 20 ms, as Chromium does."""
@@ -246,7 +257,9 @@ class Receiver(NetworkPeer):
         self._ask(due, now_s)
 
     def report(self) -> None:
-        """Tell the server when its last report came, from which it knows the round trip."""
+        """Ask for the round trip, and tell the server its own by when its last report came."""
+        reference = rtcp.ntp_from_us(time.time_ns() // 1000)
+        self.send_rtcp(_XR.pack(0x80, rtcp.XR, 4, _REPORTER_SSRC, 4, 0, 2, reference))
         if self._reports is None:
             return
         lsr, arrived_ns = self._reports
@@ -278,7 +291,7 @@ class Receiver(NetworkPeer):
             if tries >= _MAX_TRIES:
                 del self._missing[number]
                 continue
-            self._missing[number] = (now_s + _RETRY_S, tries + 1)
+            self._missing[number] = (now_s + self._retry_s, tries + 1)
             asked.append(number)
         if asked:
             self.asked += len(asked)

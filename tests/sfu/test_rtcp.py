@@ -130,6 +130,28 @@ def test_application_feedback_other_than_remb_is_other() -> None:
     assert rtcp.parse(packet(rtcp.PSFB, 15, body)) == [rtcp.Other(rtcp.PSFB, 15, body)]
 
 
+def test_a_receivers_reference_time_is_found_among_other_blocks() -> None:
+    """RFC 3611: another block before it, which nobody reads."""
+    loss = pack("!BBHI", 1, 0, 1, 9)
+    reference = pack("!BBHQ", 4, 0, 2, 0x0102030405060708)
+    told = [rtcp.ReceiverReference(7, 0x0102030405060708)]
+    assert rtcp.parse(packet(rtcp.XR, 0, pack("!I", 7) + loss + reference)) == told
+    assert rtcp.parse(packet(rtcp.XR, 0, pack("!I", 7) + reference)) == told
+
+
+@pytest.mark.parametrize(
+    "blocks", [b"", pack("!BBHI", 4, 0, 2, 9), pack("!BBHI", 4, 0, 1, 9), pack("!BBH", 1, 0, 500)]
+)
+def test_extended_reports_without_one_are_other(blocks: bytes) -> None:
+    body = pack("!I", 7) + blocks
+    assert rtcp.parse(packet(rtcp.XR, 0, body)) == [rtcp.Other(rtcp.XR, 0, body)]
+
+
+def test_the_answer_to_a_reference_time_has_its_middle() -> None:
+    built = rtcp.build_dlrr(1, 2, 0x03040506, 65536)
+    assert built == pack("!BBHIBBHIII", 0x80, 207, 5, 1, 5, 0, 3, 2, 0x03040506, 65536)
+
+
 @pytest.mark.parametrize("length", range(9))
 def test_sdes_chunks_are_aligned(length: int) -> None:
     """Two chunks whose items end at every place of a word; aiortc reads the second one wrong."""

@@ -37,10 +37,10 @@ class Core:
         switching = Switching(tables, outbox)
         tapping = Tapping(outbox, switching)
         self._checks = Checks(tables, outbox, switching)
-        self._feedback = Feedback(outbox, switching, tapping, wall_offset_us)
         forwarding = Forwarding(outbox, switching, crypto.errors)
         self._ingress = Ingress(tables, outbox, switching, tapping, forwarding)
         self._housekeeping = Housekeeping(tables, outbox, switching, tapping, wall_offset_us)
+        self._feedback = Feedback(outbox, switching, tapping, self._housekeeping, wall_offset_us)
         self._commands = Commands(tables, outbox, switching, tapping, self._housekeeping, crypto)
 
     def receive(self, data: bytes, address: SocketAddress, now_us: int) -> None:

@@ -8,6 +8,7 @@ from sfu import rtcp
 from sfu.model import ParseError
 from sfu.plane.api import Drop
 from sfu.plane.core.extensions import send_time_bytes
+from sfu.plane.core.housekeeping import Housekeeping
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.switching import Switching
@@ -18,13 +19,23 @@ _MAX_NACKED: Final = 512
 LOSSY: Final = 0.03
 """From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen."""
 _DEFAULT_ROUND_TRIP_US: Final = 20_000
+_REFERENCE_US: Final = 400_000
+"""A browser's receivers each ask about once a second; one answer tells all of them."""
 
 
 class Feedback:
     """Carries out what a peer's RTCP asks, within the budgets."""
 
-    def __init__(self, outbox: Outbox, switching: Switching, tapping: Tapping, wall_offset_us: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        switching: Switching,
+        tapping: Tapping,
+        housekeeping: Housekeeping,
+        wall_offset_us: int,
+    ) -> None:
         self._outbox = outbox
+        self._housekeeping = housekeeping
         self._switching = switching
         self._tapping = tapping
         self._wall_offset_us = wall_offset_us
@@ -52,6 +63,8 @@ class Feedback:
                 case rtcp.Remb():
                     transport.remb_bps = packet.bps
                     transport.reports_changed = True
+                case rtcp.ReceiverReference():
+                    self._answer_reference(transport, packet, now_us)
                 case _:
                     pass
         return None
@@ -147,6 +160,16 @@ class Feedback:
         slot.repair_octets += len(plain)
         self._outbox.send(session.protect(plain), address)
         return None
+
+    def _answer_reference(self, transport: Transport, reference: rtcp.ReceiverReference, now_us: int) -> None:
+        """One who sends nothing knows its round trip by this only, and by that when to ask again."""
+        answered_us = transport.reference_answered_us
+        if answered_us is not None and now_us - answered_us < _REFERENCE_US:
+            return
+        transport.reference_answered_us = now_us
+        last_rr = rtcp.ntp_middle(reference.ntp)
+        answer = rtcp.build_dlrr(transport.reporter_ssrc, reference.sender_ssrc, last_rr, 0)
+        self._housekeeping.send_feedback(transport, answer)
 
     def _keyframe(self, transport: Transport, ssrc: int, now_us: int) -> None:
         slot = transport.slots_by_ssrc.get(ssrc)

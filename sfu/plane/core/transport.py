@@ -46,6 +46,7 @@ class Transport:
         "max_ingress_bps",
         "packets_received",
         "packets_sent_before",
+        "reference_answered_us",
         "remb_bps",
         "reports_changed",
         "round_trip_us",
@@ -75,6 +76,8 @@ class Transport:
         self.estimate_bps: int | None = None
         self.fraction_lost: float | None = None
         self.round_trip_us: int | None = None
+        self.reference_answered_us: int | None = None
+        """When the peer was last told its round trip."""
         self.remb_bps: int | None = None
         self.reports_changed = False
         self.packets_received = 0

@@ -130,6 +130,7 @@ VALID_RTCP: Final = (
     b"\x8f\xcd\x00\x03" + _WORDS + b"abcd",
     b"\x8f\xce\x00\x03" + _WORDS + b"ABCD",
     b"\x80\xcc\x00\x02" + _WORDS,
+    b"\x80\xcf\x00\x04" + _WORDS[:4] + b"\x04\x00\x00\x02" + _WORDS,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 
 from sfu import rtcp
@@ -339,3 +341,21 @@ def test_reports_that_make_no_sense_fall_back_to_arrival() -> None:
     clock.packet(90_000, 2_000_000)
     assert clock.server_us(90_000) == 2_000_000
     assert clock.timestamp_rtp(2_000_000) == 90_000
+
+
+def test_who_sends_nothing_is_told_its_round_trip(plane: str) -> None:
+    """Chromium's receivers ask by XR (RFC 3611), each for itself; one answer tells all of them."""
+    rig = Rig(plane)
+    student = rig.add_peer()
+    slot = rig.add_slot(student)
+
+    def ask(ssrc: int) -> list[rtcp.Packet]:
+        block = pack("!BBHQ", 4, 0, 2, 0x0102030405060708)
+        rig.receive(pack("!BBHI", 0x80, rtcp.XR, 4, ssrc) + block, student.address)
+        return [p for p in rig.feedback(student) if isinstance(p, rtcp.Other) and p.packet_type == rtcp.XR]
+
+    answer = pack("!IBBHIII", slot_ssrc(slot), 5, 0, 3, 77, 0x03040506, 0)
+    assert ask(77) == [rtcp.Other(rtcp.XR, 0, answer)]
+    assert ask(78) == []
+    rig.pass_us(400_000)
+    assert len(ask(77)) == 1

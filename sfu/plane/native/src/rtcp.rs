@@ -16,6 +16,10 @@ pub const BYE: u8 = 203;
 pub const RTPFB: u8 = 205;
 /// Packet type of payload-specific feedback.
 pub const PSFB: u8 = 206;
+/// Extended reports.
+pub const XR: u8 = 207;
+const RECEIVER_REFERENCE_TIME: u8 = 4;
+const DLRR: u8 = 5;
 /// Report blocks that one report holds at most.
 pub const MAX_BLOCKS: usize = 31;
 
@@ -127,7 +131,16 @@ pub struct Bye {
     pub ssrcs: Vec<u32>,
 }
 
-/// A well-framed packet that nobody here reads (APP, XR, transport-wide feedback, ...).
+/// When one who may send nothing sent this, on its own clock (RFC 3611 section 4.4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReceiverReference {
+    /// Who sent it.
+    pub sender_ssrc: u32,
+    /// 32.32 fixed point.
+    pub ntp: u64,
+}
+
+/// A well-framed packet that nobody here reads (APP, other XR, transport-wide feedback, ...).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Other<'a> {
     /// The header's second byte.
@@ -150,6 +163,7 @@ pub enum Packet<'a> {
     Remb(Remb),
     Sdes(Sdes<'a>),
     Bye(Bye),
+    ReceiverReference(ReceiverReference),
     Other(Other<'a>),
 }
 
@@ -214,7 +228,26 @@ fn read(packet_type: u8, count: u8, body: &[u8]) -> Result<Packet<'_>, Fault> {
         (RTPFB, FMT_NACK) => read_nack(body).map(Packet::Nack),
         (PSFB, _) => read_payload_feedback(count, body)
             .ok_or(Fault::Shape("RTCP payload-specific feedback is malformed")),
+        (XR, _) => Ok(find_receiver_reference(body)
+            .map_or(Packet::Other(Other { packet_type, count, body }), Packet::ReceiverReference)),
         _ => Ok(Packet::Other(Other { packet_type, count, body })),
+    }
+}
+
+/// The first such block; blocks that are not read may be anything.
+fn find_receiver_reference(body: &[u8]) -> Option<ReceiverReference> {
+    let mut position = 4;
+    loop {
+        let [kind, _, high, low] = *body.get(position..)?.first_chunk::<4>()?;
+        let words = usize::from(u16::from_be_bytes([high, low]));
+        position += 4;
+        if kind == RECEIVER_REFERENCE_TIME
+            && words == 2
+            && let Some(ntp) = body.get(position..).and_then(|rest| rest.first_chunk::<8>())
+        {
+            return Some(ReceiverReference { sender_ssrc: u32_at(body, 0)?, ntp: u64::from_be_bytes(*ntp) });
+        }
+        position += 4 * words;
     }
 }
 
@@ -437,6 +470,18 @@ pub fn build_nack(sender_ssrc: u32, media_ssrc: u32, numbers: impl IntoIterator<
 /// Ask for a keyframe.
 pub fn build_pli(sender_ssrc: u32, media_ssrc: u32) -> Vec<u8> {
     Builder::new(PSFB, FMT_PLI, 8).word(sender_ssrc).word(media_ssrc).finish()
+}
+
+/// The answer to a [`ReceiverReference`] of `ssrc` (RFC 3611 section 4.5): the middle 32 bits of its time, and how
+/// long ago it came, in 1/65536 s.
+pub fn build_dlrr(sender_ssrc: u32, ssrc: u32, last_rr: u32, delay: u32) -> Vec<u8> {
+    Builder::new(XR, 0, 20)
+        .word(sender_ssrc)
+        .word(u32::from(DLRR) << 24 | 3)
+        .word(ssrc)
+        .word(last_rr)
+        .word(delay)
+        .finish()
 }
 
 /// Allow a sender `bps` for all of `ssrcs` (at most 255; further ones are left out) together; 18 significant bits

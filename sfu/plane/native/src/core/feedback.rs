@@ -1,17 +1,20 @@
 //! RTCP from a peer: reports, requests for packets and keyframes, within the budgets.
 
 use crate::api::Drop;
+use crate::core::housekeeping;
 use crate::core::outbox::Outbox;
 use crate::core::switching;
 use crate::core::tables::{SlotKey, Tables, TransportKey};
 use crate::core::tapping;
 use crate::core::transport::Transport;
 use crate::egress::Outgoing;
-use crate::rtcp::{self, ReportBlock, SenderReport};
+use crate::rtcp::{self, ReceiverReference, ReportBlock, SenderReport};
 
 const MAX_NACKED: usize = 512;
 const MAX_FULL_INTRA: usize = 64;
 const DEFAULT_ROUND_TRIP_US: i64 = 20_000;
+/// A browser's receivers each ask about once a second; one answer tells all of them.
+const REFERENCE_US: i64 = 400_000;
 /// From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen.
 const LOSSY: f64 = 0.03;
 
@@ -48,6 +51,9 @@ pub fn receive(
                     transport.remb_bps = Some(remb.bps);
                     transport.reports_changed = true;
                 }
+            }
+            rtcp::Packet::ReceiverReference(reference) => {
+                answer_reference(tables, outbox, peer, reference, now_us);
             }
             _ => {}
         }
@@ -203,6 +209,25 @@ fn repair(
     slot.repair_packets += 1;
     slot.repair_octets += length as u64;
     Ok(())
+}
+
+/// One who sends nothing knows its round trip by this only, and by that when to ask for a packet again.
+fn answer_reference(
+    tables: &mut Tables,
+    outbox: &mut Outbox,
+    peer: TransportKey,
+    reference: ReceiverReference,
+    now_us: i64,
+) {
+    let Tables { transports, slots, .. } = tables;
+    let Some(transport) = transports.get_mut(peer) else { return };
+    if transport.reference_answered_us.is_some_and(|answered_us| now_us - answered_us < REFERENCE_US) {
+        return;
+    }
+    transport.reference_answered_us = Some(now_us);
+    let last_rr = rtcp::ntp_middle(reference.ntp);
+    let answer = rtcp::build_dlrr(transport.reporter_ssrc(slots), reference.sender_ssrc, last_rr, 0);
+    housekeeping::send_feedback(transports, outbox, peer, &answer);
 }
 
 /// The peer's round trip, else the given one.

@@ -227,7 +227,7 @@ fn first_estimates(tables: &mut Tables, outbox: &mut Outbox) {
 }
 
 /// Protect and queue one RTCP datagram; false when there is nowhere to send it.
-fn send_feedback(
+pub fn send_feedback(
     transports: &mut SlotMap<TransportKey, Transport>,
     outbox: &mut Outbox,
     key: TransportKey,

@@ -61,6 +61,8 @@ pub struct Transport {
     pub round_trip_us: Option<i64>,
     /// Its last REMB.
     pub remb_bps: Option<u64>,
+    /// When the peer was last told its round trip.
+    pub reference_answered_us: Option<i64>,
     /// Since the last batch.
     pub reports_changed: bool,
     /// Unprotected.
@@ -102,6 +104,7 @@ impl Transport {
             fraction_lost: None,
             round_trip_us: None,
             remb_bps: None,
+            reference_answered_us: None,
             reports_changed: false,
             packets_received: 0,
             bytes_received: 0,

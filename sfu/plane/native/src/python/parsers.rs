@@ -47,6 +47,9 @@ fn rtcp_packet<'py>(
             module.getattr("Sdes")?.call1((PyTuple::new(py, cnames.collect::<Vec<_>>())?,))
         }
         Packet::Bye(bye) => module.getattr("Bye")?.call1((PyTuple::new(py, &bye.ssrcs)?,)),
+        Packet::ReceiverReference(reference) => {
+            module.getattr("ReceiverReference")?.call1((reference.sender_ssrc, reference.ntp))
+        }
         Packet::Other(other) => {
             module.getattr("Other")?.call1((other.packet_type, other.count, PyBytes::new(py, other.body)))
         }
