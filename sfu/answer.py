@@ -367,6 +367,8 @@ class _Planner:
         lines = [extension_lines, "a=rtcp-mux\r\n"]
         if formats.rtcp_rsize:
             lines.append("a=rtcp-rsize\r\n")
+        if formats.receiver_round_trip and kind is MediaKind.VIDEO and not publishes:
+            lines.append("a=rtcp-xr:rcvr-rtt=all\r\n")
         payload_type = chosen.payload_type
         if codec is Codec.OPUS:
             lines.append(f"a=rtpmap:{payload_type} opus/48000/2\r\n")

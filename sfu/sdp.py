@@ -91,6 +91,8 @@ class Formats:
     extensions: tuple[Extension, ...]
     rtcp_mux: bool
     rtcp_rsize: bool
+    receiver_round_trip: bool
+    """Whether receivers may ask for their round trip (RFC 3611 section 5.1, ``rcvr-rtt=all``)."""
 
 
 @dataclass(slots=True)
@@ -333,7 +335,7 @@ def _formats(lines: tuple[str, ...], payload_types: tuple[str, ...]) -> Formats:
     codecs: dict[str, CodecFormat] = {}
     extensions: list[Extension] = []
     feedback_for_all: set[str] = set()
-    mux = rsize = False
+    mux = rsize = round_trip = False
     by_type: dict[str, CodecFormat] = {}
     pending: list[tuple[str, str, str]] = []
     for line in lines[1:]:
@@ -351,6 +353,8 @@ def _formats(lines: tuple[str, ...], payload_types: tuple[str, ...]) -> Formats:
             mux = True
         elif name == "rtcp-rsize":
             rsize = True
+        elif name == "rtcp-xr":
+            round_trip = any(each.partition(":")[0] == "rcvr-rtt=all" for each in value.split())
         elif name in ("rtcp-fb", "fmtp"):
             payload_type, space, rest = value.partition(" ")
             if not space:
@@ -374,7 +378,7 @@ def _formats(lines: tuple[str, ...], payload_types: tuple[str, ...]) -> Formats:
         if codec is not None and payload_type not in codecs:
             codec.feedback |= feedback_for_all
             codecs[payload_type] = codec
-    return Formats(tuple(codecs.values()), tuple(extensions), mux, rsize)
+    return Formats(tuple(codecs.values()), tuple(extensions), mux, rsize, round_trip)
 
 
 def _extension(line: str, value: str) -> Extension:

@@ -203,16 +203,17 @@ class Person:
         )
         return counts
 
-    async def inbound(self, slot: int) -> dict[str, Any]:
-        """The inbound-rtp statistics of a slot; empty before its first packet."""
+    async def inbound(self, slot: int, kind: str = "inbound-rtp") -> dict[str, Any]:
+        """The statistics of a slot of this type; empty before its first packet."""
         stats: dict[str, Any] = await self.do(
-            """async (index) => {
+            """async (index, type) => {
                 const receiver = zvonokReader.slot(index);
                 if (!receiver) return {};
                 const all = [...(await receiver.getStats()).values()];
-                return all.find((each) => each.type === "inbound-rtp") ?? {};
+                return all.find((each) => each.type === type) ?? {};
             }""",
             slot,
+            kind,
         )
         return stats
 

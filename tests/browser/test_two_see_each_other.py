@@ -39,6 +39,13 @@ async def test_teacher_and_student_see_each_other(
             f"the teacher's tone of {mine.tone_hz} Hz at the student",
         )
 
+        # By this it knows when to ask for a lost packet again, though it sends nothing yet.
+        await eventually(
+            lambda: student.inbound(STAGE, "remote-outbound-rtp"),
+            lambda told: told.get("roundTripTimeMeasurements", 0) > 0,
+            "the round trip at a student who only receives",
+        )
+
         await classroom.turn(student, "camera", on=True)
         identity = await classroom.own_id(student)
         slot = await eventually(

@@ -112,6 +112,15 @@ def test_chromium_offer_is_planned() -> None:
     assert [f.algorithm for f in plan.fingerprints] == ["sha-256"]
 
 
+def test_chromiums_receivers_may_ask_for_their_round_trip() -> None:
+    text = OFFERS["chromium_all_codecs"]
+    reply = answer.render(answer.plan(text, SEND, slots_of(17)), local(17))
+    assert "a=rtcp-xr:rcvr-rtt=all\r\n" in reply
+    for other in ("rcvr-rtt=sender", "voip-metrics", "rcvr-rtt=allure"):
+        changed = text.replace("rcvr-rtt=all", other)
+        assert "rtcp-xr" not in answer.render(answer.plan(changed, SEND, slots_of(17)), local(17))
+
+
 @pytest.mark.parametrize(("name", "slots"), [("student", 17), ("teacher", 32), ("all_codecs", 17)])
 def test_answer_has_one_section_for_each_offered_one(name: str, slots: int) -> None:
     text = OFFERS[f"chromium_{name}"]
@@ -125,6 +134,8 @@ def test_answer_has_one_section_for_each_offered_one(name: str, slots: int) -> N
         assert [(f.algorithm, f.value) for f in ours.fingerprints] == [("sha-256", FINGERPRINT)]
         assert ours.formats.rtcp_mux
         assert ours.formats.rtcp_rsize
+        shown = ours.kind == "video" and ours.direction is not sdp.Direction.RECVONLY
+        assert ours.formats.receiver_round_trip == (shown and theirs.formats.receiver_round_trip)
         offered = {(e.id, e.uri) for e in theirs.formats.extensions}
         assert {(e.id, e.uri) for e in ours.formats.extensions} <= offered
         names = [codec.name for codec in ours.formats.codecs]
