@@ -49,7 +49,10 @@ def missing() -> str:
 
 def described() -> str:
     """Version and what it runs with."""
-    said = subprocess.run(["janus", "--version"], check=False, capture_output=True, text=True).stdout
+    try:
+        said = subprocess.run(["janus", "--version"], check=False, capture_output=True, text=True).stdout
+    except OSError as error:
+        return f"Janus, which did not say its version: {type(error).__name__}"
     version = re.search(r"\d+\.\d+\.\d+", said)
     crypto = "OpenSSL" if LIBSRTP.exists() else "NSS (Debian's)"
     return f"Janus {version[0] if version else ''}, event_loops={EVENT_LOOPS}, libsrtp on {crypto}"
