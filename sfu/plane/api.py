@@ -50,6 +50,10 @@ class ExtensionIds:
     audio_level: int = 0
 
 
+ALL_TEMPORAL: Final = 3
+"""Highest temporal layer there can be: nothing is left out."""
+
+
 # --- commands -------------------------------------------------------------------------------
 
 
@@ -118,6 +122,12 @@ class AddSource:
     ``rids`` are the simulcast layers from lowest to highest, empty when there is one layer.
     ``ssrcs`` are SSRCs announced by ``a=ssrc`` (then no MID is needed), with ``rtx_ssrcs`` beside.
     The source is gated (``open`` false: packets are decrypted for their counters, then dropped).
+
+    Packets of ``red_payload_type`` (RFC 2198, Opus only) are taken apart: the primary block goes on as if it
+    had come alone, under the packet's number, also to taps. Packets that just turned out to be missing come
+    back from the redundant blocks, in order and before it: the last block is number - 1, the one before it
+    number - 2 and so on. One taken back has the level of the packet that brought it, no extensions at taps,
+    and still counts as lost; its own packet, come late, is a duplicate.
     """
 
     source: SourceHandle
@@ -132,6 +142,7 @@ class AddSource:
     ssrcs: tuple[int, ...] = ()
     rtx_ssrcs: tuple[int, ...] = ()
     open: bool = False
+    red_payload_type: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,8 @@ class AddSlot:
     first_sequence_number: int
     first_timestamp: int
     """First RTP sequence number and timestamp sent (inputs, so that two planes can be compared)."""
+    red_payload_type: int | None = None
+    """By which sound with redundancy is sent (RFC 2198); None: the peer takes none. See SetRedundancy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +186,11 @@ class SetForward:
     it stops at once when no layer of the new source is being received, when either gate is shut, when
     either source goes away, when the receiver can't be sent to. Sound of another source stops at once.
 
+    ``temporal`` is the highest temporal layer (TID of RFC 7741 section 4.2) that is sent; packets without a
+    TID always are. Frames above it are left out without a gap in numbers and picture ids; what comes late of
+    them fills the gap that it left. Lowered, it holds from the next frame on; raised, from the first frame of
+    each further temporal layer that is a sync point (Y bit), or from a keyframe.
+
     Sound whose level (RFC 6464) has been inaudible for 400 ms is left out as a sender's DTX would leave it
     out, without a gap in the numbers: an empty frame per 400 ms goes on, and the first audible one at once.
     """
@@ -180,6 +198,21 @@ class SetForward:
     slot: SlotHandle
     source: SourceHandle | None
     layer: int = 0
+    temporal: int = ALL_TEMPORAL
+
+
+@dataclass(frozen=True, slots=True)
+class SetRedundancy:
+    """How many earlier packets each one of sound brings along to this receiver (RFC 2198): 0 (at first) to 2.
+
+    They are those with the source's numbers just before, oldest first, as far as they are in its cache, the
+    slot shows the source since before them, and they fit: a time of at most 16,383 units before, 1,023 bytes
+    each, 1,200 bytes of payload in all (the oldest are left out first). A packet that has none, comes late
+    or stands for silence goes alone, by the plain payload type.
+    """
+
+    transport: TransportHandle
+    distance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +282,7 @@ Command = (
     | SetGate
     | AddSlot
     | SetForward
+    | SetRedundancy
     | RequestKeyframe
     | SetIngressEstimate
     | SetPacing
@@ -325,7 +359,8 @@ class SourceState:
 class TransportState:
     """A receiver's line as its reports tell it; ``None`` until the first report.
 
-    ``fraction_lost`` 0..1 over video and sound of the last reports, ``round_trip_ms`` by LSR/DLSR,
+    ``fraction_lost`` 0..1 over video and sound of the last reports, without what publishers' lines had
+    lost before; ``round_trip_ms`` by LSR/DLSR,
     ``remb_bps`` its last REMB. Packet and byte counts are since the start.
     """
 

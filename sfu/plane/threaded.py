@@ -14,7 +14,7 @@ from typing import Final
 import sfu.plane._native as _native
 from sfu.plane.api import Command, Counters, EventSink, TransportHandle, TransportState
 
-ABI: Final = 1
+ABI: Final = 2
 """The ``_native.ABI`` that this file was written for."""
 BUILT_ABI: Final = _native.ABI
 """The one that was built; with another one nothing here may be used."""

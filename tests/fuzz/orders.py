@@ -12,6 +12,7 @@ from typing import Final
 
 from sfu import rtcp, rtp, stun
 from sfu.plane.api import (
+    ALL_TEMPORAL,
     Address,
     AddSlot,
     AddSource,
@@ -30,6 +31,7 @@ from sfu.plane.api import (
     SetIngressEstimate,
     SetKeys,
     SetPacing,
+    SetRedundancy,
     SlotHandle,
     SourceHandle,
     SrtpProfile,
@@ -37,7 +39,18 @@ from sfu.plane.api import (
 )
 from tests.fuzz.mutation import Input
 from tests.sfu.plane.cores import PlaneCore, TwinCore, native_core, reference_core
-from tests.sfu.plane.rig import IDS, OPUS_PT, PASSWORD, RIDS, START_US, VP8_PT, VP8_RTX_PT, Encoder, slot_ssrc
+from tests.sfu.plane.rig import (
+    IDS,
+    OPUS_PT,
+    PASSWORD,
+    RED_PT,
+    RIDS,
+    START_US,
+    VP8_PT,
+    VP8_RTX_PT,
+    Encoder,
+    slot_ssrc,
+)
 
 (
     ADD_TRANSPORT,
@@ -60,11 +73,12 @@ from tests.sfu.plane.rig import IDS, OPUS_PT, PASSWORD, RIDS, START_US, VP8_PT, 
     FEEDBACK,
     WAIT,
     RAW,
-) = range(20)
+    REDUNDANCY,
+) = range(21)
 LATER: Final = 0x80
 """Added to a command: it is handed over together with the next ones."""
 _EXTENSIONS: Final = (IDS, ExtensionIds(), ExtensionIds(mid=4), ExtensionIds(mid=15, abs_send_time=3))
-_TRANSPORTS, _SOURCES, _SLOTS, _TAPS, _UFRAGS, _MIDS = 5, 6, 8, 3, 7, 4
+_TRANSPORTS, _SOURCES, _SLOTS, _TAPS, _UFRAGS, _MIDS, _TEMPORALS = 5, 6, 8, 3, 7, 4, 5
 _PLACES: Final = 16
 """Addresses; usually that of a transport's number is that transport's."""
 _WAITS_US: Final = (1_000, 10_000, 33_000, 100_000, 400_000, 600_000, 1_100_000, 6_000_000, 31_000_000)
@@ -140,6 +154,8 @@ class Orders:
         self.core.drain_events()
 
     def _command(self, order: int, arguments: _Arguments) -> Command | None:
+        if order == REDUNDANCY:
+            return SetRedundancy(TransportHandle(arguments.of(_TRANSPORTS)), _signed(arguments))
         if order > UNTAP:
             return None
         if order in (SOURCE, GATE, KEYFRAME):
@@ -192,6 +208,7 @@ class Orders:
         layers = 3 if form & 2 else 1
         ssrcs = tuple(1000 * number + 10 * layer for layer in range(layers)) if form & 4 else ()
         video = not form & 1
+        temporal_layers = 1 + arguments.of(3)
         for layer in range(3):
             self._encoders[number, layer] = Encoder(
                 1000 * number + 10 * layer,
@@ -201,6 +218,7 @@ class Orders:
                 timestamp=4_294_960_000 + 5000 * layer,
                 picture_id=None if form & 16 else 126,
                 payload_type=VP8_PT if video else OPUS_PT,
+                temporal_layers=temporal_layers,
             )
         return AddSource(
             source,
@@ -215,6 +233,7 @@ class Orders:
             ssrcs=ssrcs,
             rtx_ssrcs=tuple(ssrc + 1 for ssrc in ssrcs) if form & 64 else (),
             open=not form & 128,
+            red_payload_type=None if video else RED_PT,
         )
 
     def _about_slot(self, order: int, arguments: _Arguments) -> Command:
@@ -223,7 +242,7 @@ class Orders:
         if order == FORWARD:
             source = arguments.byte() % (_SOURCES + 1)
             shown = None if source == _SOURCES else SourceHandle(source)
-            return SetForward(slot, shown, _signed(arguments))
+            return SetForward(slot, shown, _signed(arguments), ALL_TEMPORAL - arguments.of(_TEMPORALS))
         transport, form = TransportHandle(arguments.of(_TRANSPORTS)), arguments.byte()
         video, repaired = not form & 1, bool(form & 2)
         ssrc = slot_ssrc(SlotHandle(0 if form & 4 else number))
@@ -241,6 +260,7 @@ class Orders:
             _EXTENSIONS[form >> 4 & 3],
             65_530 if form & 8 else 0,
             4_294_900_000,
+            red_payload_type=None if video else RED_PT,
         )
 
     def _happen(self, order: int, arguments: _Arguments) -> None:
@@ -282,7 +302,8 @@ class Orders:
         if order == FRAME:
             packets = encoder.frame(1 + (form >> 1 & 3), keyframe=bool(form & 1))
         else:
-            packets = [encoder.sound(level=127 if form & 1 else 30) for _ in range(1 + (form >> 1 & 7))]
+            level, redundancy = 127 if form & 1 else 30, arguments.of(4)
+            packets = [encoder.sound(level=level, redundancy=redundancy) for _ in range(1 + (form >> 1 & 7))]
         for packet in packets:
             self.core.receive(packet, address, self.now_us)
             self._look()
@@ -370,6 +391,15 @@ PROGRAMS: Final[tuple[Input, ...]] = (
         [[TAP, 0, 1, 2], [TAP | LATER, 1, 2, 0]],
         _frames(1, 1, 1, 3),
         [[SOUND, 0, 2, 0, 14], [WAIT, 3], [SOUND, 0, 2, 0, 15], [WAIT, 4], [UNTAP, 0], [REMOVE, 1]],
+    ),
+    _program(
+        _PAIR,
+        _CAMERAS,
+        [[SOURCE, 3, 1, 2, 0, 2], [SLOT, 3, 2, 2], [FORWARD, 3, 3, 0, 3], [REDUNDANCY, 2, 2]],
+        _frames(1, 3, 1, 6),
+        [[SOUND, 0, 2, 0, 4, 2], [SOUND, 0, 2, 0, 16 | 4, 2], [REDUNDANCY, 2, 1], [FORWARD, 3, 3, 0, 1]],
+        _frames(1, 3, 1, 9),
+        [[SOUND, 0, 2, 0, 4, 3], [FORWARD, 3, 3, 0, 2], [FRAME, 1, 3, 0, 16 | 2], [FEEDBACK, 2, 3, 0, 200]],
     ),
     _program(
         _PAIR,

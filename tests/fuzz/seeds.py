@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from sfu import rtcp, rtp, stun
+from sfu.codecs import red
 from tests.fuzz.mutation import Input
 from tests.fuzz.orders import PROGRAMS
-from tests.sfu.plane.rig import PASSWORD, RIDS, VP8_PT, Encoder, repair
+from tests.sfu.plane.rig import OPUS_PT, PASSWORD, RIDS, VP8_PT, Encoder, repair
 from tests.sfu.plane.test_native_bytes import VALID_RTCP
 from tests.vectors.browser_capture import CAPTURES, Received, read_capture
 
@@ -55,7 +56,9 @@ def rtp_packets() -> list[Input]:
     """A lesson's packets: sound, three layers with a repair, one layer, padding; and browsers'."""
     voice = Encoder(50, mid="0", payload_type=111, sequence=65_530)
     sound = [voice.sound(level=127 if index > 5 else 30) for index in range(12)]
-    return [tuple(sound), simulcast(), tuple(_single()), *_captured_beginnings()]
+    lossy = [voice.sound(redundancy=min(index, 3)) for index in range(12)]
+    del lossy[4], lossy[6:8]
+    return [tuple(sound), tuple(lossy), simulcast(), tuple(_single()), *_captured_beginnings()]
 
 
 def _captured_beginnings() -> list[Input]:
@@ -72,7 +75,10 @@ def _captured_beginnings() -> list[Input]:
 
 def simulcast() -> Input:
     """Three layers, with a loss that is repaired."""
-    layers = [Encoder(60 + index, mid="1", rid=rid, picture_id=125) for index, rid in enumerate(RIDS)]
+    layers = [
+        Encoder(60 + index, mid="1", rid=rid, picture_id=125, temporal_layers=3)
+        for index, rid in enumerate(RIDS)
+    ]
     packets: list[bytes] = []
     for number in range(5):
         for encoder in layers:
@@ -116,9 +122,29 @@ def payloads() -> list[Input]:
     found.append((bytes.fromhex("9080853920e5b0dc5000009d012affffe081"), bytes.fromhex("10")))
     found += [
         tuple(_payload(each) for each in part if rtp.payload_type(each) in (VP8_PT, FIREFOX_VP8_PT))
-        for part in rtp_packets()[3:]
+        for part in rtp_packets()[4:]
     ]
     return [each for each in found if each]
+
+
+def redundant_payloads() -> list[Input]:
+    """Sound with up to three payloads before it, some of another kind, empty, too old or too many."""
+    voice = Encoder(50, mid="0", payload_type=OPUS_PT)
+    usual = tuple(_payload(voice.sound(redundancy=min(index, 3))) for index in range(1, 16))
+    block = red.RedundantBlock(OPUS_PT, 960, b"before")
+    odd: tuple[list[red.RedundantBlock], ...] = (
+        [block._replace(payload_type=0), block],
+        [block._replace(payload=b""), block],
+        [block._replace(timestamp_offset=0), block._replace(timestamp_offset=16_383)],
+        [block._replace(payload=bytes(600))] * 2,
+        [block] * 40,
+        [],
+    )
+    return [
+        usual,
+        tuple(red.build(blocks, OPUS_PT, b"now") for blocks in odd),
+        (*usual[:3], red.build([block], OPUS_PT, b""), red.build([block], 0, b"now"), b"\x6f", b"\xef"),
+    ]
 
 
 def datagrams() -> list[Input]:

@@ -13,14 +13,15 @@ from struct import pack, unpack_from
 from typing import Final
 
 from sfu import rtp, stun
+from sfu.codecs import red
 from sfu.model import ParseError
-from sfu.plane.api import SetKeys, SrtpProfile
+from sfu.plane.api import SetKeys, SetRedundancy, SrtpProfile
 from sfu.plane.srtp import LibsrtpCrypto
 from tests.fuzz import seeds
 from tests.fuzz.mutation import Input
 from tests.fuzz.orders import play_orders
 from tests.sfu.plane.cores import TWIN, PlaneCore, TwinCore, native_core, reference_core
-from tests.sfu.plane.rig import PASSWORD, VP8_PT, Encoder, Peer, Rig
+from tests.sfu.plane.rig import PASSWORD, RED_PT, VP8_PT, Encoder, Peer, Rig
 from tests.sfu.plane.srtp_line import SrtpLine
 from tests.sfu.plane.test_native_bytes import (
     FINGERPRINT,
@@ -56,12 +57,14 @@ class Classroom:
         self.unchecked = rig.add_peer(connected=False)
         rig.set_keys(self.unchecked)
         sources = (
-            rig.add_microphone(self.teacher),
+            rig.add_microphone(self.teacher, red_payload_type=RED_PT),
             rig.add_camera(self.teacher),
             rig.add_camera(self.teacher, rids=(), mid="2"),
         )
         for index, source in enumerate(sources):
-            rig.show(rig.add_slot(self.student, video=index > 0), source, 2 * (index == 1))
+            slot = rig.add_slot(self.student, video=index > 0, redundant=index == 0)
+            rig.show(slot, source, 2 * (index == 1), temporal=1)
+        rig.apply(SetRedundancy(self.student.handle, 2))
 
     def _connected(self) -> Peer:
         peer = self.rig.add_peer(connected=False)
@@ -149,6 +152,29 @@ def play_payloads(records: Input) -> PlaneCore:
     return room.rig.core
 
 
+def play_redundancy(records: Input) -> PlaneCore:
+    """Records are payloads with redundancy: what is read of one is written the same, and they come in packets
+    some of whose forerunners are missing."""
+    room = Classroom()
+    for number, record in enumerate(records):
+        payload = None
+        with suppress(ParseError):
+            payload = red.parse(record)
+        assert payload is None or red.build(*payload) == record
+        packet = rtp.build(
+            payload_type=RED_PT,
+            sequence_number=(65_530 + number + number // 3 * (1 + number % 4)) & 0xFFFF,
+            timestamp=(4_294_960_000 + 960 * number) & 0xFFFFFFFF,
+            ssrc=50,
+            payload=record[:1200],
+            marker=number == 0,
+            extensions={4: b"0", 1: bytes((127 if number > 40 else 30,))},
+        )
+        room.receive(packet, room.teacher.address)
+    room.end()
+    return room.rig.core
+
+
 def play_rtp(records: Input) -> PlaneCore:
     """Records are RTP packets of the teacher; Python's readers agree with each other on each."""
     room = Classroom()
@@ -206,6 +232,7 @@ TARGETS: Final = {
         Target("rtcp", seeds.rtcp_datagrams, play_rtcp),
         Target("stun", seeds.stun_messages, play_stun),
         Target("payload", seeds.payloads, play_payloads),
+        Target("redundancy", seeds.redundant_payloads, play_redundancy),
         Target("commands", seeds.orders, play_orders),
     )
 }

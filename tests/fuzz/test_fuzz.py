@@ -29,6 +29,7 @@ COME_TO = {
     "rtcp": ("packets_retransmitted", "nacks_received", "keyframe_requests_received"),
     "stun": ("datagrams_out", "stun_unknown_user"),
     "payload": ("packets_forwarded",),
+    "redundancy": ("packets_forwarded", "payload_malformed", "payload_type", "padding_only"),
     "commands": (
         *("packets_forwarded", "packets_retransmitted", "nacks_sent", "keyframe_requests_received"),
         *("unknown_handle", "gated", "stun_integrity", "no_address"),

@@ -13,6 +13,7 @@ import pytest
 
 from sfu import rtcp, rtp, stun
 from sfu.plane.api import (
+    ALL_TEMPORAL,
     Address,
     AddSlot,
     AddSource,
@@ -282,6 +283,35 @@ def test_more_receivers_on_lossy_lines_miss_nothing(path: Path) -> None:
         assert all(before != after for before, after in pairwise(layers))
         assert not receiver.lost
         assert bool(receiver.repaired) == bool(receiver.loss)
+
+
+@captures
+def test_a_browsers_frames_are_left_out_and_come_again_without_a_gap(path: Path) -> None:
+    """Each receiver's temporal layer moves whenever the recorded student's picture changes."""
+    replay = Replay(path)
+    camera = replay.source(Codec.VP8).source
+    turns = 0
+
+    def happen(entry: Told) -> None:
+        nonlocal turns
+        if isinstance(entry.command, SetForward) and entry.command.source == camera:
+            if not replay.receivers:
+                for loss in (0, 0, LOSS, LOSS):
+                    replay.join(loss)
+            for number, receiver in enumerate(replay.receivers):
+                temporal = ALL_TEMPORAL if number == 0 else (number + turns) % 3
+                replay.core.apply([SetForward(receiver.picture, camera, 2, temporal)], replay.now_us)
+            turns += 1
+
+    replay.run(happen)
+    assert turns > 2
+    whole, *thinned = (receiver.came[receiver.picture] for receiver in replay.receivers)
+    for receiver, packets in zip(replay.receivers[1:], thinned, strict=True):
+        is_continuous_picture(packets)
+        assert not receiver.lost
+        assert len(packets) < len(whole)
+        layers = [packet.picture.tid for packet in packets]
+        assert {0, 1} <= set(layers)
 
 
 @captures

@@ -8,6 +8,7 @@ from sfu.plane.core.crypto import Crypto
 from sfu.plane.core.housekeeping import Housekeeping
 from sfu.plane.core.ice import Credentials
 from sfu.plane.core.outbox import Outbox
+from sfu.plane.core.redundancy import MAX_DISTANCE
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Source
 from sfu.plane.core.switching import Switching
@@ -44,6 +45,8 @@ class Commands:
                 done = self._set_forward(command, now_us)
             case api.SendDtls():
                 done = self._send_dtls(command)
+            case api.SetRedundancy():
+                done = self._set_redundancy(command)
             case api.SetGate():
                 done = self._set_gate(command)
             case api.RequestKeyframe():
@@ -200,7 +203,15 @@ class Commands:
             # The source may just have gone; what was shown before is not wanted any more either.
             self._switching.empty(slot)
             return False
+        slot.wanted_temporal = min(max(command.temporal, 0), api.ALL_TEMPORAL)
         self._switching.show(slot, source, command.layer, now_us)
+        return True
+
+    def _set_redundancy(self, command: api.SetRedundancy) -> bool:
+        transport = self._tables.transports.get(command.transport)
+        if transport is None:
+            return False
+        transport.redundancy = min(max(command.distance, 0), MAX_DISTANCE)
         return True
 
     def _request_keyframe(self, command: api.RequestKeyframe) -> bool:

@@ -96,11 +96,12 @@ class Feedback:
                 continue
             before = slot.reported_highest
             slot.reported_highest = block.highest_sequence
+            never_sent = slot.never_sent(block.highest_sequence)
             if before is not None:
                 packets = (block.highest_sequence - before) & 0xFFFFFFFF
                 if packets < 1 << 20:
-                    expected += packets
-                    lost_256 += packets * block.fraction_lost
+                    expected += max(0, packets - never_sent)
+                    lost_256 += max(0, packets * block.fraction_lost - 256 * never_sent)
             now_ntp = rtcp.ntp_from_us(now_us + self._wall_offset_us)
             round_trip_us = rtcp.round_trip_us(now_ntp, block.lsr, block.dlsr)
             if round_trip_us is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sfu.plane.api import Drop
 from sfu.plane.core.extensions import send_time_bytes
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.packet import Packet
+from sfu.plane.core.redundancy import brought_along
 from sfu.plane.core.silence import Passage, comfort
 from sfu.plane.core.slot import Slot
 from sfu.plane.core.source import Layer
@@ -32,16 +35,18 @@ class Forwarding:
         viewers = layer.viewers
         if not viewers:
             return
+        redundant = False
         if not layer.source.video:
             passage = layer.silence.passes(packet.level, now_us)
             if passage is Passage.NOTHING and not begun:
                 self.pass_over(layer, packet, now_us)
                 return
-            if passage is not Passage.WHOLE:
+            redundant = passage is Passage.WHOLE
+            if not redundant:
                 packet = comfort(packet)
         send_time = send_time_bytes(now_us)
         for slot in viewers:
-            self._send(slot, packet, send_time)
+            self._send(slot, packet, send_time, _brought_along(slot, layer, packet) if redundant else ())
         if begun:
             self._catch_up(begun, layer, packet, send_time)
 
@@ -60,7 +65,7 @@ class Forwarding:
                 for slot in slots:
                     self._send(slot, following, send_time)
 
-    def _send(self, slot: Slot, packet: Packet, send_time: bytes) -> None:
+    def _send(self, slot: Slot, packet: Packet, send_time: bytes, earlier: Sequence[Packet] = ()) -> None:
         outbox = self._outbox
         transport = slot.transport
         session = transport.session
@@ -68,11 +73,18 @@ class Forwarding:
         if session is None or address is None:
             outbox.drop(Drop.NO_KEYS if session is None else Drop.NO_ADDRESS)
             return
-        sequence = slot.munger.place(packet)
-        if sequence is None:
+        if slot.leaves_out(packet):
+            slot.munger.skip(packet.sequence, packet.picture_id)
+            return
+        placed = slot.munger.place(packet)
+        if placed is None:
             outbox.drop(Drop.TOO_OLD)
             return
-        plain = slot.write(packet, sequence, send_time)
+        sequence, picture_offset = placed
+        if earlier:
+            plain = slot.write_redundant(packet, sequence, earlier, send_time)
+        else:
+            plain = slot.write(packet, sequence, picture_offset, send_time)
         if slot.video:
             slot.note_sent(sequence, packet.sequence)
         slot.packets += 1
@@ -84,3 +96,12 @@ class Forwarding:
             return
         outbox.counters.packets_forwarded += 1
         outbox.send(datagram, address)
+
+
+def _brought_along(slot: Slot, layer: Layer, packet: Packet) -> Sequence[Packet]:
+    """A receiver that is to have redundancy gets earlier packets along with one that is its newest."""
+    distance = slot.transport.redundancy
+    munger = slot.munger
+    if not distance or slot.add.red_payload_type is None or not munger.is_newest(packet.sequence):
+        return ()
+    return brought_along(packet, layer.cache, distance, munger.first)

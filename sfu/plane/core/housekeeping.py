@@ -16,6 +16,8 @@ from sfu.plane.core.transport import Transport
 
 _WHEEL_US: Final = 10_000
 _WHEEL_SLOTS: Final = 100
+_REPORTS_A_SECOND: Final = 4
+"""Receiver reports to who sends: by their absence a page learns within a second that its line is dead."""
 _ROUND_TRIP_US: Final = 100_000
 """A publisher's round trip before its first report block and its first repair."""
 _RECEIVING_US: Final = 1_000_000
@@ -142,7 +144,18 @@ class Housekeeping:
         for index in range(first, position + 1):
             for transport in list(self._wheel[index % _WHEEL_SLOTS]):
                 self._each_second(transport, now_us)
+            for turn in range(1, _REPORTS_A_SECOND):
+                spoke = (index + turn * _WHEEL_SLOTS // _REPORTS_A_SECOND) % _WHEEL_SLOTS
+                for transport in self._wheel[spoke]:
+                    self._report_between(transport, now_us)
         self._wheel_position = position
+
+    def _report_between(self, transport: Transport, now_us: int) -> None:
+        if transport.session is None or transport.address is None:
+            return
+        report = reports.receiver_report(transport, now_us)
+        if report is not None:
+            self.send_feedback(transport, report)
 
     def _each_second(self, transport: Transport, now_us: int) -> None:
         if transport.address is not None and not transport.ice.has_consent(now_us):

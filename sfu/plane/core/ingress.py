@@ -6,12 +6,14 @@ from struct import Struct
 from typing import Final
 
 from sfu import rtp
+from sfu.codecs import red
 from sfu.model import ParseError
 from sfu.plane.api import MAX_SSRCS_PER_TRANSPORT, Drop, StreamBound
 from sfu.plane.core.binding import bind
 from sfu.plane.core.forwarding import Forwarding
 from sfu.plane.core.outbox import Outbox
 from sfu.plane.core.packet import Packet, read_vp8
+from sfu.plane.core.redundancy import taken_back
 from sfu.plane.core.source import Layer, Source
 from sfu.plane.core.switching import Switching
 from sfu.plane.core.tables import Tables
@@ -19,6 +21,8 @@ from sfu.plane.core.tapping import Tapping
 from sfu.plane.core.transport import Stream, Transport
 
 _HEADER: Final = Struct("!BBHII")
+_PADDED: Final = 0x20
+"""The P bit in a header's first byte."""
 _MAX_PACKET: Final = 1300
 """Longest packet taken, so that what a slot writes fits SRTP's buffer and a path's MTU."""
 
@@ -58,6 +62,7 @@ class Ingress:
             source = layer.source
             payload_type = second & 0x7F
             payload = data[offset : len(data) - padding]
+            wrapped = not source.video and not stream.rtx and payload_type == source.add.red_payload_type
 
             if stream.rtx:
                 if payload_type != source.add.rtx_payload_type:
@@ -69,9 +74,10 @@ class Ingress:
                 payload = payload[2:]
                 if layer.ssrc is None or layer.reception.highest is None:
                     return Drop.RTX_UNKNOWN
-            elif payload_type != source.add.payload_type:
+            elif payload_type != source.add.payload_type and not wrapped:
                 return Drop.PAYLOAD_TYPE
 
+            before = layer.reception.highest
             number = self._number(layer, stream, sequence, timestamp, now_us)
             if isinstance(number, Drop):
                 return number
@@ -82,17 +88,34 @@ class Ingress:
                 return Drop.GATED
 
             packet = Packet(number, layer.timestamps.extend(timestamp), second & 0x80, payload)
+            missing: list[Packet] = []
             if source.video:
                 if payload:
                     try:
                         read_vp8(packet, layer.picture_ids)
                     except ParseError:
                         return Drop.PAYLOAD_MALFORMED
+            elif wrapped and payload:
+                try:
+                    redundant = red.parse(payload)
+                except ParseError:
+                    return Drop.PAYLOAD_MALFORMED
+                if redundant.payload_type != source.add.payload_type:
+                    return Drop.PAYLOAD_TYPE
+                packet.payload = payload = redundant.payload
+                self._read_level(layer, packet, data)
+                if before is not None:
+                    missing = taken_back(redundant, packet, before)
             else:
                 self._read_level(layer, packet, data)
         except ParseError:
             return Drop.RTP_MALFORMED
 
+        for earlier in missing:
+            if layer.cache.put(earlier):
+                self._forwarding.forward(layer, earlier, now_us)
+                if source.taps:
+                    self._tapping.take(layer, earlier, _plain(layer, earlier), now_us)
         if not layer.cache.put(packet):
             return Drop.DUPLICATE
         if payload:
@@ -102,7 +125,13 @@ class Ingress:
             self._forwarding.pass_over(layer, packet, now_us)
         if source.taps:
             # Padding too: its number would be missed.
-            self._tapping.take(layer, packet, _original(data, layer, packet, stream, payload), now_us)
+            if stream.rtx:
+                original = _plain(layer, packet, payload)
+            elif wrapped:
+                original = _unwrapped(data, offset, source.add.payload_type, payload)
+            else:
+                original = data
+            self._tapping.take(layer, packet, original, now_us)
         return None if payload else Drop.PADDING_ONLY
 
     def _bind(self, transport: Transport, data: bytes, ssrc: int) -> Stream | Drop:
@@ -182,15 +211,20 @@ class Ingress:
             source.keyframes.arrived(layer.index)
 
 
-def _original(data: bytes, layer: Layer, packet: Packet, stream: Stream, payload: bytes) -> bytes:
-    """The packet as the publisher sent it; a repaired one gets its own header back."""
-    if not stream.rtx:
-        return data
+def _plain(layer: Layer, packet: Packet, payload: bytes | None = None) -> bytes:
+    """The packet as its publisher could have sent it alone, without extensions; ``payload`` as it came where
+    the packet's own was taken apart."""
     return rtp.build(
         payload_type=layer.source.add.payload_type,
         sequence_number=packet.sequence,
         timestamp=packet.timestamp,
         ssrc=layer.ssrc or 0,
-        payload=payload,
+        payload=packet.payload if payload is None else payload,
         marker=bool(packet.marker),
     )
+
+
+def _unwrapped(data: bytes, offset: int, payload_type: int, payload: bytes) -> bytes:
+    """The packet with its own header around this payload, without padding."""
+    first, second = data[0] & ~_PADDED, data[1] & 0x80 | payload_type
+    return b"".join((bytes((first, second)), data[2:offset], payload))

@@ -15,12 +15,14 @@ class Packet:
 
     __slots__ = (
         "keyframe",
+        "layer_sync",
         "lead",
         "level",
         "marker",
         "payload",
         "picture_id",
         "sequence",
+        "tid",
         "timestamp",
         "tl0picidx",
     )
@@ -37,6 +39,10 @@ class Packet:
         self.tl0picidx: int | None = None
         self.keyframe = False
         """First packet of a keyframe."""
+        self.tid: int | None = None
+        """Temporal layer (RFC 7741 section 4.2), None without."""
+        self.layer_sync = False
+        """The Y bit: a receiver may begin this temporal layer here."""
         self.level: int | None = None
         """The audio level extension's byte (RFC 6464), None without."""
 
@@ -78,6 +84,8 @@ def read_vp8(packet: Packet, picture_ids: PictureIds) -> None:
     payload = packet.payload
     descriptor = vp8.parse_descriptor(payload)
     packet.keyframe = descriptor.keyframe
+    packet.tid = descriptor.tid
+    packet.layer_sync = descriptor.layer_sync
     if descriptor.picture_id is None:
         return
     offset = descriptor.picture_id_offset or 0

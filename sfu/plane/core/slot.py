@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from sfu import rtcp
-from sfu.plane.api import AddSlot, Codec
+from sfu.plane.api import ALL_TEMPORAL, AddSlot, Codec
 from sfu.plane.core.extensions import ExtensionWriter
 from sfu.plane.core.keyframes import KeyframeBackOff
 from sfu.plane.core.munger import Munger
 from sfu.plane.core.packet import Packet
+from sfu.plane.core.redundancy import wrap
 from sfu.plane.core.repair import RepairBudget
 from sfu.plane.core.source import Layer, Source
 
@@ -29,7 +31,7 @@ _HEADER_LENGTH: Final = 12
 class Segment:
     """What the slot sent from one number on: a layer and how its numbers were changed."""
 
-    __slots__ = ("cache", "clock", "first", "layer", "picture_offset", "timestamp_offset", "tl0_offset")
+    __slots__ = ("cache", "clock", "first", "layer", "offsets", "timestamp_offset", "tl0_offset")
 
     def __init__(self, first: int, layer: Layer, munger: Munger) -> None:
         self.first = first
@@ -38,7 +40,7 @@ class Segment:
         """Of the SSRC that was shown, as is the clock; the layer may get another."""
         self.clock = layer.clock
         self.timestamp_offset = munger.timestamp_offset
-        self.picture_offset = munger.picture_offset
+        self.offsets = munger.offsets
         self.tl0_offset = munger.tl0_offset
 
 
@@ -48,9 +50,11 @@ class Slot:
     __slots__ = (
         "_extensions",
         "_first_byte",
+        "_frame_timestamp",
         "_payload_type",
         "_sent",
         "_ssrc",
+        "_temporal",
         "add",
         "ahead_rtp",
         "back_off",
@@ -75,6 +79,7 @@ class Slot:
         "transport",
         "video",
         "wanted_layer",
+        "wanted_temporal",
     )
 
     def __init__(self, add: AddSlot, transport: Transport) -> None:
@@ -86,6 +91,7 @@ class Slot:
         self.source: Source | None = None
         """What it is to show."""
         self.wanted_layer = 0
+        self.wanted_temporal = ALL_TEMPORAL
         self.current: Layer | None = None
         """Whose packets it gets now."""
         self.pending: Layer | None = None
@@ -110,6 +116,10 @@ class Slot:
         self.highest_sent = add.first_sequence_number - 1
         self.reported_highest: int | None = None
         """Highest number of the peer's last report block."""
+        self._temporal = ALL_TEMPORAL
+        """Highest temporal layer that is sent now."""
+        self._frame_timestamp: int | None = None
+        """Of the newest packet with a temporal layer."""
         self._sent: array[int] | None = None
         self._extensions = ExtensionWriter(add.extensions, add.mid, sound=not self.video)
         self._first_byte = 0x90 if self._extensions.length else 0x80
@@ -146,6 +156,26 @@ class Slot:
             del self.segments[0]
         self.segments.append(Segment(self.munger.next_sequence, layer, self.munger))
         self.back_off.reset()
+        self._temporal = self.wanted_temporal
+        self._frame_timestamp = None
+
+    def leaves_out(self, packet: Packet) -> bool:
+        """Whether the packet's temporal layer is above what is sent; asked once for each packet.
+
+        Only the first packet of a frame to come changes what is sent, so that no frame is cut in two. What
+        comes late is sent: the gap that it left is there.
+        """
+        tid = packet.tid
+        if tid is None or not self.munger.is_newest(packet.sequence):
+            return False
+        if packet.timestamp != self._frame_timestamp:
+            self._frame_timestamp = packet.timestamp
+            wanted = self.wanted_temporal
+            if packet.keyframe or wanted < self._temporal:
+                self._temporal = wanted
+            elif packet.layer_sync and self._temporal < tid <= wanted:
+                self._temporal = tid
+        return tid > self._temporal
 
     def note_sent(self, sequence: int, source_sequence: int) -> None:
         """Remember which packet left under an extended number."""
@@ -159,6 +189,11 @@ class Slot:
                     sent[missing % HISTORY] = _NOT_SENT
             self.highest_sent = sequence
         sent[sequence % HISTORY] = source_sequence & 0x7FFFFFFF
+
+    def never_sent(self, highest: int) -> int:
+        """How many numbers up to this highest one (of 16 bits) had nothing to send; they are told once."""
+        last = self.munger.next_sequence - 1
+        return self.munger.gaps.take(last - ((last - highest) & 0xFFFF))
 
     def sent_packet(self, number: int) -> tuple[int, Segment, Packet] | None:
         """(extended number, segment, packet) that left under a 16-bit number, if it can be repeated."""
@@ -175,23 +210,28 @@ class Slot:
                 return None if packet is None else (sequence, segment, packet)
         return None
 
-    def write(self, packet: Packet, sequence: int, send_time: bytes) -> bytes:
+    def write(self, packet: Packet, sequence: int, picture_offset: int, send_time: bytes) -> bytes:
         """The packet as it leaves through the slot, not yet protected."""
-        munger = self.munger
-        return b"".join(
-            (
-                _HEADER.pack(
-                    self._first_byte,
-                    packet.marker | self._payload_type,
-                    sequence & 0xFFFF,
-                    (packet.timestamp + munger.timestamp_offset) & 0xFFFFFFFF,
-                    self._ssrc,
-                ),
-                self._extensions.block(send_time, packet.level),
-                packet.prefix(munger.picture_offset, munger.tl0_offset),
-                packet.payload,
-            )
+        head = self._write(packet, sequence, send_time, self._payload_type)
+        return b"".join((head, packet.prefix(picture_offset, self.munger.tl0_offset), packet.payload))
+
+    def write_redundant(
+        self, packet: Packet, sequence: int, earlier: Sequence[Packet], send_time: bytes
+    ) -> bytes:
+        """The packet of sound with earlier ones (RFC 2198), for a slot that has a payload type for that."""
+        head = self._write(packet, sequence, send_time, self.add.red_payload_type or 0)
+        return head + wrap(packet, earlier, self._payload_type)
+
+    def _write(self, packet: Packet, sequence: int, send_time: bytes, payload_type: int) -> bytes:
+        """What stands before the payload."""
+        header = _HEADER.pack(
+            self._first_byte,
+            packet.marker | payload_type,
+            sequence & 0xFFFF,
+            (packet.timestamp + self.munger.timestamp_offset) & 0xFFFFFFFF,
+            self._ssrc,
         )
+        return header + self._extensions.block(send_time, packet.level)
 
     def write_repair(self, packet: Packet, sequence: int, segment: Segment, send_time: bytes) -> bytes:
         """The packet again on the slot's RTX SSRC (RFC 4588 section 4) with number ``rtx_sequence``.
@@ -209,7 +249,7 @@ class Slot:
                 ),
                 self._extensions.block(send_time, packet.level),
                 (sequence & 0xFFFF).to_bytes(2, "big"),
-                packet.prefix(segment.picture_offset, segment.tl0_offset),
+                packet.prefix(segment.offsets.picture_offset(packet.sequence), segment.tl0_offset),
                 packet.payload,
             )
         )

@@ -43,6 +43,9 @@ class Tapping:
         """The source is interrupted: its taps go on at the next keyframe."""
         for tap in source.taps:
             tap.current = tap.pending = None
+            for layer in source.layers:
+                if layer.reception.highest is None:
+                    tap.copied.pop(layer, None)
             self._aim(tap)
 
     def resume(self, source: Source) -> None:
@@ -55,12 +58,17 @@ class Tapping:
         """A packet of an open source that is tapped, as its publisher sent it."""
         video = layer.source.video
         for tap in layer.source.taps:
-            begins = tap.pending is layer and (packet.keyframe or not video)
+            # A keyframe that comes so late was followed by what is copied already.
+            new = packet.sequence > tap.copied.get(layer, packet.sequence - 1)
+            begins = tap.pending is layer and new and (packet.keyframe or not video)
             if begins:
                 tap.current, tap.pending, tap.first = layer, None, packet.sequence
             if tap.current is not layer or packet.sequence < tap.first:
                 continue
             self._copy(tap, now_us, original)
+            if not new:
+                continue
+            tap.copied[layer] = packet.sequence
             if not video:
                 continue
             if begins:
@@ -85,6 +93,7 @@ class Tapping:
         for sequence in range(packet.sequence + 1, (layer.reception.highest or 0) + 1):
             following = layer.cache.get(sequence)
             if following is not None:
+                tap.copied[layer] = sequence
                 self._copy(tap, now_us, _rebuilt(layer, following))
 
     def _aim(self, tap: Tap) -> None:

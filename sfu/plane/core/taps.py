@@ -18,6 +18,7 @@ class Tap:
     __slots__ = (
         "_dropped",
         "_packets",
+        "copied",
         "current",
         "first",
         "keyframe_due_us",
@@ -36,6 +37,8 @@ class Tap:
         self.first = 0
         self.pending: Layer | None = None
         """To which it goes at the next keyframe (sound: next packet)."""
+        self.copied: dict[Layer, int] = {}
+        """Highest number copied of each layer, forgotten with its SSRC: what was before is not begun with."""
         self.keyframe_due_us = 0
         self._packets: list[tuple[int, bytes]] = []
         self._dropped = 0

@@ -46,6 +46,7 @@ class Transport:
         "max_ingress_bps",
         "packets_received",
         "packets_sent_before",
+        "redundancy",
         "reference_answered_us",
         "remb_bps",
         "reports_changed",
@@ -79,6 +80,8 @@ class Transport:
         self.reference_answered_us: int | None = None
         """When the peer was last told its round trip."""
         self.remb_bps: int | None = None
+        self.redundancy = 0
+        """How many earlier packets each one of sound brings along."""
         self.reports_changed = False
         self.packets_received = 0
         self.bytes_received = 0

@@ -5,26 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sfu import rtcp, rtp
+from sfu import rtp
 from sfu.plane.api import (
-    AddTap,
+    ALL_TEMPORAL,
     Command,
     ExtensionIds,
-    RemoveTap,
     RemoveTransport,
-    RequestKeyframe,
     RestartIce,
-    SendDtls,
     SetForward,
     SetGate,
-    SetIngressEstimate,
-    SetPacing,
     SourceHandle,
-    TransportHandle,
 )
-from tests.sfu.plane.cores import WALL_OFFSET_US
-from tests.sfu.plane.lesson import MAX_TAPS, Fate, Lesson, Person, Publisher, pick
-from tests.sfu.plane.rig import IDS, Encoder
+from tests.sfu.plane.lesson import Fate, Lesson, Person, pick
+from tests.sfu.plane.rig import IDS
 
 KINDS: Final = ("simulcast", "single", "announced", "narrow", "bare", "sound")
 EXTENSIONS: Final = (
@@ -175,6 +168,7 @@ class Receive(Action):
     sequence: int
     source: int
     layer: int
+    """Slots of sound without ``rtx`` take no redundancy."""
 
     def __call__(self, lesson: Lesson) -> None:
         person = pick(lesson.people, self.who)
@@ -187,25 +181,28 @@ class Receive(Action):
                 rtx=self.rtx,
                 extensions=EXTENSIONS[self.extensions % len(EXTENSIONS)],
                 sequence=self.sequence,
+                redundant=self.rtx,
             )
-            Show(((len(lesson.slots) - 1, self.source + index, self.layer),))(lesson)
+            Show(((len(lesson.slots) - 1, self.source + index, self.layer, ALL_TEMPORAL),))(lesson)
 
 
 @dataclass(frozen=True)
 class Show(Action):
-    """(slot, source, layer) each, as one batch; source -1 is none, -2 one that nobody knows."""
+    """(slot, source, layer, temporal layer) each, as one batch; source -1 is none, -2 an unknown one."""
 
-    batch: tuple[tuple[int, int, int], ...]
+    batch: tuple[tuple[int, int, int, int], ...]
 
     def __call__(self, lesson: Lesson) -> None:
         commands: list[Command] = []
-        for index, number, layer in self.batch:
+        for index, number, layer, temporal in self.batch:
             chosen = pick(lesson.slots, index)
             if chosen is None:
                 continue
             publisher = pick(lesson.publishers, number)
             source = publisher.source if publisher is not None and number >= 0 else None
-            commands.append(SetForward(chosen[1], SourceHandle(9_999) if number == -2 else source, layer))
+            shown = SourceHandle(9_999) if number == -2 else source
+            commands.append(SetForward(chosen[1], shown, layer, temporal))
+            lesson.shown[chosen[1]] = shown, layer
         lesson.rig.apply(*commands)
         lesson.look()
 
@@ -221,7 +218,7 @@ class Zap(Action):
 
     def __call__(self, lesson: Lesson) -> None:
         for index in range(self.count):
-            Show(((self.slot, self.source + index, index),))(lesson)
+            Show(((self.slot, self.source + index, index, ALL_TEMPORAL),))(lesson)
             Frames(self.source + index, 7, 2, 2, "yes", self.fates, 20_000, 1800)(lesson)
 
 
@@ -259,6 +256,7 @@ class Sound(Action):
     count: int
     level: int | None
     fates: tuple[str, ...]
+    redundancy: int = 0
 
     def __call__(self, lesson: Lesson) -> None:
         publisher = pick([each for each in lesson.publishers if not each.video], self.publisher)
@@ -267,7 +265,8 @@ class Sound(Action):
         (voice,) = publisher.encoders
         for index in range(self.count):
             fate = (self.fates[index % len(self.fates)],)
-            lesson.send(publisher, voice, [voice.sound(level=self.level)], fate)
+            sound = voice.sound(level=self.level, redundancy=self.redundancy)
+            lesson.send(publisher, voice, [sound], fate)
             lesson.wait(20_000)
 
 
@@ -308,7 +307,10 @@ class Mangle(Action):
         if publisher is None:
             return
         encoder = publisher.encoders[self.layer % len(publisher.encoders)]
-        (packet,) = encoder.frame(keyframe=True) if publisher.video else [encoder.sound()]
+        redundancy = self.value % 3
+        (packet,) = (
+            encoder.frame(keyframe=True) if publisher.video else [encoder.sound(redundancy=redundancy)]
+        )
         data = bytearray(packet)
         at = self.at if self.at < 12 else rtp.payload_offset(packet) + self.at - 12
         data[at % len(data)] = self.value
@@ -390,177 +392,3 @@ class Repairs(Action):
 
     def __call__(self, lesson: Lesson) -> None:
         lesson.answer_nacks(self.fates)
-
-
-@dataclass(frozen=True)
-class Nack(Action):
-    """A receiver misses ``count`` numbers, from so far back of the last one on, and says so some times."""
-
-    slot: int
-    back: int
-    count: int
-    step: int
-    times: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        chosen = pick(lesson.slots, self.slot)
-        if chosen is None:
-            return
-        person, slot = chosen
-        ssrc = lesson.slot_ssrc(slot)
-        first = lesson.highest.get(ssrc, 0) - self.back
-        numbers = [(first + index * self.step) & 0xFFFF for index in range(self.count)]
-        for _ in range(self.times):
-            lesson.deliver(person, rtcp.build_nack(1, ssrc, numbers))
-            lesson.wait(10_000)
-
-
-@dataclass(frozen=True)
-class KeyframeLost(Action):
-    """A receiver asks for a keyframe, by PLI or FIR."""
-
-    slot: int
-    fir: bool
-
-    def __call__(self, lesson: Lesson) -> None:
-        chosen = pick(lesson.slots, self.slot)
-        if chosen is not None:
-            person, slot = chosen
-            ssrc = lesson.slot_ssrc(slot)
-            request = rtcp.build_fir(1, [(ssrc, 1), (ssrc + 10, 2)]) if self.fir else rtcp.build_pli(1, ssrc)
-            lesson.deliver(person, request)
-
-
-@dataclass(frozen=True)
-class Report(Action):
-    """A receiver's reports on its slots, with an estimate."""
-
-    who: int
-    fraction_lost: int
-    ahead: int
-    dlsr: int
-    bps: int | None
-
-    def __call__(self, lesson: Lesson) -> None:
-        person = pick(lesson.people, self.who)
-        if person is None:
-            return
-        blocks = [
-            rtcp.ReportBlock(
-                lesson.slot_ssrc(slot),
-                self.fraction_lost,
-                3,
-                lesson.highest.get(lesson.slot_ssrc(slot), 0) + self.ahead,
-                9,
-                person.reports.get(lesson.slot_ssrc(slot), 0),
-                self.dlsr,
-            )
-            for owner, slot in lesson.slots
-            if owner is person
-        ]
-        compound = rtcp.build_receiver_report(1, blocks)
-        if self.bps is not None:
-            compound += rtcp.build_remb(1, self.bps, [block.ssrc for block in blocks])
-        lesson.deliver(person, compound)
-
-
-@dataclass(frozen=True)
-class SenderReport(Action):
-    """A publisher ties its timestamps to its own clock, which is off by so much."""
-
-    publisher: int
-    layer: int
-    off_us: int
-    off_rtp: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        publisher = pick(lesson.publishers, self.publisher)
-        if publisher is None:
-            return
-        encoder: Encoder = publisher.encoders[self.layer % len(publisher.encoders)]
-        ntp_us = lesson.rig.now_us + WALL_OFFSET_US + self.off_us
-        stamp = (encoder.timestamp + self.off_rtp) & 0xFFFFFFFF
-        lesson.deliver(publisher.person, encoder.report(ntp_us, stamp) + rtcp.build_sdes(encoder.ssrc, "me"))
-
-
-@dataclass(frozen=True)
-class Tap(Action):
-    publisher: int
-    layer: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        publisher: Publisher | None = pick(lesson.publishers, self.publisher)
-        if publisher is None or len(lesson.taps) >= MAX_TAPS:
-            return
-        lesson.taps.append(lesson.number())
-        lesson.rig.apply(AddTap(lesson.taps[-1], publisher.source, self.layer))
-        lesson.look()
-
-
-@dataclass(frozen=True)
-class Untap(Action):
-    tap: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        tap = pick(lesson.taps, self.tap)
-        if tap is not None:
-            lesson.taps.remove(tap)
-            lesson.rig.apply(RemoveTap(tap))
-
-
-@dataclass(frozen=True)
-class Wait(Action):
-    """Time goes by in steps."""
-
-    duration_us: int
-    step_us: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        lesson.wait(self.duration_us, self.step_us)
-
-
-@dataclass(frozen=True)
-class Ask(Action):
-    """Python asks for a keyframe, sets an estimate, sends DTLS; some of it for somebody unknown."""
-
-    publisher: int
-    what: str
-    value: int
-
-    def __call__(self, lesson: Lesson) -> None:
-        publisher = pick(lesson.publishers, self.publisher)
-        person: Person | None = publisher.person if publisher else pick(lesson.people, self.publisher)
-        source = publisher.source if publisher else SourceHandle(9_999)
-        transport = person.peer.handle if person else TransportHandle(9_999)
-        command: Command
-        match self.what:
-            case "keyframe":
-                command = RequestKeyframe(source)
-            case "estimate":
-                command = SetIngressEstimate(transport, self.value)
-            case "pacing":
-                command = SetPacing(transport, self.value)
-            case "dtls":
-                command = SendDtls(transport, b"\x16" + self.value.to_bytes(8, "big"))
-            case _:
-                command = RemoveTransport(TransportHandle(9_999))
-        lesson.rig.apply(command)
-        lesson.look()
-
-
-@dataclass(frozen=True)
-class Noise(Action):
-    """Bytes from a person's address; of media kind they are protected as media is."""
-
-    who: int
-    data: bytes
-    media: bool
-
-    def __call__(self, lesson: Lesson) -> None:
-        person = pick(lesson.people, self.who)
-        if person is None:
-            lesson.rig.receive(self.data, ("203.0.113.9", 9))
-        elif self.media:
-            lesson.deliver(person, self.data)
-        else:
-            lesson.receive(person, self.data)

@@ -10,7 +10,19 @@ from typing import Final, Protocol, TypeVar
 from sfu import rtcp, rtp
 from sfu.plane.api import ExtensionIds, SlotHandle, SourceHandle, SrtpProfile
 from tests.sfu.plane.cores import PlaneCore
-from tests.sfu.plane.rig import IDS, OPUS_PT, RIDS, VP8_PT, VP8_RTX_PT, Encoder, Peer, Rig, repair, slot_ssrc
+from tests.sfu.plane.rig import (
+    IDS,
+    OPUS_PT,
+    RED_PT,
+    RIDS,
+    VP8_PT,
+    VP8_RTX_PT,
+    Encoder,
+    Peer,
+    Rig,
+    repair,
+    slot_ssrc,
+)
 
 T = TypeVar("T")
 
@@ -112,6 +124,8 @@ class Lesson:
         self.people: list[Person] = []
         self.publishers: list[Publisher] = []
         self.slots: list[tuple[Person, SlotHandle]] = []
+        self.shown: dict[SlotHandle, tuple[SourceHandle | None, int]] = {}
+        """What each slot was last to show: source and layer."""
         self.taps: list[int] = []
         self.held: deque[tuple[Person, bytes]] = deque(maxlen=64)
         self.highest: dict[int, int] = {}
@@ -151,7 +165,10 @@ class Lesson:
         self.rig.set_keys(person.peer, *self.line.keys(person.peer))
 
     def publish(self, person: Person, kind: str, *, is_open: bool) -> None:
-        """``kind``: simulcast, single, announced, narrow, bare (no picture ids) or sound."""
+        """``kind``: simulcast, single, announced, narrow, bare (no picture ids) or sound.
+
+        Of cameras with picture ids, simulcast has three temporal layers, narrow two.
+        """
         if len(self.publishers) >= MAX_SOURCES:
             return
         count = 3 if kind == "simulcast" else 1
@@ -173,6 +190,7 @@ class Lesson:
                 tl0picidx=None if kind == "bare" else 250,
                 wide=kind != "narrow",
                 payload_type=VP8_PT if video else OPUS_PT,
+                temporal_layers={"simulcast": 3, "announced": 3, "narrow": 2}.get(kind, 1),
             )
             for index, ssrc in enumerate(ssrcs)
         ]
@@ -184,17 +202,31 @@ class Lesson:
                 person.peer, mid=mid, rids=RIDS if count > 1 else (), open=is_open, **changes
             )
         else:
-            source = self.rig.add_microphone(person.peer, mid=mid, open=is_open)
+            source = self.rig.add_microphone(person.peer, mid=mid, open=is_open, red_payload_type=RED_PT)
         publisher = Publisher(person, source, encoders, video, announced, is_open)
         person.publishers.append(publisher)
         self.publishers.append(publisher)
 
     def add_slot(
-        self, person: Person, *, video: bool, rtx: bool = True, extensions: ExtensionIds = IDS, sequence: int
+        self,
+        person: Person,
+        *,
+        video: bool,
+        rtx: bool = True,
+        extensions: ExtensionIds = IDS,
+        sequence: int,
+        redundant: bool = True,
     ) -> None:
         if len(self.slots) >= MAX_SLOTS:
             return
-        slot = self.rig.add_slot(person.peer, video=video, rtx=rtx, extensions=extensions, sequence=sequence)
+        slot = self.rig.add_slot(
+            person.peer,
+            video=video,
+            rtx=rtx,
+            extensions=extensions,
+            sequence=sequence,
+            redundant=redundant and not video,
+        )
         self.slots.append((person, slot))
         self.look()
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from sfu import rtcp, rtp, stun
-from sfu.codecs import vp8
+from sfu.codecs import red, vp8
 from sfu.plane.api import (
+    ALL_TEMPORAL,
     AddSlot,
     AddSource,
     AddTransport,
@@ -30,7 +31,7 @@ from tests.sfu.plane.cores import PlaneCore, new_core
 IDS = ExtensionIds(mid=4, rid=10, repaired_rid=11, abs_send_time=2, audio_level=1)
 START_US = 1_000_000_000
 PASSWORD = "p" * 22
-VP8_PT, VP8_RTX_PT, OPUS_PT = 96, 97, 111
+VP8_PT, VP8_RTX_PT, OPUS_PT, RED_PT = 96, 97, 111, 63
 RIDS = ("q", "h", "f")
 
 E = TypeVar("E")
@@ -179,6 +180,7 @@ class Rig:
         timestamp: int = 4_294_900_000,
         rtx: bool = True,
         extensions: ExtensionIds = IDS,
+        redundant: bool = False,
     ) -> SlotHandle:
         slot = SlotHandle(self._handle())
         repaired = video and rtx
@@ -197,13 +199,16 @@ class Rig:
                 extensions,
                 sequence,
                 timestamp,
+                red_payload_type=RED_PT if redundant else None,
             )
         )
         peer.slots.append(slot)
         return slot
 
-    def show(self, slot: SlotHandle, source: SourceHandle | None, layer: int = 0) -> None:
-        self.apply(SetForward(slot, source, layer))
+    def show(
+        self, slot: SlotHandle, source: SourceHandle | None, layer: int = 0, temporal: int = ALL_TEMPORAL
+    ) -> None:
+        self.apply(SetForward(slot, source, layer, temporal))
 
     def take(self, peer: Peer) -> list[bytes]:
         """Datagrams that went to the peer since the last time, STUN left out."""
@@ -252,12 +257,31 @@ class Sent:
         return vp8.parse_descriptor(self.payload)
 
     @property
+    def redundant(self) -> red.RedPayload:
+        return red.parse(self.payload)
+
+    @property
     def tag(self) -> bytes:
         """The last bytes of the payload, by which a test knows a packet again."""
         return self.payload[-TAG:]
 
 
 TAG = 12
+_TEMPORAL = {
+    1: ((0, True),),
+    2: ((0, False), (1, True), (0, False), (1, False)),
+    3: (
+        (0, False),
+        (2, True),
+        (1, True),
+        (2, True),
+        (0, False),
+        (2, False),
+        (1, False),
+        (2, False),
+    ),
+}
+"""(TID, Y bit) from a keyframe on."""
 
 
 class Encoder:
@@ -275,7 +299,9 @@ class Encoder:
         tl0picidx: int | None = 0,
         wide: bool = True,
         payload_type: int = VP8_PT,
+        temporal_layers: int = 1,
     ) -> None:
+        """``temporal_layers``: 1 to 3, in the order that libvpx encodes them in."""
         self.ssrc = ssrc
         self.mid = mid
         self.rid = rid
@@ -285,16 +311,29 @@ class Encoder:
         self.tl0picidx = tl0picidx
         self.wide = wide
         self.payload_type = payload_type
+        self.temporal = _TEMPORAL[temporal_layers]
+        self.place = 0
+        """Frames since the last keyframe."""
+        self.sounds: list[tuple[int, bytes]] = []
+        """(timestamp, payload) of the last ones."""
         self.count = 0
 
-    def _packet(self, payload: bytes, *, marker: bool, padding: int = 0, level: int | None = None) -> bytes:
+    def _packet(
+        self,
+        payload: bytes,
+        *,
+        marker: bool,
+        padding: int = 0,
+        level: int | None = None,
+        payload_type: int | None = None,
+    ) -> bytes:
         extensions = {IDS.mid: self.mid.encode(), IDS.abs_send_time: b"xyz", 7: b"unknown"}
         if self.rid is not None:
             extensions[IDS.rid] = self.rid.encode()
         if level is not None:
             extensions[IDS.audio_level] = bytes((0x80 | level,))
         packet = rtp.build(
-            payload_type=self.payload_type,
+            payload_type=payload_type or self.payload_type,
             sequence_number=self.sequence,
             timestamp=self.timestamp,
             ssrc=self.ssrc,
@@ -315,7 +354,9 @@ class Encoder:
         self.timestamp += after_rtp
         if self.picture_id is not None:
             self.picture_id += 1
-        if self.tl0picidx is not None:
+        self.place = 0 if keyframe else self.place + 1
+        tid, sync = self.temporal[self.place % len(self.temporal)]
+        if self.tl0picidx is not None and tid == 0:
             self.tl0picidx += 1
         made = []
         for index in range(packets):
@@ -323,11 +364,11 @@ class Encoder:
             body = bytes((0 if keyframe and start else 1, 0, 0))
             if keyframe and start:
                 body += b"\x9d\x01\x2a\x40\x01\xb4\x00"
-            payload = self._descriptor(start=start) + body + self.tag()
+            payload = self._descriptor(start=start, tid=tid, sync=sync) + body + self.tag()
             made.append(self._packet(payload, marker=index == packets - 1))
         return made
 
-    def _descriptor(self, *, start: bool) -> bytes:
+    def _descriptor(self, *, start: bool, tid: int, sync: bool) -> bytes:
         first = 0x10 if start else 0
         if self.picture_id is None:
             return bytes((first,))
@@ -338,13 +379,22 @@ class Encoder:
         else:
             head += bytes((self.picture_id & 0x7F,))
         if self.tl0picidx is not None:
-            head += bytes((self.tl0picidx & 0xFF, 0x20))
+            head += bytes((self.tl0picidx & 0xFF, tid << 6 | sync << 5))
         return head
 
-    def sound(self, *, level: int | None = 30, after_rtp: int = 960) -> bytes:
-        """The next 20 ms of sound."""
+    def sound(self, *, level: int | None = 30, after_rtp: int = 960, redundancy: int = 0) -> bytes:
+        """The next 20 ms of sound, with so many before it."""
         self.timestamp += after_rtp
-        return self._packet(b"opus" + self.tag(), marker=False, level=level)
+        payload = b"opus" + self.tag()
+        payload_type = self.payload_type
+        oldest = self.timestamp - red.MAX_TIMESTAMP_OFFSET
+        earlier = [each for each in self.sounds[-redundancy:] if each[0] >= oldest]
+        self.sounds = [*self.sounds[-3:], (self.timestamp, payload)]
+        if redundancy:
+            payload_type = RED_PT
+            blocks = [red.RedundantBlock(OPUS_PT, self.timestamp - at, each) for at, each in earlier]
+            payload = red.build(blocks, OPUS_PT, payload)
+        return self._packet(payload, marker=False, level=level, payload_type=payload_type)
 
     def padding(self) -> bytes:
         """A packet with nothing but padding."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from struct import pack
 
 import pytest
@@ -242,6 +244,20 @@ def test_a_publisher_is_told_loss_and_the_time_of_its_last_report(plane: str) ->
     assert rig.feedback(teacher) == [], "nothing came since: nothing to report"
 
 
+def test_who_sends_is_reported_to_four_times_a_second(plane: str) -> None:
+    rig = Rig(plane)
+    teacher = rig.add_peer()
+    rig.add_camera(teacher, rids=())
+    encoder = Encoder(7, mid="1")
+    told_us = []
+    for _ in range(300):
+        rig.receive(encoder.frame()[0], teacher.address)
+        rig.pass_us(10_000)
+        told_us += [rig.now_us for p in rig.feedback(teacher) if isinstance(p, rtcp.ReceiverReport)]
+    assert len(told_us) == 12
+    assert all(later - earlier == 250_000 for earlier, later in pairwise(told_us))
+
+
 def test_the_estimate_goes_out_at_once_and_each_second_and_is_capped(plane: str) -> None:
     rig = Rig(plane)
     teacher = rig.add_peer(max_ingress_bps=3_000_000)
@@ -302,6 +318,39 @@ def test_a_receivers_reports_become_its_state(plane: str) -> None:
     assert state.round_trip_ms == pytest.approx(50, abs=2), "150 ms went by, 100 of them at the peer"
     assert state == rig.core.transport_state(student.handle)
     assert state.packets_sent >= 2
+
+
+@pytest.mark.parametrize(
+    ("late", "fraction", "expected"),
+    [
+        ((), 128, 0.0),  # 50 of 100 numbers are missing, and these 50 never came to the worker
+        (range(30, 55), 128, 1 / 3),  # 25 of them came late after all: 25 of 75 were lost on the way
+        ((), 192, 0.5),  # 75 are missing, 25 more than never came
+    ],
+)
+def test_what_the_publishers_line_lost_is_no_loss_of_the_receivers(
+    plane: str, late: Sequence[int], fraction: int, expected: float
+) -> None:
+    rig = Rig(plane)
+    teacher, student = rig.add_peer(), rig.add_peer()
+    slot = rig.add_slot(student, sequence=65_500)
+    rig.show(slot, rig.add_camera(teacher, rids=()))
+    encoder = Encoder(7, mid="1")
+    packets = [encoder.frame(keyframe=index == 0)[0] for index in range(101)]
+
+    def report(fraction: int) -> None:
+        numbers = [sent.sequence for sent in rig.media(student, slot)]
+        highest = 65_536 + numbers[-1] if numbers[-1] < 65_500 else numbers[-1]
+        block = rtcp.ReportBlock(slot_ssrc(slot), fraction_lost=fraction, highest_sequence=highest)
+        rig.receive(rtcp.build_receiver_report(1, [block]), student.address)
+
+    rig.receive(packets[0], teacher.address)
+    report(0)
+    for index in (*range(1, 30), *range(80, 100), *late, 100):
+        rig.receive(packets[index], teacher.address)
+    report(fraction)
+    rig.pass_us(200_000)
+    assert rig.of(TransportState)[-1].fraction_lost == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize(

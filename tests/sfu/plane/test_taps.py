@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sfu import rtcp
@@ -383,6 +383,20 @@ FATES = st.lists(
 
 
 @settings(max_examples=150)
+@example(
+    steps=[
+        ("frame", 0, 3, False),
+        ("frame", 0, 2, True),
+        ("frame", 0, 3, True),
+        ("frame", 0, 1, False),
+        ("gate", 0, 0, False),
+        ("frame", 0, 2, False),
+        ("gate", 0, 0, True),
+        ("frame", 0, 1, False),
+    ],
+    fates=["come", "come", "come", "late"],
+    wanted=0,
+)  # a keyframe from before the gate was shut comes after it was opened
 @given(steps=STEPS, fates=FATES, wanted=st.integers(0, 2))
 def test_any_history_is_copied_layer_by_layer_from_keyframe_to_keyframe(
     plane: str, steps: list[tuple[str, int, int, bool]], fates: list[str], wanted: int

@@ -17,7 +17,6 @@ from sfu.plane.srtp import LibsrtpCrypto
 from tests.sfu.plane.actions import (
     KINDS,
     Action,
-    Ask,
     Break,
     Check,
     Come,
@@ -25,26 +24,31 @@ from tests.sfu.plane.actions import (
     Frames,
     Gate,
     Join,
-    KeyframeLost,
     Keys,
     Leave,
     Mangle,
-    Nack,
-    Noise,
     Padding,
     Publish,
     Receive,
     Renew,
     Repairs,
-    Report,
     Restart,
-    SenderReport,
     Show,
     Sound,
+    Zap,
+)
+from tests.sfu.plane.control_actions import (
+    Ask,
+    KeyframeLost,
+    Nack,
+    Noise,
+    Redundancy,
+    Report,
+    SenderReport,
     Tap,
+    Thin,
     Untap,
     Wait,
-    Zap,
 )
 from tests.sfu.plane.cores import PlaneCore, TwinCore, native_core, reference_core
 from tests.sfu.plane.lesson import FATES, Lesson, Line, PlainLine
@@ -54,7 +58,8 @@ from tests.sfu.plane.srtp_line import SrtpLine
 _N = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 7])
 _LAYER = st.integers(0, 3)
 _FATES = st.lists(st.sampled_from(FATES), min_size=1, max_size=6).map(tuple)
-_SHOWN = st.tuples(_N, _N | st.integers(-2, 9), st.sampled_from([0, 1, 2, 2, 7, -1]))
+_TEMPORAL = st.sampled_from([3, 3, 3, 2, 1, 0, -1])
+_SHOWN = st.tuples(_N, _N | st.integers(-2, 9), st.sampled_from([0, 1, 2, 2, 7, -1]), _TEMPORAL)
 _VIDEO = st.builds(
     Frames,
     _N,
@@ -65,6 +70,21 @@ _VIDEO = st.builds(
     _FATES,
     st.sampled_from([33_000, 40_000, 10_000, 250_000, 1_000]),
     st.sampled_from([3000, 3000, 3600, 0, 90_000]),
+)
+_SOUND = st.builds(
+    Sound,
+    _N,
+    st.sampled_from([1, 5, 40, 90]),
+    st.sampled_from([127, 30, 90, None]),
+    _FATES,
+    st.sampled_from([0, 1, 2, 3]),
+)
+_THIN = st.builds(
+    Thin,
+    _N,
+    st.lists(_TEMPORAL, min_size=1, max_size=3).map(tuple),
+    st.integers(1, 9),
+    _FATES,
 )
 _MISSED = st.builds(
     Nack,
@@ -77,6 +97,12 @@ _MISSED = st.builds(
 _HEADS = st.sampled_from(
     [b"", b"\x80\x60", b"\x90\x60", b"\x80\xc8", b"\x81\xcd", b"\x00\x01\x00\x00\x21\x12\xa4\x42", b"\x16"]
 )
+_STUN_ANSWER = b"\x01\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
+_NOISE = (
+    st.builds(bytes.__add__, _HEADS, st.binary(max_size=60))
+    | st.just(_STUN_ANSWER)
+    | st.sampled_from([b"\x60 neither", b"\x16 of DTLS"])
+)
 
 ACTIONS: Final[st.SearchStrategy[Action]] = st.one_of(
     _VIDEO,
@@ -87,7 +113,11 @@ ACTIONS: Final[st.SearchStrategy[Action]] = st.one_of(
     st.builds(Show, st.lists(_SHOWN, min_size=1, max_size=3).map(tuple)),
     _MISSED,
     _MISSED,
-    st.builds(Sound, _N, st.sampled_from([1, 5, 40, 90]), st.sampled_from([127, 30, 90, None]), _FATES),
+    _SOUND,
+    _SOUND,
+    st.builds(Redundancy, st.integers(0, 9), st.sampled_from([2, 2, 1, 0, 3, -1])),
+    _THIN,
+    _THIN,
     st.builds(Wait, st.sampled_from([10_000, 100_000, 300_000, 1_000_000, 2_500_000]), st.just(10_000)),
     st.builds(Wait, st.sampled_from([6_000_000, 12_000_000, 31_000_000]), st.sampled_from([50_000, 900_000])),
     st.builds(Repairs, _FATES),
@@ -161,7 +191,7 @@ ACTIONS: Final[st.SearchStrategy[Action]] = st.one_of(
         st.sampled_from(["keyframe", "estimate", "dtls", "pacing", "nothing"]),
         st.integers(0, 1 << 30),
     ),
-    st.builds(Noise, _N, st.builds(bytes.__add__, _HEADS, st.binary(max_size=60)), st.booleans()),
+    st.builds(Noise, _N, _NOISE, st.booleans()),
 )
 """Weighted by being named more than once."""
 _CHUNK: Final = st.lists(ACTIONS, max_size=12)
@@ -170,8 +200,8 @@ LESSONS: Final = st.tuples(*[_CHUNK] * 12).map(
 )
 """Some 60 actions; in chunks, since Hypothesis prefers short lists, and one long list shrinks badly."""
 
-EXAMPLES: Final = 160
-PROTECTED_EXAMPLES: Final = 40
+EXAMPLES: Final = 320
+PROTECTED_EXAMPLES: Final = 60
 BUSY_S: Final = 300
 """They take some 20 s of one core; a busy machine may give less of it."""
 LONG_S: Final = 300
@@ -184,6 +214,10 @@ NEEDED: Final = {
     "an old picture lingered for its whole time": "self._stop(slot)",
     "padding was left out": "self._offset -= 1",
     "a sender began anew": "self._begin_anew(highest, sequence)",
+    "a frame was left out": "self._picture_offset -= 1",
+    "sound came back": "self._forwarding.forward(layer, earlier, now_us)",
+    "sound brought earlier sound": "plain = slot.write_redundant(packet, sequence, earlier, send_time)",
+    "frames came again": "self._temporal = tid",
     "an address fell out": "del self.addresses[evicted]",
 }
 """Lines of the reference core that some lesson has to come to."""
@@ -215,7 +249,8 @@ class Beginning:
             Publish(1, "sound", open=True),
             Receive(2, 1, True, True, 0, first, 0, 2),
             Receive(1, 1, True, True, 0, second, 0, 1),
-            Receive(2, 1, False, False, 0, first, 2, 0),
+            Receive(2, 1, False, True, 0, first, 2, 0),
+            Redundancy(2, 2),
             Frames(0, 7, 2, 2, "yes", ("come",), 33_000, 3000),
             Frames(1, 7, 2, 2, "yes", ("come",), 33_000, 3000),
             *(CAPPED if self.capped else ()),

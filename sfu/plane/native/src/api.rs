@@ -75,6 +75,7 @@ pub struct AddSource {
     pub ssrcs: Vec<u32>,
     pub rtx_ssrcs: Vec<u32>,
     pub open: bool,
+    pub red_payload_type: Option<u8>,
 }
 
 /// See `AddSlot` in the contract.
@@ -94,6 +95,7 @@ pub struct AddSlot {
     pub extensions: ExtensionIds,
     pub first_sequence_number: u16,
     pub first_timestamp: u32,
+    pub red_payload_type: Option<u8>,
 }
 
 /// One command of the contract.
@@ -108,7 +110,8 @@ pub enum Command {
     AddSource(AddSource),
     SetGate { source: SourceHandle, open: bool },
     AddSlot(AddSlot),
-    SetForward { slot: SlotHandle, source: Option<SourceHandle>, layer: i64 },
+    SetForward { slot: SlotHandle, source: Option<SourceHandle>, layer: i64, temporal: i64 },
+    SetRedundancy { transport: TransportHandle, distance: i64 },
     RequestKeyframe { source: SourceHandle },
     SetIngressEstimate { transport: TransportHandle, bps: u64 },
     SetPacing { transport: TransportHandle, bps: u64 },
@@ -218,6 +221,8 @@ impl Counters {
     }
 }
 
+/// See the contract.
+pub const ALL_TEMPORAL: u8 = 3;
 /// See the contract.
 pub const MAX_SSRCS_PER_TRANSPORT: usize = 16;
 /// See the contract.

@@ -9,6 +9,7 @@ pub mod egress;
 pub mod numbers;
 pub mod parse;
 pub mod port;
+pub mod red;
 pub mod rtcp;
 pub mod rtp;
 pub mod socket;

@@ -1,12 +1,13 @@
 //! Carries out the contract's commands. What names an unknown handle is ignored and counted.
 
 use crate::api::{
-    AddSlot, AddSource, AddTransport, Command, Drop, SlotHandle, SourceHandle, SrtpProfile, TapNumber,
-    TransportHandle,
+    ALL_TEMPORAL, AddSlot, AddSource, AddTransport, Command, Drop, SlotHandle, SourceHandle, SrtpProfile,
+    TapNumber, TransportHandle,
 };
 use crate::core::housekeeping::{self, Housekeeping};
 use crate::core::ice::Credentials;
 use crate::core::outbox::Outbox;
+use crate::core::redundancy::MAX_DISTANCE;
 use crate::core::slot::Slot;
 use crate::core::source::Source;
 use crate::core::switching;
@@ -32,7 +33,10 @@ impl Commands<'_> {
     /// Carry out one command.
     pub fn apply(&mut self, command: Command, now_us: i64) {
         let done = match command {
-            Command::SetForward { slot, source, layer } => self.set_forward(slot, source, layer, now_us),
+            Command::SetForward { slot, source, layer, temporal } => {
+                self.set_forward(slot, source, layer, temporal, now_us)
+            }
+            Command::SetRedundancy { transport, distance } => self.set_redundancy(transport, distance),
             Command::SendDtls { transport, datagram } => self.send_dtls(transport, &datagram),
             Command::SetGate { source, open } => self.set_gate(source, open),
             Command::RequestKeyframe { source } => self.request_keyframe(source),
@@ -236,6 +240,7 @@ impl Commands<'_> {
         handle: SlotHandle,
         source: Option<SourceHandle>,
         layer: i64,
+        temporal: i64,
         now_us: i64,
     ) -> Option<()> {
         let slot = *self.tables.slots_by_handle.get(&handle)?;
@@ -249,7 +254,16 @@ impl Commands<'_> {
             switching::empty(self.tables, self.outbox, slot);
             return None;
         };
+        if let Some(slot) = self.tables.slots.get_mut(slot) {
+            slot.wanted_temporal = temporal.clamp(0, i64::from(ALL_TEMPORAL)) as u8;
+        }
         switching::show(self.tables, self.outbox, slot, source, layer, now_us);
+        Some(())
+    }
+
+    fn set_redundancy(&mut self, handle: TransportHandle, distance: i64) -> Option<()> {
+        let (_, transport) = self.transport(handle)?;
+        transport.redundancy = distance.clamp(0, MAX_DISTANCE) as u8;
         Some(())
     }
 

@@ -98,17 +98,18 @@ fn reports(
 ) {
     let Tables { transports, slots, .. } = tables;
     let Some(transport) = transports.get_mut(peer) else { return };
-    let mut expected = 0_u64;
-    let mut lost_256 = 0_u64;
+    let mut expected = 0_i64;
+    let mut lost_256 = 0_i64;
     for block in blocks {
         let Some(slot) = transport.slot_by_ssrc(block.ssrc).and_then(|key| slots.get_mut(key)) else {
             continue;
         };
+        let never_sent = slot.never_sent(block.highest_sequence);
         if let Some(before) = slot.reported_highest.replace(block.highest_sequence) {
-            let packets = u64::from(block.highest_sequence.wrapping_sub(before));
+            let packets = i64::from(block.highest_sequence.wrapping_sub(before));
             if packets < 1 << 20 {
-                expected += packets;
-                lost_256 += packets * u64::from(block.fraction_lost);
+                expected += (packets - never_sent).max(0);
+                lost_256 += (packets * i64::from(block.fraction_lost) - 256 * never_sent).max(0);
             }
         }
         let now_ntp = rtcp::ntp_from_us(now_us + wall_offset_us);

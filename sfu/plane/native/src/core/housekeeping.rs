@@ -16,6 +16,8 @@ use crate::rtcp;
 
 const WHEEL_US: i64 = 10_000;
 const WHEEL_SLOTS: i64 = 100;
+/// Receiver reports to who sends: by their absence a page learns within a second that its line is dead.
+const REPORTS_A_SECOND: i64 = 4;
 /// A publisher's round trip while none was measured.
 const ROUND_TRIP_US: i64 = 100_000;
 const RECEIVING_US: i64 = 1_000_000;
@@ -109,6 +111,12 @@ impl Housekeeping {
             for &transport in spoke {
                 self.each_second(tables, outbox, transport, now_us);
             }
+            for turn in 1..REPORTS_A_SECOND {
+                let spoke = (index + turn * WHEEL_SLOTS / REPORTS_A_SECOND).rem_euclid(WHEEL_SLOTS);
+                for &transport in &self.wheel[spoke as usize] {
+                    report_between(tables, outbox, transport, now_us);
+                }
+            }
         }
     }
 
@@ -139,6 +147,14 @@ impl Housekeeping {
         for compound in reports::compounds(parts) {
             send_feedback(transports, outbox, key, &compound);
         }
+    }
+}
+
+fn report_between(tables: &mut Tables, outbox: &mut Outbox, key: TransportKey, now_us: i64) {
+    let Tables { transports, sources, slots, .. } = tables;
+    let Some(transport) = transports.get(key).filter(|transport| transport.ready()) else { return };
+    if let Some(report) = reports::receiver_report(transport, sources, slots, now_us) {
+        send_feedback(transports, outbox, key, &report);
     }
 }
 

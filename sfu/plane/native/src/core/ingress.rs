@@ -14,8 +14,11 @@ use crate::core::switching;
 use crate::core::tables::{LayerKey, SourceKey, Tables, TransportKey};
 use crate::core::tapping;
 use crate::core::transport::Stream;
+use crate::red::{self, RedPayload};
 use crate::rtp;
 
+/// The P bit in a header's first byte.
+const PADDED: u8 = 0x20;
 /// Longest packet taken, so that what a slot writes fits a path's MTU.
 const MAX_PACKET: usize = 1300;
 /// A jump of extended numbers beyond this is a sender that began anew.
@@ -58,6 +61,7 @@ pub fn receive(
     let source = tables.sources.get_mut(key.source).ok_or(Drop::UnboundSsrc)?;
     let layer = source.layers.get_mut(key.index).ok_or(Drop::UnboundSsrc)?;
     let payload_type = rtp::payload_type(data);
+    let wrapped = !source.video && !stream.rtx && Some(payload_type) == source.add.red_payload_type;
     let mut sequence = rtp::sequence_number(data);
     if stream.rtx {
         if Some(payload_type) != source.add.rtx_payload_type {
@@ -70,10 +74,11 @@ pub fn receive(
         if layer.ssrc.is_none() || layer.reception.highest().is_none() {
             return Err(Drop::RtxUnknown);
         }
-    } else if payload_type != source.add.payload_type {
+    } else if payload_type != source.add.payload_type && !wrapped {
         return Err(Drop::PayloadType);
     }
 
+    let before = layer.reception.highest();
     let timestamp = rtp::timestamp(data);
     let repairable = source.video && source.open;
     let (number, arrival) = number(layer, stream.rtx, repairable, sequence, timestamp, now_us)?;
@@ -94,6 +99,8 @@ pub fn receive(
     }
 
     let extended = layer.timestamps.extend(timestamp);
+    let redundant = take_apart(&source.add, if wrapped { payload } else { &[] })?;
+    payload = redundant.map_or(payload, |redundant| redundant.payload);
     let mut packet = tables.pool.packet(number, extended, rtp::marker(data), payload);
     let read = if !source.video {
         read_level(&source.add, &mut tables.levels, data, &mut packet)
@@ -107,6 +114,11 @@ pub fn receive(
         tables.pool.reclaim(packet);
         return Err(dropped);
     }
+    if let (Some(redundant), Some(before)) = (redundant, before) {
+        take_back(tables, outbox, key, &redundant, &packet, before, now_us);
+    }
+    let source = tables.sources.get_mut(key.source).ok_or(Drop::UnboundSsrc)?;
+    let layer = source.layers.get_mut(key.index).ok_or(Drop::UnboundSsrc)?;
     let kept = layer.cache.borrow_mut().put(Rc::clone(&packet));
     match kept {
         Ok(None) => {}
@@ -126,7 +138,12 @@ pub fn receive(
     }
     if is_tapped {
         // Padding too: its number would be missed.
-        take(tables, outbox, stream, &packet, data, payload, now_us);
+        let form = match (stream.rtx, wrapped) {
+            (true, _) => Form::Repaired,
+            (_, true) => Form::TakenApart { header_length: offset },
+            _ => Form::AsItCame,
+        };
+        take(tables, outbox, key, &packet, (data, payload), form, now_us);
     }
     if payload.is_empty() { Err(Drop::PaddingOnly) } else { Ok(()) }
 }
@@ -248,23 +265,101 @@ fn note_alive(tables: &mut Tables, outbox: &mut Outbox, key: LayerKey, packet: &
     }
 }
 
-/// Copy the packet into the taps as the publisher sent it; a repaired one gets its own header back.
+/// A payload with redundancy in its parts; None when it is empty.
+fn take_apart<'a>(source: &AddSource, payload: &'a [u8]) -> Result<Option<RedPayload<'a>>, Drop> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let redundant = red::parse(payload).map_err(|_| Drop::PayloadMalformed)?;
+    if redundant.payload_type == source.payload_type { Ok(Some(redundant)) } else { Err(Drop::PayloadType) }
+}
+
+/// Packets out of the gap between `before` and the one that brings them, ascending. A block's place tells its
+/// number, the last one being just before the packet; one that can't be used keeps its place.
+fn take_back(
+    tables: &mut Tables,
+    outbox: &mut Outbox,
+    key: LayerKey,
+    redundant: &RedPayload,
+    packet: &Packet,
+    before: i64,
+    now_us: i64,
+) {
+    let first = packet.sequence - redundant.count() as i64;
+    for (number, block) in (first..).zip(redundant.blocks()) {
+        if number <= before || block.payload_type != redundant.payload_type || block.payload.is_empty() {
+            continue;
+        }
+        let timestamp = packet.timestamp - block.timestamp_offset;
+        let mut earlier = tables.pool.packet(number, timestamp, false, block.payload);
+        earlier.level = packet.level;
+        let earlier = earlier.share();
+        let Some(layer) = tables.layer_mut(key) else { return };
+        let kept = layer.cache.borrow_mut().put(Rc::clone(&earlier));
+        match kept {
+            Ok(None) => {}
+            Ok(Some(former)) => tables.pool.reclaim(former),
+            Err(duplicate) => {
+                drop(duplicate);
+                tables.pool.reclaim(earlier);
+                continue;
+            }
+        }
+        forwarding::forward(tables, outbox, key, &earlier, now_us);
+        let Some(source) = tables.sources.get(key.source).filter(|source| !source.taps.is_empty()) else {
+            continue;
+        };
+        let Some(layer) = source.layers.get(key.index) else { continue };
+        let plain = tapping::restored(source, layer, &earlier, block.payload);
+        tapping::take(tables, outbox, key, &earlier, &plain, now_us);
+    }
+}
+
+/// What became of a packet before it is copied.
+#[derive(Clone, Copy)]
+enum Form {
+    AsItCame,
+    /// It came by repair.
+    Repaired,
+    /// Its payload was taken apart.
+    TakenApart {
+        header_length: usize,
+    },
+}
+
+/// Copy the packet, (whole, its payload), into the taps as the publisher sent it, or could have sent it alone.
 fn take(
     tables: &mut Tables,
     outbox: &mut Outbox,
-    stream: Stream,
+    key: LayerKey,
     packet: &Packet,
-    data: &[u8],
-    payload: &[u8],
+    (data, payload): (&[u8], &[u8]),
+    form: Form,
     now_us: i64,
 ) {
-    let key = stream.layer;
-    if !stream.rtx {
-        tapping::take(tables, outbox, key, packet, data, now_us);
-        return;
-    }
     let Some(source) = tables.sources.get(key.source) else { return };
     let Some(layer) = source.layers.get(key.index) else { return };
-    let original = tapping::restored(source, layer, packet, payload);
+    let original = match form {
+        Form::AsItCame => {
+            tapping::take(tables, outbox, key, packet, data, now_us);
+            return;
+        }
+        Form::Repaired => tapping::restored(source, layer, packet, payload),
+        Form::TakenApart { header_length } => {
+            unwrapped(data, header_length, source.add.payload_type, payload)
+        }
+    };
     tapping::take(tables, outbox, key, packet, &original, now_us);
+}
+
+/// The packet with its own header around this payload, without padding.
+fn unwrapped(data: &[u8], length: usize, payload_type: u8, payload: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(length + payload.len());
+    plain.extend_from_slice(data.get(..length).unwrap_or_default());
+    if let [first, second, ..] = plain.as_mut_slice() {
+        *first &= !PADDED;
+        *second = (*second & 0x80) | payload_type;
+    }
+    plain.extend_from_slice(payload);
+    plain
 }

@@ -7,6 +7,15 @@ use crate::numbers::Extender;
 use crate::parse::ParseError;
 use crate::vp8;
 
+/// A picture's temporal layer (RFC 7741 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemporalLayer {
+    /// 0 to 3.
+    pub tid: u8,
+    /// The Y bit: a receiver may begin this layer here.
+    pub sync: bool,
+}
+
 /// A media packet with extended numbers. A VP8 payload with a picture id is kept in two parts around its
 /// numbers: `lead` is what stands before them, `payload` what follows; else `lead` is empty.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +28,10 @@ pub struct Packet {
     pub marker: bool,
     /// First packet of a keyframe.
     pub keyframe: bool,
+    /// None for what all receivers get.
+    pub temporal: Option<TemporalLayer>,
+    /// Sound whose payload holds earlier packets too (RFC 2198).
+    pub redundant: bool,
     /// The audio level extension's byte (RFC 6464).
     pub level: Option<u8>,
     /// Extended.
@@ -176,6 +189,7 @@ impl PictureIds {
 pub fn read_vp8(packet: &mut Packet, picture_ids: &mut PictureIds) -> Result<(), ParseError> {
     let descriptor = vp8::parse_descriptor(&packet.bytes)?;
     packet.keyframe = descriptor.keyframe;
+    packet.temporal = descriptor.tid.map(|tid| TemporalLayer { tid, sync: descriptor.layer_sync });
     let (Some(picture_id), Some(offset)) = (descriptor.picture_id, descriptor.picture_id_offset) else {
         return Ok(());
     };

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::api::{AddSlot, Codec};
+use crate::api::{ALL_TEMPORAL, AddSlot, Codec};
 use crate::core::cache::PacketCache;
 use crate::core::clock::{MediaClock, rtp_from_us};
 use crate::core::extensions::ExtensionWriter;
 use crate::core::keyframes::KeyframeBackOff;
-use crate::core::munger::Munger;
-use crate::core::packet::Packet;
+use crate::core::munger::{Changes, Munger};
+use crate::core::packet::{Packet, TemporalLayer};
 use crate::core::repair::RepairBudget;
 use crate::core::source::Layer;
 use crate::core::tables::{LayerKey, SourceKey, TransportKey};
@@ -44,8 +44,10 @@ pub struct Segment {
     pub cache: Rc<RefCell<PacketCache>>,
     /// See `cache`.
     pub clock: Rc<RefCell<MediaClock>>,
-    /// How numbers were changed.
+    /// How timestamps and TL0PICIDX were changed.
     pub offsets: Offsets,
+    /// How picture ids were.
+    pub changes: Rc<RefCell<Changes>>,
 }
 
 /// A packet that left through a slot and can be sent again.
@@ -72,6 +74,12 @@ pub struct Slot {
     pub source: Option<SourceKey>,
     /// Of that source; as commanded, not yet clamped.
     pub wanted_layer: i64,
+    /// Highest temporal layer that is to be sent.
+    pub wanted_temporal: u8,
+    /// Highest temporal layer that is sent now.
+    temporal: u8,
+    /// Of the newest packet with a temporal layer, the least number before the first.
+    frame_timestamp: i64,
     /// Whose packets it gets now.
     pub current: Option<LayerKey>,
     /// To which it switches at the next keyframe.
@@ -128,6 +136,9 @@ impl Slot {
             video,
             source: None,
             wanted_layer: 0,
+            wanted_temporal: ALL_TEMPORAL,
+            temporal: ALL_TEMPORAL,
+            frame_timestamp: i64::MIN,
             current: None,
             pending: None,
             description,
@@ -197,8 +208,32 @@ impl Slot {
             cache: Rc::clone(&layer.cache),
             clock: Rc::clone(&layer.clock),
             offsets: self.munger.offsets(),
+            changes: Rc::clone(self.munger.changes()),
         });
         self.back_off.reset();
+        self.temporal = self.wanted_temporal;
+        self.frame_timestamp = i64::MIN;
+    }
+
+    /// Whether the packet's temporal layer is above what is sent; asked once for each packet.
+    ///
+    /// Only the first packet of a frame to come changes what is sent, so that no frame is cut in two. What comes
+    /// late is sent: the gap that it left is there.
+    pub fn leaves_out(&mut self, packet: &Packet) -> bool {
+        let Some(TemporalLayer { tid, sync }) = packet.temporal else { return false };
+        if !self.munger.is_newest(packet.sequence) {
+            return false;
+        }
+        if self.frame_timestamp != packet.timestamp {
+            self.frame_timestamp = packet.timestamp;
+            let wanted = self.wanted_temporal;
+            if packet.keyframe || wanted < self.temporal {
+                self.temporal = wanted;
+            } else if sync && self.temporal < tid && tid <= wanted {
+                self.temporal = tid;
+            }
+        }
+        tid > self.temporal
     }
 
     /// Remember which packet left under an extended number.
@@ -221,6 +256,12 @@ impl Slot {
         }
     }
 
+    /// How many numbers up to this highest one (of 16 bits) had nothing to send; they are told once.
+    pub fn never_sent(&mut self, highest: u32) -> i64 {
+        let last = self.munger.next_sequence() - 1;
+        self.munger.gaps.take(last - ((last - i64::from(highest)) & 0xFFFF))
+    }
+
     /// What left under a 16-bit number, if it can be repeated.
     pub fn sent_packet(&self, number: u16) -> Option<Sent> {
         let behind = (self.highest_sent - i64::from(number)) & 0xFFFF;
@@ -234,7 +275,9 @@ impl Slot {
         }
         let segment = self.segments.iter().rev().find(|segment| sequence >= segment.first)?;
         let packet = Rc::clone(segment.cache.borrow().find(low_bits)?);
-        Some(Sent { sequence, offsets: segment.offsets, layer: segment.layer, packet })
+        let picture = segment.changes.borrow().picture_offset(packet.sequence);
+        let offsets = Offsets { picture, ..segment.offsets };
+        Some(Sent { sequence, offsets, layer: segment.layer, packet })
     }
 
     /// The receiver's keys were set anew: its rollover counts begin at 0 with the next packet that leaves. Which
@@ -286,6 +329,7 @@ mod tests {
             extensions,
             first_sequence_number: 65_530,
             first_timestamp: 1_000,
+            red_payload_type: None,
         };
         Slot::new(add, TransportKey::default())
     }
@@ -304,6 +348,7 @@ mod tests {
             ssrcs: Vec::new(),
             rtx_ssrcs: Vec::new(),
             open: true,
+            red_payload_type: None,
         };
         Source::new(add, TransportKey::default(), &PublisherClock::new())
     }
@@ -320,7 +365,7 @@ mod tests {
         if slot.current.is_none() {
             slot.start(key(), layer, &packet);
         }
-        let sent = slot.munger.place(&packet).unwrap();
+        let (sent, _) = slot.munger.place(&packet).unwrap();
         slot.note_sent(sent, sequence);
         sent
     }

@@ -43,9 +43,15 @@ pub fn retarget(tables: &mut Tables, source: SourceKey) {
 /// The source is interrupted: its taps go on at the next keyframe.
 pub fn hold(tables: &mut Tables, source: SourceKey) {
     each_tap(tables, source, |tables, number| {
-        if let Some(tap) = tables.taps.get_mut(&number) {
+        let Tables { sources, taps, .. } = &mut *tables;
+        if let (Some(tap), Some(source)) = (taps.get_mut(&number), sources.get(source)) {
             tap.current = None;
             tap.pending = None;
+            for (copied, layer) in tap.copied.iter_mut().zip(&source.layers) {
+                if layer.reception.highest().is_none() {
+                    *copied = None;
+                }
+            }
         }
         aim(tables, number);
     });
@@ -77,7 +83,9 @@ pub fn take(
     while let Some(number) = source.taps.get(index) {
         index += 1;
         let Some(tap) = taps.get_mut(number) else { continue };
-        let begins = tap.pending == Some(key) && (packet.keyframe || !source.video);
+        // A keyframe that comes so late was followed by what is copied already.
+        let new = tap.is_new(key.index, packet.sequence);
+        let begins = tap.pending == Some(key) && new && (packet.keyframe || !source.video);
         if begins {
             tap.current = Some(key);
             tap.pending = None;
@@ -87,6 +95,10 @@ pub fn take(
             continue;
         }
         copy(tap, outbox, now_us, original);
+        if !new {
+            continue;
+        }
+        tap.note_copied(key.index, packet.sequence);
         if !source.video {
             continue;
         }
@@ -132,6 +144,7 @@ fn catch_up(
     let cache = layer.cache.borrow();
     for sequence in packet.sequence + 1..=layer.reception.highest().unwrap_or(0) {
         if let Some(following) = cache.get(sequence) {
+            tap.note_copied(layer.index, sequence);
             copy(tap, outbox, now_us, &rebuilt(source, layer, following));
         }
     }

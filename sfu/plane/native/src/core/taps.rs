@@ -20,6 +20,8 @@ pub struct Tap {
     pub first: i64,
     /// To which it goes at the next keyframe (sound: next packet).
     pub pending: Option<LayerKey>,
+    /// Highest number copied of each layer, forgotten with its SSRC: what was before is not begun with.
+    pub copied: Vec<Option<i64>>,
     /// When a keyframe is asked for, us.
     pub keyframe_due_us: i64,
     packets: Vec<(i64, Vec<u8>)>,
@@ -36,9 +38,25 @@ impl Tap {
             current: None,
             first: 0,
             pending: None,
+            copied: Vec::new(),
             keyframe_due_us: 0,
             packets: Vec::new(),
             dropped: 0,
+        }
+    }
+
+    /// Whether nothing from this number on was copied of the layer.
+    pub fn is_new(&self, layer: usize, sequence: i64) -> bool {
+        self.copied.get(layer).copied().flatten().is_none_or(|copied| sequence > copied)
+    }
+
+    /// So far the layer is copied.
+    pub fn note_copied(&mut self, layer: usize, sequence: i64) {
+        if self.copied.len() <= layer {
+            self.copied.resize(layer + 1, None);
+        }
+        if let Some(copied) = self.copied.get_mut(layer) {
+            *copied = Some(sequence);
         }
     }
 

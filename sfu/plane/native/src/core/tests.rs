@@ -36,6 +36,7 @@ fn lesson() -> Core {
                 ssrcs: vec![ssrc],
                 rtx_ssrcs: Vec::new(),
                 open: true,
+                red_payload_type: None,
             }),
             START_US,
         );
@@ -55,10 +56,11 @@ fn lesson() -> Core {
                 extensions: ExtensionIds::default(),
                 first_sequence_number: 65_530,
                 first_timestamp: 0,
+                red_payload_type: None,
             }),
             START_US,
         );
-        core.apply(Command::SetForward { slot, source: Some(source), layer: 0 }, START_US);
+        core.apply(Command::SetForward { slot, source: Some(source), layer: 0, temporal: 3 }, START_US);
     }
     core.apply(Command::AddTap { tap: 30, source: 10, layer: 0 }, START_US);
     core

@@ -61,6 +61,8 @@ pub struct Transport {
     pub round_trip_us: Option<i64>,
     /// Its last REMB.
     pub remb_bps: Option<u64>,
+    /// How many earlier packets each one of sound brings along.
+    pub redundancy: u8,
     /// When the peer was last told its round trip.
     pub reference_answered_us: Option<i64>,
     /// Since the last batch.
@@ -104,6 +106,7 @@ impl Transport {
             fraction_lost: None,
             round_trip_us: None,
             remb_bps: None,
+            redundancy: 0,
             reference_answered_us: None,
             reports_changed: false,
             packets_received: 0,

@@ -73,6 +73,7 @@ impl Rig {
                 extensions: ExtensionIds::default(),
                 first_sequence_number: 0,
                 first_timestamp: 0,
+                red_payload_type: None,
             };
             self.tables.slots.insert(Slot::new(add, key))
         };

@@ -9,6 +9,7 @@ pub(super) fn write(buffer: &mut Vec<u8>, slot: &Slot, outgoing: &Outgoing, send
     let packet = &*outgoing.packet;
     let add = &slot.add;
     let (payload_type, sequence, ssrc) = match outgoing.repair {
+        None if packet.redundant => (add.red_payload_type.unwrap_or(0), outgoing.sequence, add.ssrc),
         None => (add.payload_type, outgoing.sequence, add.ssrc),
         Some(sequence) => (add.rtx_payload_type.unwrap_or(0), sequence, add.rtx_ssrc.unwrap_or(0)),
     };

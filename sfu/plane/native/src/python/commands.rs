@@ -25,6 +25,7 @@ fn read(command: &Bound<'_, PyAny>) -> PyResult<Command> {
             slot: field!(command, "slot"),
             source: field!(command, "source"),
             layer: field!(command, "layer"),
+            temporal: field!(command, "temporal"),
         },
         "SetGate" => Command::SetGate { source: field!(command, "source"), open: field!(command, "open") },
         "SendDtls" => Command::SendDtls {
@@ -66,6 +67,7 @@ fn read(command: &Bound<'_, PyAny>) -> PyResult<Command> {
             ssrcs: field!(command, "ssrcs"),
             rtx_ssrcs: field!(command, "rtx_ssrcs"),
             open: field!(command, "open"),
+            red_payload_type: field!(command, "red_payload_type"),
         }),
         "AddSlot" => Command::AddSlot(AddSlot {
             slot: field!(command, "slot"),
@@ -81,7 +83,12 @@ fn read(command: &Bound<'_, PyAny>) -> PyResult<Command> {
             extensions: extensions(command)?,
             first_sequence_number: field!(command, "first_sequence_number"),
             first_timestamp: field!(command, "first_timestamp"),
+            red_payload_type: field!(command, "red_payload_type"),
         }),
+        "SetRedundancy" => Command::SetRedundancy {
+            transport: field!(command, "transport"),
+            distance: field!(command, "distance"),
+        },
         "RequestKeyframe" => Command::RequestKeyframe { source: field!(command, "source") },
         "SetIngressEstimate" => Command::SetIngressEstimate {
             transport: field!(command, "transport"),

@@ -10,7 +10,7 @@ mod session;
 use pyo3::prelude::*;
 
 /// Grows with every change that `sfu/plane/threaded.py` has to know of.
-const ABI: u32 = 1;
+const ABI: u32 = 2;
 
 #[pymodule]
 mod _native {
