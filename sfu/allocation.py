@@ -15,6 +15,8 @@ from sfu.model import ParticipantId, Role, SlotIndex, Source
 
 LAYER_HEIGHTS: Final = (200, 400)
 """Up to this drawn height (px) layer 0, then layer 1, beyond them layer 2."""
+HIGHEST_LAYER: Final = len(LAYER_HEIGHTS)
+"""A screen is wanted sharp in every size."""
 _LOUD_SLOTS: Final = range(SlotIndex.LOUD_1, SlotIndex.LOUD_3 + 1)
 _ROLE_RANK: Final = {Role.TEACHER: 0, Role.CO_TEACHER: 1, Role.STUDENT: 2}
 
@@ -184,7 +186,8 @@ def _target(chosen: tuple[ParticipantId, Source | None] | None, height: int) -> 
         return None
     participant, source = chosen
     drawn = height > 0 and source is not None
-    return Target(participant, source, drawn, layer_for(height) if source is Source.CAMERA else 0)
+    layer = layer_for(height) if source is Source.CAMERA else HIGHEST_LAYER * (source is Source.SCREEN)
+    return Target(participant, source, drawn, layer)
 
 
 def _keep_places(

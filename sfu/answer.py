@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, NoReturn
 
+from sfu.formats import is_codec, red_of, rtx_of
 from sfu.model import MAX_TILES, SEND_SECTIONS, MediaKind, ParseError, Refused, SlotIndex, Source, slot_kind
 from sfu.plane.api import Codec, ExtensionIds
 from sfu.sdp import (
@@ -61,6 +62,8 @@ class Negotiated:
     payload_type: int
     rtx_payload_type: int | None
     extensions: ExtensionIds
+    red_payload_type: int | None = None
+    """Opus with redundancy (RFC 2198); the answer puts it first where the client sends, so that it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,13 +359,16 @@ class _Planner:
 
     def _negotiate(self, formats: Formats, kind: MediaKind, publishes: bool) -> tuple[Negotiated, str] | None:
         codec = _CODEC_OF_KIND[kind]
-        chosen = next((c for c in formats.codecs if _is(c, codec)), None)
+        chosen = next((c for c in formats.codecs if is_codec(c, codec)), None)
         if chosen is None:
             return None
         self._check_encoding(chosen)
-        rtx = _rtx_of(formats, chosen) if kind is MediaKind.VIDEO else None
+        rtx = rtx_of(formats, chosen) if kind is MediaKind.VIDEO else None
         if rtx is not None:
             self._check_encoding(rtx)
+        red = red_of(formats, chosen) if codec is Codec.OPUS else None
+        if red is not None:
+            self._check_encoding(red)
         ids, extension_lines = self._extensions(formats, publishes)
         lines = [extension_lines, "a=rtcp-mux\r\n"]
         if formats.rtcp_rsize:
@@ -373,6 +379,9 @@ class _Planner:
         if codec is Codec.OPUS:
             lines.append(f"a=rtpmap:{payload_type} opus/48000/2\r\n")
             lines.append(f"a=fmtp:{payload_type} {_OPUS_PARAMETERS}\r\n")
+            if red is not None:
+                lines.append(f"a=rtpmap:{red.payload_type} red/48000/2\r\n")
+                lines.append(f"a=fmtp:{red.payload_type} {red.parameters}\r\n")
         else:
             lines.append(f"a=rtpmap:{payload_type} VP8/90000\r\n")
             lines.extend(
@@ -385,13 +394,19 @@ class _Planner:
                 f"a=rtpmap:{rtx.payload_type} rtx/90000\r\na=fmtp:{rtx.payload_type} apt={payload_type}\r\n"
             )
         negotiated = Negotiated(
-            codec, chosen.clock_rate, payload_type, rtx.payload_type if rtx else None, ids
+            codec,
+            chosen.clock_rate,
+            payload_type,
+            rtx.payload_type if rtx else None,
+            ids,
+            red.payload_type if red else None,
         )
         return negotiated, "".join(lines)
 
     def _check_encoding(self, codec: CodecFormat) -> None:
         """One payload type means one thing in a BUNDLE group (RFC 9143 section 9.2)."""
-        encoding = (codec.name + codec.parameters if codec.name == "rtx" else codec.name, codec.clock_rate)
+        wraps = codec.name in ("rtx", "red")
+        encoding = (codec.name + codec.parameters if wraps else codec.name, codec.clock_rate)
         if self._encodings.setdefault(codec.payload_type, encoding) != encoding:
             _malformed(f"payload type {codec.payload_type} means two codecs")
 
@@ -445,21 +460,6 @@ class _Planner:
 _CODEC_OF_KIND: Final = {MediaKind.AUDIO: Codec.OPUS, MediaKind.VIDEO: Codec.VP8}
 
 
-def _is(candidate: CodecFormat, codec: Codec) -> bool:
-    if codec is Codec.OPUS:
-        return candidate.name == "opus" and candidate.clock_rate == 48000 and candidate.channels == 2
-    return candidate.name == "vp8" and candidate.clock_rate == 90000
-
-
-def _rtx_of(formats: Formats, codec: CodecFormat) -> CodecFormat | None:
-    wanted = f"apt={codec.payload_type}"
-    for candidate in formats.codecs:
-        parameters = [parameter.strip() for parameter in candidate.parameters.split(";")]
-        if candidate.name == "rtx" and candidate.clock_rate == codec.clock_rate and wanted in parameters:
-            return candidate
-    return None
-
-
 def _flows(extension: Extension, publishes: bool) -> bool:
     """Whether the extension may go the section's way, in ids that the one-byte form can carry."""
     if extension.id > _MAX_ONE_BYTE_ID:
@@ -470,9 +470,14 @@ def _flows(extension: Extension, publishes: bool) -> bool:
 
 
 def _head(section: Section, negotiated: Negotiated, direction: Direction) -> str:
-    rtx = "" if negotiated.rtx_payload_type is None else f" {negotiated.rtx_payload_type}"
+    types = [negotiated.payload_type]
+    if negotiated.rtx_payload_type is not None:
+        types.append(negotiated.rtx_payload_type)
+    if negotiated.red_payload_type is not None:
+        # A browser sends by the answer's first.
+        types.insert(0 if direction is Direction.RECVONLY else 1, negotiated.red_payload_type)
     return (
-        f"m={section.kind} 9 {section.protocol} {negotiated.payload_type}{rtx}\r\n"
+        f"m={section.kind} 9 {section.protocol} {' '.join(map(str, types))}\r\n"
         "c=IN IP4 0.0.0.0\r\n"
         f"a=mid:{section.mid}\r\n"
         f"a={direction.value}\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from sfu.transport import Transport
 
 HANDSHAKES_AT_ONCE: Final = 128
+
+
+def monotonic_us() -> int:
+    """CLOCK_MONOTONIC in us."""
+    return time.monotonic_ns() // 1000
 
 
 @dataclass(slots=True)
@@ -38,6 +44,10 @@ class WorkerContext:
     """Added to the plane's clock: us since 1970. Taken once, so that recorded times do not step."""
     unread_by_recorders: int = 0
     """Packets dropped since the start because a recorder did not read."""
+    overloaded: bool = False
+    """The worker itself can't keep up."""
+    now_us: Callable[[], int] = monotonic_us
+    """The plane's clock."""
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES_AT_ONCE))
     transports: dict[TransportHandle, Transport] = field(default_factory=dict)
     sources: dict[SourceHandle, Transport] = field(default_factory=dict)

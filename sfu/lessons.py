@@ -11,12 +11,13 @@ from functools import partial
 from typing import Final
 
 from sfu.capture import Recorder
-from sfu.context import WorkerContext
+from sfu.context import WorkerContext, monotonic_us
 from sfu.dtls import Certificate
 from sfu.model import Epoch, LessonId, Refused
 from sfu.plane.api import (
     AddressNominated,
     ConsentLost,
+    Drop,
     DtlsReceived,
     Event,
     Levels,
@@ -55,6 +56,11 @@ FLUSH_AFTER_S: Final = 0.03
 """Changes within this time become one allocation."""
 FLUSH_SHARE: Final = 0.2
 """At most this share of the time goes into allocations; beyond it they wait longer for each other."""
+LATE_S: Final = 0.3
+"""A tick as late as this is the sign of a worker that can't keep up."""
+DROPPED_SHARE: Final = 0.01
+DROPS_EVERY_US: Final = 2_000_000
+OVERLOADED_US: Final = 4_000_000
 MAX_LESSONS: Final = 2000
 MAX_EPOCHS_KEPT: Final = 10_000
 ORPHANED_AFTER_S: Final = 60.0
@@ -88,6 +94,9 @@ class Lessons:
         self._events: deque[Event] = deque()
         self._in_events = False
         self._unsignalled_since: float | None = None
+        self._overloaded_until_us = 0
+        self._drops_due_us = 0
+        self._sent_and_dropped = (0, 0)
 
     def start(
         self,
@@ -96,8 +105,10 @@ class Lessons:
         candidates: Sequence[tuple[str, int]],
         *,
         pacing_bps: int = 0,
+        now_us: Callable[[], int] = monotonic_us,
     ) -> None:
-        """Begin; called once, on the running loop. ``pacing_bps`` for each receiver, when the plane paces."""
+        """Begin; called once, on the running loop. ``pacing_bps`` for each receiver, when the plane paces;
+        ``now_us``: the plane's clock."""
         self._context = WorkerContext(
             plane=plane,
             certificate=certificate,
@@ -106,6 +117,7 @@ class Lessons:
             max_transports=self._max_transports,
             changed=self._changed,
             pacing_bps=pacing_bps,
+            now_us=now_us,
             wall_offset_us=(time.time_ns() - time.monotonic_ns()) // 1000,
         )
         self._ticking = asyncio.create_task(self._tick(), name="lessons")
@@ -271,6 +283,8 @@ class Lessons:
             packets_out=counters.datagrams_out,
             cpu=self._cpu(),
             packets_forwarded=counters.packets_forwarded,
+            bytes_in=counters.bytes_in,
+            bytes_out=counters.bytes_out,
             dropped=dropped,
         )
 
@@ -298,7 +312,7 @@ class Lessons:
                     transport.receive_dtls(event.datagram)
             case TransportState():
                 if (transport := context.transports.get(event.transport)) is not None:
-                    transport.line = event
+                    transport.reported(event)
             case SourceState():
                 if (transport := context.sources.get(event.source)) is not None:
                     transport.received(event)
@@ -344,7 +358,8 @@ class Lessons:
         while True:
             due = max(due + TICK_S, loop.time())
             await asyncio.sleep(due - loop.time())
-            now_us = time.monotonic_ns() // 1000
+            self._note_load(loop.time() - due)
+            now_us = self._live_context.now_us()
             for router in tuple(self._routers.values()):
                 self._guarded(partial(router.tick, now_us), router)
             since = self._unsignalled_since
@@ -352,6 +367,25 @@ class Lessons:
                 log.warning("no signalling: every lesson ends", extra={"lessons": self.count})
                 for router in tuple(self._routers.values()):
                     self._end(router, "dtls_closed")
+
+    def _note_load(self, late_s: float) -> None:
+        """Late ticks are a loop that can't keep up; packets that find no room are a thread that can't."""
+        context = self._live_context
+        now_us = context.now_us()
+        if late_s >= LATE_S:
+            self._overloaded_until_us = now_us + OVERLOADED_US
+        if now_us >= self._drops_due_us:
+            self._drops_due_us = now_us + DROPS_EVERY_US
+            counters = context.plane.counters()
+            found = (
+                counters.packets_forwarded,
+                sum(counters.dropped.get(reason, 0) for reason in (Drop.SEND_BUFFER, Drop.PACER_FULL)),
+            )
+            sent, dropped = (now - before for now, before in zip(found, self._sent_and_dropped, strict=True))
+            self._sent_and_dropped = found
+            if dropped > DROPPED_SHARE * sent:
+                self._overloaded_until_us = now_us + OVERLOADED_US
+        context.overloaded = now_us < self._overloaded_until_us
 
     def _guarded(self, call: Callable[[], None], router: LessonRouter) -> None:
         """Our own bug in one lesson must not stop the others: it is logged and that lesson's media ends."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sfu import answer
 from sfu.allocation import Member, Scene, Wish, allocate
 from sfu.capture import Capture, Recorder, Subject
 from sfu.context import WorkerContext
+from sfu.fitting import Costs, Mode, fit, wanted_bps
 from sfu.model import (
     MAX_TILES,
     Epoch,
@@ -23,7 +24,7 @@ from sfu.model import (
     Source,
     slot_kind,
 )
-from sfu.plane.api import Command
+from sfu.plane.api import Command, SourceHandle
 from sfu.publication import Publication
 from sfu.rpc.messages import (
     Answered,
@@ -39,6 +40,7 @@ from sfu.rpc.messages import (
     SetStage,
     Slots,
     Speakers,
+    Watched,
 )
 from sfu.speakers import SILENT, SpeakerTracker
 from sfu.transport import State, Transport
@@ -51,10 +53,14 @@ MAX_SLOTS: Final = SlotIndex.FIRST_TILE + MAX_TILES
 MAX_HEIGHT: Final = 4320
 SPEAKERS_EVERY_US: Final = 250_000
 QUALITY_EVERY_US: Final = 2_000_000
+WATCHED_EVERY_US: Final = 500_000
 SOUND_WANTED: Final = Wish(
     tuple(int(slot_kind(index) is MediaKind.AUDIO) for index in range(SlotIndex.FIRST_TILE))
 )
 """Until a client says what it draws: every sound, no picture."""
+
+
+Publications = dict[tuple[ParticipantId, Source], Publication]
 
 
 class _Seat:
@@ -66,8 +72,16 @@ class _Seat:
         self.role = Role(person.role)
         self.transport: Transport | None = None
         self.wish = SOUND_WANTED
-        self.flushed: tuple[Transport, Wish] | None = None
+        self.mode = Mode.FULL
+        self.flushed: tuple[object, ...] | None = None
         """What the last allocation was made for."""
+
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """All that an allocation rests on besides the scene."""
+        transport = self.transport
+        line = None if transport is None else (transport.budget.bps, transport.redundancy.distance)
+        return transport, self.wish, self.mode, line
 
     @property
     def live(self) -> Transport | None:
@@ -95,11 +109,12 @@ class LessonRouter:
         self._tracker = SpeakerTracker()
         self._levels: dict[ParticipantId, int] = {}
         self._microphones: tuple[ParticipantId, ...] = ()
-        self._flushed: tuple[Scene, dict[tuple[ParticipantId, Source], Publication]] | None = None
+        self._flushed: tuple[Scene, Publications] | None = None
         self._capture: Capture | None = None
         self._told_speakers: tuple[tuple[str, int], ...] = ()
         self._speakers_due_us = 0
         self._quality_due_us = 0
+        self._watched_due_us = 0
 
     # --- requests ---------------------------------------------------------------------------
 
@@ -174,9 +189,9 @@ class LessonRouter:
         seat = self._seat(request.participant)
         heights = tuple(min(max(height, 0), MAX_HEIGHT) for height in request.heights[:MAX_SLOTS])
         pin = None if request.pin is None else ParticipantId(request.pin)
-        wish = Wish(heights, max(request.page, 0), pin)
-        if wish != seat.wish:
-            seat.wish = wish
+        wish, mode = Wish(heights, max(request.page, 0), pin), Mode(request.mode)
+        if (wish, mode) != (seat.wish, seat.mode):
+            seat.wish, seat.mode = wish, mode
             self._changed()
 
     def capture(self, recorder: Recorder) -> None:
@@ -205,6 +220,8 @@ class LessonRouter:
                     Connected(self.lesson, self.epoch, transport.participant, transport.connection)
                 )
                 self._push_slots(transport, again=True)
+                if transport.told_watched is not None:
+                    self._push_watched(transport, transport.told_watched)
 
     def close(self, reason: str | None = None) -> None:
         """End the capture, close every connection; with a reason (of ``Disconnected``) it is told too.
@@ -231,8 +248,12 @@ class LessonRouter:
             self._told_speakers = tracker.speaking
             self._speakers_due_us = now_us + SPEAKERS_EVERY_US
             self._context.push(Speakers(self.lesson, self.epoch, self._told_speakers))
+        if now_us >= self._watched_due_us:
+            self._watched_due_us = now_us + WATCHED_EVERY_US
+            self._tell_watched(now_us)
         if now_us >= self._quality_due_us:
             self._quality_due_us = now_us + QUALITY_EVERY_US
+            self._fit_again()
             self._push_quality()
 
     def flush(self) -> None:
@@ -253,18 +274,32 @@ class LessonRouter:
             if transport is None:
                 continue
             receivers.append(transport)
-            if not for_all and seat.flushed == (transport, seat.wish):
+            if not for_all and seat.flushed == seat.terms:
                 continue
-            seat.flushed = (transport, seat.wish)
-            receiver = transport.receiver
-            allocation = allocate(scene, _id(seat), seat.wish, len(receiver.slots), receiver.allocation)
-            commands += receiver.assign(allocation, publications)
+            seat.flushed = seat.terms
+            commands += self._allocate(seat, transport, scene, publications)
         if commands:
             self._context.plane.apply(commands)
         for transport in receivers:
             self._push_slots(transport)
         if self._capture is not None:
             self._capture.open(self._recorded())
+        if commands or for_all:
+            self._watch(receivers, publications.values())
+            self._tell_watched(self._context.now_us())
+
+    def _allocate(
+        self, seat: _Seat, transport: Transport, scene: Scene, publications: Publications
+    ) -> list[Command]:
+        receiver = transport.receiver
+        allocation = allocate(scene, _id(seat), seat.wish, len(receiver.slots), receiver.allocation)
+        budget_bps = transport.budget.bps
+        costs = {} if budget_bps is None else _costs(publications)
+        found = fit(allocation, costs, seat.mode, budget_bps, transport.redundancy.distance)
+        return [
+            *receiver.assign(allocation, found, publications),
+            *transport.set_redundancy(found.redundancy),
+        ]
 
     # --- what its transports tell -----------------------------------------------------------
 
@@ -289,6 +324,15 @@ class LessonRouter:
 
     def slots_changed(self) -> None:
         """What flows in a transport's slots has changed."""
+        self._changed()
+
+    def wanted_bps(self, transport: Transport) -> int:
+        """What all that a transport's peer draws would cost."""
+        publications = {} if self._flushed is None else self._flushed[1]
+        return wanted_bps(transport.receiver.allocation, _costs(publications))
+
+    def line_changed(self) -> None:
+        """A transport's line bears more or less."""
         self._changed()
 
     # --- inside -----------------------------------------------------------------------------
@@ -328,10 +372,11 @@ class LessonRouter:
         if seat.transport is None:
             return
         wanted = seat.person.allowed & seat.person.on
+        now_us = self._context.now_us()
         commands: list[Command] = []
         publications = seat.transport.publications.values()
         for publication in publications:
-            commands += publication.set_open(open_=publication.source in wanted)
+            commands += publication.set_open(open_=publication.source in wanted, now_us=now_us)
             publication.recorded = publication.open and publication.source in seat.person.recorded
         if commands:
             self._context.plane.apply(commands)
@@ -376,7 +421,7 @@ class LessonRouter:
     def _push_slots(self, transport: Transport, *, again: bool = False) -> None:
         news = transport.receiver.news(again=again)
         if news is not None:
-            version, pages, slots = news
+            version, content = news
             self._context.push(
                 Slots(
                     self.lesson,
@@ -384,17 +429,47 @@ class LessonRouter:
                     transport.participant,
                     transport.connection,
                     version,
-                    pages,
-                    slots,
+                    *content,
                 )
             )
 
+    def _watch(self, receivers: Iterable[Transport], publications: Iterable[Publication]) -> None:
+        """Note which layers somebody is to get, recorders too."""
+        now_us = self._context.now_us()
+        wanted: dict[SourceHandle, set[int]] = {}
+        for transport in receivers:
+            for source, layer in transport.receiver.forwarded():
+                wanted.setdefault(source, set()).add(layer)
+        for publication in publications:
+            layers = wanted.get(publication.handle, set())
+            if publication.recorded and self._capture is not None:
+                layers.add(publication.layers - 1)
+            publication.watching.want(layers, now_us)
+
+    def _tell_watched(self, now_us: int) -> None:
+        for seat in self._seats.values():
+            if (transport := seat.live) is not None and (news := transport.watched_news(now_us)) is not None:
+                self._push_watched(transport, news)
+
+    def _push_watched(self, transport: Transport, watched: tuple[tuple[bool, ...], tuple[bool, ...]]) -> None:
+        self._context.push(
+            Watched(self.lesson, self.epoch, transport.participant, transport.connection, *watched)
+        )
+
+    def _fit_again(self) -> None:
+        """What things cost may have changed for those whose line bears less than they want."""
+        for seat in self._seats.values():
+            if (transport := seat.live) is not None and transport.budget.bps is not None:
+                seat.flushed = None
+                self._changed()
+
     def _push_quality(self) -> None:
+        now_us = self._context.now_us()
         lines = tuple(
-            _line(transport) for seat in self._seats.values() if (transport := seat.live) is not None
+            _line(transport, now_us) for seat in self._seats.values() if (transport := seat.live) is not None
         )
         if lines:
-            self._context.push(Quality(self.lesson, self.epoch, lines))
+            self._context.push(Quality(self.lesson, self.epoch, lines, self._context.overloaded))
 
 
 def _id(seat: _Seat) -> ParticipantId:
@@ -405,7 +480,11 @@ def _answered(sdp: str) -> Answered:
     return Answered(answer.deflate_answer(sdp))
 
 
-def _line(transport: Transport) -> LineQuality:
+def _costs(publications: Publications) -> Costs:
+    return {whose: publication.costs for whose, publication in publications.items()}
+
+
+def _line(transport: Transport, now_us: int) -> LineQuality:
     packets = lost = 0
     silent_microphone = False
     for publication in transport.publications.values():
@@ -420,4 +499,6 @@ def _line(transport: Transport) -> LineQuality:
         loss_down=None if line is None else line.fraction_lost,
         round_trip_ms=None if line is None else line.round_trip_ms,
         silent_microphone=silent_microphone,
+        lost=transport.deaf(now_us),
+        spared=transport.receiver.fit.spared,
     )

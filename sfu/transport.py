@@ -12,6 +12,7 @@ from sfu import answer
 from sfu.answer import LocalParameters, OfferPlan, SlotParameters
 from sfu.context import WorkerContext
 from sfu.dtls import DtlsFailed, DtlsServer
+from sfu.estimate import EVERY_US, Budget, LineEstimate, Redundancy
 from sfu.model import LessonId, ParticipantId, Refused, Source, slot_msid
 from sfu.plane.api import (
     AddSlot,
@@ -24,6 +25,7 @@ from sfu.plane.api import (
     SetIngressEstimate,
     SetKeys,
     SetPacing,
+    SetRedundancy,
     SlotHandle,
     SourceHandle,
     SourceState,
@@ -42,6 +44,10 @@ MAX_WAITING_DATAGRAMS: Final = 8
 CAMERA_BPS: Final = 4_000_000
 SCREEN_BPS: Final = 2_500_000
 SOUND_BPS: Final = 200_000
+DEAF_US: Final = 5_000_000
+DEAF_PACKETS: Final = 100
+"""Who was sent so many and reports nothing gets nothing."""
+_PICTURES: Final = (Source.CAMERA, Source.SCREEN)
 _ICE_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
@@ -70,6 +76,12 @@ class Owner(Protocol):
     def slots_changed(self) -> None:
         """A slot shows another source than before."""
 
+    def wanted_bps(self, transport: Transport) -> int:
+        """What all that its peer draws would cost, without a limit."""
+
+    def line_changed(self) -> None:
+        """A line bears more or less than before."""
+
 
 class Transport:
     """Made from an offer; ``answer_sdp`` is its answer. Closed by its owner with ``close``, after which
@@ -89,7 +101,20 @@ class Transport:
         self.state = State.CONNECTING
         self.line: TransportState | None = None
         """The last report of the plane."""
+        self.budget = Budget()
+        self.redundancy = Redundancy()
+        self._estimate = LineEstimate()
+        self._distance = 0
+        self._takes_redundancy = any(
+            slot is not None and slot.negotiated.red_payload_type is not None for slot in plan.slots
+        )
+        self._counted: tuple[int, int] | None = None
+        """(when, bytes sent) at the last report that was taken."""
+        self._heard = (0, 0, 0)
+        """(when, packets received, packets sent) when those received last grew."""
         self.publications: dict[Source, Publication] = {}
+        self.told_watched: tuple[tuple[bool, ...], tuple[bool, ...]] | None = None
+        """Layers of (camera, screen) that the peer was told are watched; None: nothing, so all are."""
         self._context = context
         self._plan = plan
         self._owner = owner
@@ -155,7 +180,72 @@ class Transport:
         """What arrived from one of its sources."""
         for publication in self.publications.values():
             if publication.handle == state.source:
-                publication.count(state)
+                publication.count(state, self._context.now_us())
+
+    def reported(self, line: TransportState) -> None:
+        """How the peer's line is, by its reports; tells the owner when it bears more or less than before."""
+        self.line = line
+        now_us = self._context.now_us()
+        if self._counted is None:
+            self._counted = (now_us, line.bytes_sent)
+            return
+        elapsed_us = now_us - self._counted[0]
+        if elapsed_us < EVERY_US:
+            return
+        sent_bps = (line.bytes_sent - self._counted[1]) * 8_000_000 // elapsed_us
+        self._counted = (now_us, line.bytes_sent)
+        self._estimate.update(
+            now_us,
+            sent_bps,
+            0 if self._estimate.bps is None else self._owner.wanted_bps(self),
+            line.fraction_lost,
+            line.round_trip_ms,
+            line.remb_bps,
+        )
+        changed = self.redundancy.follow(line.fraction_lost, now_us)
+        if self.budget.follow(self._estimate.bps, now_us) or changed:
+            self._owner.line_changed()
+
+    def set_redundancy(self, distance: int) -> list[SetRedundancy]:
+        """How many earlier packets of sound come along, if the peer takes any; a command when it changes."""
+        if distance == self._distance or not self._takes_redundancy:
+            return []
+        self._distance = distance
+        return [SetRedundancy(self.handle, distance)]
+
+    def deaf(self, now_us: int) -> bool:
+        """Whether nothing has come from the peer for so long that its line is gone. Call about every 2 s."""
+        state = self._context.plane.transport_state(self.handle)
+        if state is None or self.state is not State.CONNECTED:
+            return False
+        since_us, received, sent = self._heard
+        if state.packets_received != received or not since_us:
+            self._heard = (now_us, state.packets_received, state.packets_sent)
+            return False
+        # Who gets nothing has nothing to report.
+        return now_us - since_us >= DEAF_US and state.packets_sent - sent >= DEAF_PACKETS
+
+    def watched_news(self, now_us: int) -> tuple[tuple[bool, ...], tuple[bool, ...]] | None:
+        """Which layers of (camera, screen) are watched, when that differs from what the peer was told."""
+        told = self.told_watched
+        now = tuple(
+            publication.watching.watched(now_us)
+            if (publication := self.publications.get(source)) is not None and publication.open
+            else before
+            for source, before in zip(_PICTURES, told or self._all_watched(), strict=True)
+        )
+        news = (now[0], now[1])
+        if news == (told or self._all_watched()):
+            return None
+        self.told_watched = news
+        return news
+
+    def _all_watched(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        camera, screen = (
+            (True,) * (publication.layers if (publication := self.publications.get(source)) else 0)
+            for source in _PICTURES
+        )
+        return camera, screen
 
     def switched(self, index: int, source: SourceHandle | None) -> None:
         """The packets of a slot are of this source now."""
@@ -300,6 +390,7 @@ class Transport:
                     rids=section.rids,
                     ssrcs=section.ssrcs,
                     rtx_ssrcs=section.rtx_ssrcs,
+                    red_payload_type=negotiated.red_payload_type,
                 )
             )
         slots: list[SlotHandle | None] = []
@@ -326,6 +417,7 @@ class Transport:
                     extensions=negotiated.extensions,
                     first_sequence_number=secrets.randbits(15),
                     first_timestamp=secrets.randbits(32),
+                    red_payload_type=negotiated.red_payload_type,
                 )
             )
         return commands, slots

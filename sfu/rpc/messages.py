@@ -107,7 +107,8 @@ class Draw(Struct, tag="draw", frozen=True):
     """What a client draws: pixel height of each slot in slot order (0: not drawn, nothing is sent).
 
     Sound slots: any non-zero value means wanted. ``page`` counts pages of tiles from 0. ``pin`` is
-    the participant whom this client wants on its own stage.
+    the participant whom this client wants on its own stage. ``mode``: ``audio`` wants no picture whatever is
+    drawn, ``lite`` the teacher's sound alone.
     """
 
     lesson: str
@@ -116,6 +117,7 @@ class Draw(Struct, tag="draw", frozen=True):
     heights: tuple[int, ...]
     page: int = 0
     pin: str | None = None
+    mode: Literal["full", "audio", "lite"] = "full"
 
 
 class GetStatus(Struct, tag="get_status", frozen=True):
@@ -165,7 +167,8 @@ class Answered(Struct, tag="answered", frozen=True):
 class Status(Struct, tag="status", frozen=True):
     """The worker as it is now. ``cpu`` is cores used over the last second.
 
-    ``packets_in`` and ``packets_out`` count datagrams, ``packets_forwarded`` RTP packets sent through slots.
+    ``packets_in`` and ``packets_out`` count datagrams, ``bytes_in`` and ``bytes_out`` what they carry,
+    ``packets_forwarded`` RTP packets sent through slots.
     """
 
     worker: str
@@ -177,6 +180,8 @@ class Status(Struct, tag="status", frozen=True):
     cpu: float
     packets_forwarded: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 class Failed(Struct, tag="failed", frozen=True):
@@ -201,8 +206,15 @@ class SlotContent(Struct, frozen=True):
     live: bool
 
 
+Spared = Literal["nothing", "tiles", "pictures", "lite"]
+"""What a receiver's line does not bear: some tiles; more pictures than tiles; all but the teacher's sound."""
+
+
 class Slots(Struct, tag="slots", frozen=True):
-    """All slots of one participant; ``version`` grows, older ones are ignored. Sent when changed."""
+    """All slots of one participant; ``version`` grows, older ones are ignored. Sent when changed.
+
+    ``lite``: this participant gets the teacher's sound alone, by its own wish or by its line (``spared``).
+    """
 
     lesson: str
     epoch: int
@@ -211,6 +223,22 @@ class Slots(Struct, tag="slots", frozen=True):
     version: int
     pages: int
     slots: tuple[SlotContent, ...]
+    spared: Spared = "nothing"
+    lite: bool = False
+
+
+class Watched(Struct, tag="watched", frozen=True):
+    """Which layers of a connection's pictures anybody (or a recorder) gets, lowest first.
+
+    What nobody gets need not be sent. Sent when changed; a publisher that was told nothing sends all.
+    """
+
+    lesson: str
+    epoch: int
+    participant: str
+    connection: int
+    camera: tuple[bool, ...]
+    screen: tuple[bool, ...]
 
 
 class Speakers(Struct, tag="speakers", frozen=True):
@@ -243,7 +271,8 @@ class Disconnected(Struct, tag="disconnected", frozen=True):
 class LineQuality(Struct, frozen=True):
     """A participant's line over the last 2 s. Fractions 0..1, None where nothing is known yet.
 
-    ``silent_microphone``: the microphone is on and no sound packet arrived.
+    ``silent_microphone``: the microphone is on and no sound packet arrived. ``lost``: nothing at all has come
+    from this participant for some seconds. ``spared`` as in Slots.
     """
 
     participant: str
@@ -251,14 +280,17 @@ class LineQuality(Struct, frozen=True):
     loss_down: float | None
     round_trip_ms: float | None
     silent_microphone: bool
+    lost: bool = False
+    spared: Spared = "nothing"
 
 
 class Quality(Struct, tag="quality", frozen=True):
-    """Lines of a lesson's participants, every 2 s."""
+    """Lines of a lesson's participants, every 2 s. ``overloaded``: the worker itself can't keep up."""
 
     lesson: str
     epoch: int
     lines: tuple[LineQuality, ...]
+    overloaded: bool = False
 
 
 class TapOpened(Struct, tag="tap_opened", frozen=True):
@@ -305,7 +337,7 @@ class TapClosed(Struct, tag="tap_closed", frozen=True):
 
 TapPush = TapOpened | TapData | TapClosed
 
-Push = Slots | Speakers | Connected | Disconnected | Quality | TapPush
+Push = Slots | Watched | Speakers | Connected | Disconnected | Quality | TapPush
 
 
 class RequestFrame(Struct, tag="request", frozen=True):

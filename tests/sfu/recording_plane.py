@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from sfu.context import monotonic_us
 from sfu.dtls import Certificate, DtlsFailed, SrtpKeys
 from sfu.lessons import Lessons
 from sfu.plane.api import (
@@ -100,6 +101,8 @@ class RecordingPlane:
         self.sink: EventSink = lambda _: None
         self.taps: dict[int, AddTap] = {}
         """Those that are not removed."""
+        self.states: dict[TransportHandle, TransportState] = {}
+        self.totals = Counters()
 
     def apply(self, commands: Sequence[Command]) -> None:
         self.commands += commands
@@ -111,10 +114,10 @@ class RecordingPlane:
                 self.sink([Tapped(command.tap, (), 0, last=True)])
 
     def counters(self) -> Counters:
-        return Counters()
+        return self.totals
 
     def transport_state(self, transport: TransportHandle) -> TransportState | None:
-        return None
+        return self.states.get(transport)
 
     async def close(self) -> None:
         pass
@@ -136,6 +139,8 @@ class Bench:
         self.lessons = Lessons("w1", self._push, max_transports)
         self.plane.sink = self.lessons.on_events
         self.numbers = 0
+        self.ahead_us = 0
+        """How far the clock was put on."""
         self._pushed = asyncio.Event()
 
     def _push(self, push: Push) -> None:
@@ -144,7 +149,11 @@ class Bench:
 
     async def __aenter__(self) -> Self:
         self.lessons.start(
-            self.plane, Certificate.generate(), [("127.0.0.1", 40000)], pacing_bps=self.pacing_bps
+            self.plane,
+            Certificate.generate(),
+            [("127.0.0.1", 40000)],
+            pacing_bps=self.pacing_bps,
+            now_us=lambda: monotonic_us() + self.ahead_us,
         )
         self.ask(OpenLesson(LESSON, 1))
         return self

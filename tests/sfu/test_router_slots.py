@@ -14,12 +14,15 @@ from sfu.plane.api import (
     TransportState,
 )
 from sfu.rpc.messages import (
+    Capture,
     Connected,
     OpenLesson,
     Quality,
     SetStage,
     Slots,
     Speakers,
+    TapPush,
+    Watched,
 )
 from tests.sfu.recording_plane import (
     EVERYTHING,
@@ -272,3 +275,61 @@ async def test_gates_come_before_the_slots_that_show_them(lesson: Bench) -> None
     kinds = [type(command) for command in lesson.plane.commands[before:]]
     assert kinds[0] is SetGate
     assert kinds.count(SetForward) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_publisher_is_told_which_layers_anybody_gets(lesson: Bench) -> None:
+    lesson.draw("student", (720, *EVERYTHING[1:]))
+    await lesson.settled()
+    later(lesson, layer=2)
+    await lesson.until(lambda: watched(lesson) == [(False, False, True)])
+    lesson.draw("student", ())
+    await lesson.settled()
+    later(lesson, layer=2)
+    await lesson.until(lambda: watched(lesson)[1:] == [(False, False, False)])
+    lesson.draw("student", (100,))
+    await lesson.settled()
+    assert watched(lesson)[2:] == [(True, False, False)], "at once"
+
+
+@pytest.mark.asyncio
+async def test_a_new_signalling_process_is_told_what_is_watched(lesson: Bench) -> None:
+    lesson.draw("student", ())
+    await lesson.settled()
+    later(lesson, layer=2)
+    await lesson.until(lambda: watched(lesson)[-1:] == [(False, False, False)])
+    lesson.pushes.clear()
+    lesson.ask(OpenLesson(LESSON, 1))
+    assert watched(lesson) == [(False, False, False)]
+
+
+@pytest.mark.asyncio
+async def test_what_is_recorded_counts_as_watched(lesson: Bench) -> None:
+    lesson.seat("teacher", "teacher", 0, on="camera microphone", recorded="camera")
+    await lesson.lessons.capture(Capture(LESSON, 1), Deaf())
+    lesson.draw("student", ())
+    await lesson.settled()
+    later(lesson, layer=2)
+    await lesson.until(lambda: watched(lesson) == [(False, False, True)])
+
+
+def later(lesson: Bench, *, layer: int) -> None:
+    """Time enough for what nobody gets to be given up, in which this layer of the teacher's camera came."""
+    camera = lesson.sources(lesson.transport(0))[CAMERA].source
+    for _ in range(4):
+        lesson.ahead_us += 1_000_000
+        lesson.event(SourceState(camera, 10, 0, tuple(100_000 * (n == layer) for n in range(3))))
+
+
+def watched(lesson: Bench) -> list[tuple[bool, ...]]:
+    """What the teacher was told of the camera's layers, one after the other."""
+    return [push.camera for push in lesson.told(Watched) if push.participant == "teacher"]
+
+
+class Deaf:
+    """A recorder that is sent what it likes."""
+
+    unsent_bytes = 0
+
+    def send(self, push: TapPush) -> None:
+        pass
