@@ -194,6 +194,8 @@ class Door:
                 raise
             code = "not_found" if error.status in (404, 405) else "bad_request"
             answer = self._stray(request, code) or _error(code, status=error.status)
+        except ConnectionResetError:
+            answer = _error("internal")  # the client is gone, nobody reads it
         except (SQLAlchemyError, OSError) as error:
             log.error("sql or disk not reached", extra={"route": route, "reason": type(error).__name__})
             answer = _error("internal", 2)

@@ -23,6 +23,7 @@ from signaling.log import (
     LogUnreachable,
     RestoredHeard,
     SeatHeard,
+    StillHeard,
     heed_cancellation,
     stop,
 )
@@ -202,5 +203,7 @@ class Lessons:
                 live.spawn(live.catch_up())
             case SeatHeard():
                 live.seat_taken(heard.participant, heard.seat)
+            case StillHeard():
+                live.media.hear_still(heard.still)
             case LeaseHeard():
                 live.spawn(live.media.lease_changed())

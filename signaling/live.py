@@ -6,7 +6,9 @@ import asyncio
 import logging
 import random
 import secrets
+import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
@@ -115,6 +117,18 @@ class LiveLesson:
         data = encode(message)
         for client in list(self.clients.values()):
             client.send(data)
+
+    def still(self, participant: str, message: wire.SendStill) -> None:
+        """A client's picture of now, to all whom it is for, in every process; dropped while Redis is away."""
+        if not self.state.get(fields.on(participant, message.source)):
+            return
+        still = self.media.stills.take(participant, message, time.monotonic())
+        if still is not None:
+            self.spawn(self._tell_still(encode(still)))
+
+    async def _tell_still(self, still: bytes) -> None:
+        with suppress(*LogUnreachable):
+            await self._log.tell_still(self.lesson, still)
 
     def moved(self, epoch: int) -> None:
         for client in list(self.clients.values()):

@@ -98,7 +98,15 @@ class LeaseHeard:
     lesson: str
 
 
-Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard
+@dataclass(frozen=True, slots=True)
+class StillHeard:
+    """A still of somebody: packed ``signaling.wire.Still``. Nothing keeps it."""
+
+    lesson: str
+    still: bytes
+
+
+Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard
 
 
 class Clock(Protocol):
@@ -217,6 +225,10 @@ class LessonLog:
             pipe.expire(key(lesson, "seats"), SEATS_KEPT_S)
             pipe.execute_command("SPUBLISH", key(lesson, "live"), f"s{participant}:{seat}")
             await pipe.execute()
+
+    async def tell_still(self, lesson: str, still: bytes) -> None:
+        """Every process that holds the lesson hears of this still, this one too; nothing keeps it."""
+        await self.redis.execute_command("SPUBLISH", key(lesson, "live"), b"t:" + still)
 
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""
@@ -341,6 +353,8 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
         return SeatHeard(lesson, head[1:].decode(), rest.decode())
     if head[:1] == b"l":
         return LeaseHeard(lesson)
+    if head[:1] == b"t":
+        return StillHeard(lesson, rest)
     return None
 
 

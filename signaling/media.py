@@ -5,19 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from sfu.model import Refused, Role
 from sfu.rpc import messages as rpc
 from sfu.rpc.client import WorkerClient, WorkerLost
 from signaling import wire
+from signaling.codec import unpack
 from signaling.lesson import fields
 from signaling.lesson.permissions import allowed
 from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
 from signaling.placement import Lease, choose
+from signaling.quality import Words
 from signaling.replica import Record
+from signaling.stills import Stills
 from signaling.workers import CONNECT_TIMEOUT_S, Workers
 
 log = logging.getLogger(__name__)
@@ -26,8 +32,8 @@ RECONNECT_TIMEOUT_S: Final = 0.5
 REPLACE_TRIES: Final = 4
 WITHOUT_WORKER_S: Final = 0.5
 """Pause between tries to find a worker when there is none."""
-LOSS_WEAK: Final = 0.05
-ROUND_TRIP_WEAK_MS: Final = 400.0
+LOST_AFTER_S: Final = 5.0
+"""Without a media connection for so long, somebody who had one has lost it."""
 
 _WORKER_CODES: Final = frozenset(
     {
@@ -81,10 +87,16 @@ class LessonMedia:
         self._opened = False
         self._connections: dict[str, int] = {}
         self._slots: dict[str, wire.Slots] = {}
+        self._watched: dict[str, wire.Watched] = {}
+        self.stills = Stills()
+        self._stills_asked: dict[str, wire.PictureName] = {}
         self._speakers: wire.Speakers | None = None
         self._draws: dict[str, wire.Draw] = {}
         self._drawing = False
         self._highest_epoch = 0
+        self._without: dict[str, float] = {}
+        """Since when (s, monotonic) people have lost their media connection."""
+        self._words = Words()
         self._lines: tuple[wire.LineQuality, ...] = ()
         self._lost_workers: set[str] = set()
         self._replacing = False
@@ -177,6 +189,9 @@ class LessonMedia:
             self._opened = False
             self._connections.clear()
             self._slots.clear()
+            self._watched.clear()
+            self.stills = Stills()
+            self._ask_for_stills()
             self._speakers = None
             self._mark_all()
             self._audience.moved(lease.epoch)
@@ -286,8 +301,12 @@ class LessonMedia:
         person: wire.PersonField | None = state.get(fields.person(participant))
         if person is None or not person.here:
             self._connections.pop(participant, None)
+            self._without.pop(participant, None)
             self._draws.pop(participant, None)
             self._slots.pop(participant, None)
+            self._watched.pop(participant, None)
+            self.stills.forget(participant)
+            self._ask_for_stills()
             return rpc.RemovePerson(self.lesson, epoch, number, participant)
         return rpc.SetPerson(
             self.lesson,
@@ -363,7 +382,15 @@ class LessonMedia:
                 if link is None:
                     return
                 await link.request(
-                    rpc.Draw(self.lesson, self.epoch, participant, message.heights, message.page, message.pin)
+                    rpc.Draw(
+                        self.lesson,
+                        self.epoch,
+                        participant,
+                        message.heights,
+                        message.page,
+                        message.pin,
+                        message.mode,
+                    )
                 )
         except (WorkerLost, Refused):
             self._draws.clear()  # clients draw again after `moved`
@@ -380,26 +407,53 @@ class LessonMedia:
                     wire.SlotContent(slot.index, slot.participant, _source(slot.source), slot.live)
                     for slot in push.slots
                 )
-                message = wire.Slots(push.connection, push.version, push.pages, slots)
+                message = wire.Slots(push.connection, push.version, push.pages, slots, push.spared, push.lite)
                 self._slots[push.participant] = message
                 self._audience.to_participant(push.participant, message)
+                self.stills.slots(push.participant, message)
+                self._ask_for_stills()
+            case rpc.Watched():
+                watched = wire.Watched(push.connection, push.camera, push.screen)
+                self._watched[push.participant] = watched
+                self._audience.to_participant(push.participant, watched)
             case rpc.Speakers():
                 self._speakers = wire.Speakers(push.speakers)
                 self._audience.to_everybody(self._speakers)
             case rpc.Connected():
                 self._connections[push.participant] = push.connection
+                self._without.pop(push.participant, None)
             case rpc.Disconnected():
                 if push.reason == "replaced":
                     return
                 if self._connections.get(push.participant) == push.connection:
                     del self._connections[push.participant]
+                    self._without[push.participant] = time.monotonic()
                     self._slots.pop(push.participant, None)
+                    self._watched.pop(push.participant, None)
+                    self.stills.slots(push.participant, None)
+                    self._ask_for_stills()
                 self._audience.to_participant(push.participant, wire.MediaLost(push.connection))
             case rpc.Quality():
-                lines = tuple(line for found in push.lines if (line := _line(found)) is not None)
+                now_s = time.monotonic()
+                lost = [who for who, since_s in self._without.items() if now_s - since_s >= LOST_AFTER_S]
+                lines = self._words.say(push.lines, lost, now_s, overloaded=push.overloaded)
                 if lines != self._lines:
                     self._lines = lines
                     self._audience.quality(lines)
+
+    def hear_still(self, data: bytes) -> None:
+        """A still that some process has taken: to those of its viewers that are clients here."""
+        still = msgspec.convert(unpack(data), wire.Still, builtin_types=(bytes,))
+        for viewer in self.stills.viewers(still.participant, still.source):
+            self._audience.to_participant(viewer, still)
+
+    def _ask_for_stills(self) -> None:
+        wanted = self.stills.wanted()
+        for publisher in wanted.keys() | self._stills_asked.keys():
+            source = wanted.get(publisher)
+            if source != self._stills_asked.get(publisher):
+                self._audience.to_participant(publisher, wire.StillWanted(source))
+        self._stills_asked = dict(wanted)
 
     # --- the end -------------------------------------------------------------------------------------
 
@@ -420,10 +474,12 @@ class LessonMedia:
             self._spawn(self._flush())
 
     def repeat(self, participant: str) -> None:
-        """A client is there anew: tell it again who is in its slots."""
-        slots = self._slots.get(participant)
-        if slots is not None:
-            self._audience.to_participant(participant, slots)
+        """A client is there anew: tell it again who is in its slots, and what of its pictures is watched."""
+        for message in (self._slots.get(participant), self._watched.get(participant)):
+            if message is not None:
+                self._audience.to_participant(participant, message)
+        if participant in self._stills_asked:
+            self._audience.to_participant(participant, wire.StillWanted(self._stills_asked[participant]))
         if self._speakers is not None:
             self._audience.to_participant(participant, self._speakers)
 
@@ -443,12 +499,3 @@ def _source(value: str | None) -> wire.SourceName | None:
             return value
         case _:
             return None
-
-
-def _line(line: rpc.LineQuality) -> wire.LineQuality | None:
-    """The line as people see it; None when it is good."""
-    losses = [loss for loss in (line.loss_up, line.loss_down) if loss is not None]
-    weak = max(losses, default=0.0) > LOSS_WEAK or (line.round_trip_ms or 0.0) > ROUND_TRIP_WEAK_MS
-    if not weak and not line.silent_microphone:
-        return None
-    return wire.LineQuality(line.participant, "weak" if weak else "good", line.silent_microphone)

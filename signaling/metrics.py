@@ -34,6 +34,9 @@ worker_lessons = Gauge("zvonok_worker_lessons", "Lessons on a worker", ["worker"
 worker_transports = Gauge("zvonok_worker_transports", "Media connections of a worker", ["worker"])
 worker_cpu = Gauge("zvonok_worker_cpu_cores", "Cores used by a worker", ["worker"])
 worker_datagrams = Gauge("zvonok_worker_datagrams", "Datagrams of a worker so far", ["worker", "direction"])
+worker_bytes = Gauge(
+    "zvonok_worker_bytes", "Bytes in a worker's datagrams so far, without IP and UDP", ["worker", "direction"]
+)
 worker_forwarded = Gauge(
     "zvonok_worker_packets_forwarded", "RTP packets sent through slots so far", ["worker"]
 )
@@ -57,6 +60,8 @@ def worker_said(status: Status) -> None:
     worker_cpu.labels(status.worker).set(status.cpu)
     worker_datagrams.labels(status.worker, "in").set(status.packets_in)
     worker_datagrams.labels(status.worker, "out").set(status.packets_out)
+    worker_bytes.labels(status.worker, "in").set(status.bytes_in)
+    worker_bytes.labels(status.worker, "out").set(status.bytes_out)
     worker_forwarded.labels(status.worker).set(status.packets_forwarded)
     for reason, count in status.dropped.items():
         worker_dropped.labels(status.worker, reason).set(count)
@@ -69,6 +74,7 @@ def worker_gone(worker: str) -> None:
         worker_transports,
         worker_cpu,
         worker_datagrams,
+        worker_bytes,
         worker_forwarded,
         worker_dropped,
     ):

@@ -31,6 +31,7 @@ _TEACHER: Final = frozenset({Role.TEACHER})
 COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Offer: _EVERYBODY,
     wire.Draw: _EVERYBODY,
+    wire.SendStill: _EVERYBODY,
     wire.Publish: _EVERYBODY,
     wire.Chat: _EVERYBODY,
     wire.Hand: _EVERYBODY,

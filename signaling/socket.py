@@ -184,6 +184,10 @@ class Socket:
                 if self._is_in(lesson):
                     lesson.media.draw(self.participant, message)
                 continue
+            if isinstance(message, wire.SendStill):
+                if self._is_in(lesson):
+                    lesson.still(self.participant, message)
+                continue
             await self._request(lesson, message)
 
     def _is_in(self, lesson: LiveLesson) -> bool:

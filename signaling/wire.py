@@ -29,10 +29,13 @@ MAX_DEPTH: Final = 16
 MAX_ELEMENTS: Final = 1000
 MAX_NAME: Final = 60
 MAX_CHAT: Final = 1000
+MAX_STILL: Final = 4096
+MAX_STILL_SIDE: Final = 640
 MAX_TITLE: Final = 120
 CHAT_KEPT: Final = 200
 
 SourceName = Literal["microphone", "camera", "screen", "screen_sound"]
+PictureName = Literal["camera", "screen"]
 RoleName = Literal["teacher", "co_teacher", "student"]
 RecordingEnd = Literal["stopped", "ended", "no_recorder", "disk_full", "failed"]
 """Why a recording is off: a leader stopped it, the lesson ended, no recorder took (or kept) it, there was
@@ -143,11 +146,23 @@ class Offer(Struct, tag_field="t", tag="offer", frozen=True):
 
 
 class Draw(Struct, tag_field="t", tag="draw", frozen=True):
-    """What is drawn: height in pixels of each slot in slot order, 0 for not drawn. No reply."""
+    """What is drawn: height in pixels of each slot in slot order, 0 for not drawn. No reply.
+
+    ``mode``: ``audio`` wants no picture whatever is drawn; ``lite`` the teacher's sound and a still a second.
+    """
 
     heights: Annotated[tuple[int, ...], Meta(max_length=40)]
     page: Annotated[int, Meta(ge=0, le=1000)] = 0
     pin: Id | None = None
+    mode: Literal["full", "audio", "lite"] = "full"
+
+
+class SendStill(Struct, tag_field="t", tag="send_still", frozen=True):
+    """One's camera or screen as it is now, as was asked for by ``still_wanted``. WebP or JPEG of at most
+    ``MAX_STILL_SIDE`` pixels a side. No reply; what can't be taken is dropped."""
+
+    source: PictureName
+    image: Annotated[bytes, Meta(max_length=MAX_STILL)]
 
 
 class Publish(Struct, tag_field="t", tag="publish", frozen=True):
@@ -234,6 +249,7 @@ ClientMessage = (
     Hello
     | Offer
     | Draw
+    | SendStill
     | Publish
     | Chat
     | Hand
@@ -324,12 +340,26 @@ class SlotContent(Struct, frozen=True):
 
 
 class Slots(Struct, tag_field="t", tag="slots", frozen=True):
-    """All slots of this client's connection. ``pages`` is how many pages of tiles there are."""
+    """All slots of this client's connection. ``pages`` is how many pages of tiles there are.
+
+    ``spared``: what this client's line does not bear: some tiles; more pictures than tiles; all but the
+    teacher's sound. ``lite``: it gets the teacher's sound and stills, by its wish or its line.
+    """
 
     connection: int
     version: int
     pages: int
     slots: tuple[SlotContent, ...]
+    spared: Literal["nothing", "tiles", "pictures", "lite"] = "nothing"
+    lite: bool = False
+
+
+class Watched(Struct, tag_field="t", tag="watched", frozen=True):
+    """Which layers of this client's pictures anybody gets, lowest first; the others need not be sent."""
+
+    connection: int
+    camera: tuple[bool, ...]
+    screen: tuple[bool, ...]
 
 
 class Speakers(Struct, tag_field="t", tag="speakers", frozen=True):
@@ -338,12 +368,31 @@ class Speakers(Struct, tag_field="t", tag="speakers", frozen=True):
     speakers: tuple[tuple[str, int], ...]
 
 
+class StillWanted(Struct, tag_field="t", tag="still_wanted", frozen=True):
+    """Somebody gets stills of this client: send one a second of this source; None: no more."""
+
+    source: PictureName | None
+
+
+class Still(Struct, tag_field="t", tag="still", frozen=True):
+    """Somebody's camera or screen, for a client that is ``lite``. WebP or JPEG."""
+
+    participant: str
+    source: PictureName
+    image: bytes
+
+
 class LineQuality(Struct, frozen=True):
-    """``line``: good, weak or lost. ``silent``: the microphone is on but no sound arrives."""
+    """``line``: good, weak or lost. ``silent``: the microphone is on but no sound arrives.
+
+    ``fault``: what this person sends arrives badly (``sender``), what this person gets does (``receiver``),
+    or it is the server's doing; None for a good line.
+    """
 
     participant: str
     line: Literal["good", "weak", "lost"]
     silent: bool
+    fault: Literal["sender", "receiver", "server"] | None = None
 
 
 class Quality(Struct, tag_field="t", tag="quality", frozen=True):
@@ -383,6 +432,9 @@ ServerMessage = (
     | Done
     | Refused
     | Slots
+    | Watched
+    | StillWanted
+    | Still
     | Speakers
     | Quality
     | MediaLost

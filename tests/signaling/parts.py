@@ -71,6 +71,7 @@ def settings(var: Path, redis_url: str, **overrides: Any) -> Settings:
         "paths.web": str(var / "web"),
         "server.port": 0,
         "admin.port": 0,
+        "lesson.drop_grace_s": 10,
     }
     values |= {key.replace("__", "."): value for key, value in overrides.items()}
     return load_settings({}, overrides=values)

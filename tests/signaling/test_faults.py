@@ -287,10 +287,12 @@ async def test_what_a_worker_pushes_reaches_whom_it_concerns(school: School, wor
     mute = rpc.LineQuality(teacher.me, 0.0, 0.0, 10.0, silent_microphone=True)
     worker.push(rpc.Quality(name, 1, (weak, mute)))
     assert (await teacher.wait(wire.Quality)).lines == (
-        wire.LineQuality(student.me, "weak", silent=False),
+        wire.LineQuality(student.me, "weak", silent=False, fault="sender"),
         wire.LineQuality(teacher.me, "good", silent=True),
     )
-    assert (await student.wait(wire.Quality)).lines == (wire.LineQuality(student.me, "weak", silent=False),)
+    assert (await student.wait(wire.Quality)).lines == (
+        wire.LineQuality(student.me, "weak", silent=False, fault="sender"),
+    )
     worker.push(rpc.Slots(name, 1, student.me, 3, 1, 1, ()))
     await student.wait(wire.Slots)
     await student.cut()

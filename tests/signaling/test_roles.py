@@ -17,6 +17,7 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.Hello: set(),
     wire.Offer: {T, C, S},
     wire.Draw: {T, C, S},
+    wire.SendStill: {T, C, S},
     wire.Publish: {T, C, S},
     wire.Chat: {T, C, S},
     wire.Hand: {T, C, S},

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from sfu.rpc import messages as rpc
 from signaling import wire
 from signaling.log import key, stop
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, until
+from tests.signaling.test_stills import image
 
 pytestmark = pytest.mark.asyncio
 
@@ -126,3 +128,33 @@ async def test_a_process_that_died_leaves_its_lesson_to_the_other(
     clock.ahead_ms += 11_000
     await student.wait(wire.Event, lambda e: e.kind == "teacher_away")
     assert held[0].state[f"person/{student.me}"].here
+
+
+async def test_a_still_goes_to_who_is_lite_at_another_process(
+    schools: tuple[School, School], worker: FakeWorker
+) -> None:
+    here, there = schools
+    teacher = await here.teacher()
+    lesson = await here.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    student, other = there.person(), there.person()
+    for somebody, name in ((student, "Маша"), (other, "Боря")):
+        await somebody.enter(lesson.student_link, name)
+    await teacher.done(wire.Publish, source="camera", on=True)
+    content = (rpc.SlotContent(0, teacher.me, "camera", live=False),)
+    worker.push(rpc.Slots(lesson.lesson, 1, student.me, 1, 1, 1, content, "lite", lite=True))
+    worker.push(rpc.Slots(lesson.lesson, 1, other.me, 1, 1, 1, content))
+    assert (await teacher.wait(wire.StillWanted)).source == "camera"
+    assert (await student.wait(wire.Slots)).lite
+
+    await teacher.send(wire.SendStill("camera", image()))
+    assert await student.wait(wire.Still) == wire.Still(teacher.me, "camera", image())
+    assert not other.of(wire.Still)
+
+    await teacher.done(wire.Publish, source="camera", on=False)
+    await teacher.send(wire.SendStill("camera", image()))
+    worker.push(rpc.Slots(lesson.lesson, 1, student.me, 1, 2, 1, content))
+    await teacher.wait(wire.StillWanted, lambda wanted: wanted.source is None)
+    await teacher.done(wire.Chat, text="after it")
+    await student.wait(wire.Event, lambda event: event.kind == "chat")
+    assert len(student.of(wire.Still)) == 1, "a camera that is off is shown"
