@@ -5,20 +5,23 @@ import { decode, encode } from "@msgpack/msgpack";
 import { MAX_FRAME_BYTES, type ClientMessage, type ServerMessage } from "../generated/wire";
 
 /** A message of the server in a newer version may have a kind that we do not know: it is passed over. */
-const KINDS: ReadonlySet<string> = new Set<ServerMessage["t"]>([
-  "welcome",
-  "waiting",
-  "event",
-  "answer",
-  "done",
-  "refused",
-  "slots",
-  "speakers",
-  "quality",
-  "media_lost",
-  "moved",
-  "closed",
-]);
+const KINDS: Readonly<Record<ServerMessage["t"], true>> = {
+  welcome: true,
+  waiting: true,
+  event: true,
+  answer: true,
+  done: true,
+  refused: true,
+  slots: true,
+  watched: true,
+  still_wanted: true,
+  still: true,
+  speakers: true,
+  quality: true,
+  media_lost: true,
+  moved: true,
+  closed: true,
+};
 
 /** Raises RangeError when the message is larger than the server takes. */
 export function pack(message: ClientMessage): Uint8Array<ArrayBuffer> {
@@ -37,7 +40,7 @@ export function unpack(frame: ArrayBuffer): ServerMessage | null {
   }
   if (typeof value !== "object" || value === null) return null;
   const kind = (value as { t?: unknown }).t;
-  return typeof kind === "string" && KINDS.has(kind) ? (value as ServerMessage) : null;
+  return typeof kind === "string" && Object.hasOwn(KINDS, kind) ? (value as ServerMessage) : null;
 }
 
 export async function gzip(text: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -3,11 +3,16 @@
 import type { Draw } from "../generated/wire";
 import { FIRST_TILE } from "./store";
 import { slotKind } from "./peer";
+import type { Mode } from "./types";
 
 /** Layouts settle for this long before they are told. */
 export const SETTLE_MS = 120;
 /** A hidden page gets no pictures from then on. */
 export const HIDDEN_MS = 4_000;
+/** Heights of the lowest and the middle layer, and how many tiles a computer that is spared decodes. */
+const LOW_PX = 180;
+const MIDDLE_PX = 360;
+const MOST_TILES_SPARED = 4;
 
 /** Calling rule: setters at will; `again` when the server has forgotten (new connection, new socket). */
 export class Drawing {
@@ -17,6 +22,8 @@ export class Drawing {
   #page = 0;
   #pin: string | null = null;
   #visible = true;
+  #mode: Mode = "full";
+  #spare = 0;
   #told = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
@@ -42,6 +49,17 @@ export class Drawing {
   setView(page: number, pin: string | null): void {
     this.#page = page;
     this.#pin = pin;
+    this.flush();
+  }
+
+  setMode(mode: Mode): void {
+    this.#mode = mode;
+    this.flush();
+  }
+
+  /** How far the computer is to be spared; see LessonSurface.spare. */
+  setSpare(level: number): void {
+    this.#spare = level;
     this.flush();
   }
 
@@ -84,12 +102,34 @@ export class Drawing {
   }
 
   #draw(): Draw {
+    const tiles = Array.from({ length: this.#tiles }, (_, index) => FIRST_TILE + index);
+    const kept = new Set(tiles.filter((slot) => this.#drawn(slot) > 0).slice(0, tilesKept(this.#spare, this.#tiles)));
     const heights = Array.from({ length: FIRST_TILE + this.#tiles }, (_, slot) => {
       if (slotKind(slot) === "audio") return 1; // sound is always wanted
-      return this.#visible ? (this.#heights.get(slot) ?? 0) : 0;
+      const height = this.#drawn(slot);
+      if (slot >= FIRST_TILE) return kept.has(slot) ? Math.min(height, tileHeight(this.#spare)) : 0;
+      return Math.min(height, stageHeight(this.#spare));
     });
-    return { t: "draw", heights, page: this.#page, pin: this.#pin };
+    return { t: "draw", heights, page: this.#page, pin: this.#pin, mode: this.#mode };
   }
+
+  #drawn(slot: number): number {
+    return this.#visible ? (this.#heights.get(slot) ?? 0) : 0;
+  }
+}
+
+/** How many tiles are drawn at a level of sparing. */
+function tilesKept(level: number, tiles: number): number {
+  if (level === 0) return tiles;
+  return level === 1 ? Math.min(MOST_TILES_SPARED, Math.ceil(tiles / 2)) : 0;
+}
+
+function tileHeight(level: number): number {
+  return level === 0 ? Infinity : LOW_PX;
+}
+
+function stageHeight(level: number): number {
+  return [Infinity, Infinity, MIDDLE_PX, LOW_PX][level] ?? LOW_PX;
 }
 
 /** Pixels worth asking for: phones have many and small ones. */

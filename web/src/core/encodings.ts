@@ -2,8 +2,12 @@
 
 /** Lowest to highest; the server's layers 0, 1, 2. */
 export const CAMERA_RIDS = ["q", "h", "f"] as const;
-export const SCREEN_MAX_BPS = 2_500_000;
-export const MICROPHONE_MAX_BPS = 40_000;
+const SCREEN_MAX_BPS = 2_500_000;
+const SCREEN_LOW_BPS = 300_000;
+/** Lowest to highest, too. */
+export const SCREEN_RIDS = ["l", "s"] as const;
+/** Speech in full band; with its headers and a still a second it stays within 64 kbit/s. */
+export const MICROPHONE_MAX_BPS = 32_000;
 export const SCREEN_SOUND_MAX_BPS = 96_000;
 
 /** libwebrtc sends three layers from 960x540 pixels on, two from 480x270, one below, and drops the highest rids
@@ -23,6 +27,15 @@ export interface LayerParameters {
   readonly maxBitrate: number;
 }
 
+/** For each of SCREEN_RIDS: the low one is for thin lines, less sharp but there. A small window has one. */
+export function screenLayers(width: number, height: number): readonly LayerParameters[] {
+  const both = width * height >= TWO_LAYERS_PX;
+  return [
+    { active: true, scaleResolutionDownBy: both ? 2 : 1, maxBitrate: both ? SCREEN_LOW_BPS : SCREEN_MAX_BPS },
+    { active: both, scaleResolutionDownBy: 1, maxBitrate: SCREEN_MAX_BPS },
+  ];
+}
+
 /** For each of CAMERA_RIDS, from the real capture size (either way up). */
 export function cameraLayers(width: number, height: number): readonly LayerParameters[] {
   const pixels = width * height;
@@ -38,8 +51,8 @@ export function cameraLayers(width: number, height: number): readonly LayerParam
   });
 }
 
-/** VP8 with its retransmissions for pictures, Opus for sound: nothing else, so that the offer stays small. */
+/** VP8 with its retransmissions, Opus with its redundancy: nothing else, so that the offer stays small. */
 export function wantedCodecs<Codec extends { readonly mimeType: string }>(codecs: readonly Codec[]): Codec[] {
-  const wanted = new Set(["video/vp8", "video/rtx", "audio/opus"]);
+  const wanted = new Set(["video/vp8", "video/rtx", "audio/opus", "audio/red"]);
   return codecs.filter(({ mimeType }) => wanted.has(mimeType.toLowerCase()));
 }

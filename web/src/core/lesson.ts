@@ -10,8 +10,11 @@ import { Meter } from "./meter";
 import { noticesOf } from "./notices";
 import { Playback } from "./playback";
 import { Signalling, type Request } from "./signalling";
+import { SilenceWatch } from "./silence";
+import { onWake } from "./sleep";
 import { Sources, type Controllable } from "./sources";
-import { LessonStore, SOURCES } from "./store";
+import { leads, LessonStore, SOURCES } from "./store";
+import { Stills, StillSender } from "./stills";
 import type { LessonOptions, LessonSurface } from "./surface";
 import {
   Failed,
@@ -19,16 +22,21 @@ import {
   type Connection,
   type LessonField,
   type LobbyPerson,
+  type Mode,
   type Notice,
   type OwnSource,
   type Person,
   type Phase,
   type Picture,
   type RecordingField,
+  type Saving,
   type Self,
   type SourceName,
+  type StillImage,
+  type Traffic,
 } from "./types";
 import { derive, Value, type Readable } from "./value";
+import { Vitals } from "./vitals";
 import { keepAwake } from "./wakelock";
 
 export type { LessonOptions, LessonSurface };
@@ -63,6 +71,10 @@ export class Lesson implements LessonSurface {
   readonly #playback = new Playback();
   readonly #drawing: Drawing;
   readonly #meter = new Meter();
+  readonly #silence: SilenceWatch;
+  readonly #stills = new Stills();
+  readonly #stillSender: StillSender;
+  readonly #vitals: Vitals;
   #joined: JoinReply;
   #ticketAtMs: number;
   #clockAheadMs = 0;
@@ -82,6 +94,10 @@ export class Lesson implements LessonSurface {
   readonly speakers: Readable<readonly string[]>;
   readonly picture: Readable<Picture>;
   readonly sources: Readable<Readonly<Record<SourceName, OwnSource>>>;
+  readonly saving: Readable<Saving>;
+  readonly stills: Readable<readonly StillImage[]> = this.#stills.all;
+  readonly spare: Readable<number>;
+  readonly traffic: Readable<Traffic>;
   readonly level: Readable<number> = this.#meter.level;
   readonly soundRefused: Readable<boolean> = this.#playback.refused;
 
@@ -105,6 +121,11 @@ export class Lesson implements LessonSurface {
         return reply;
       },
       online: () => this.#signalling.state.get().socket === "up" && this.#phase.get().name === "live",
+      expects: () => this.people.get().some(({ id, role, on }) => on.microphone && leads(role) && id !== this.self.get().id),
+      onFlow: (flows) => {
+        if (flows) this.#signalling.retryNow();
+        else this.#signalling.probe();
+      },
       onPeer: (peer) => {
         this.#playback.attach(this.#tiles, peer === null ? null : (slot) => peer.track(slot));
         if (peer !== null) this.#drawing.again();
@@ -117,8 +138,22 @@ export class Lesson implements LessonSurface {
       send: (source, track) => this.#media.send(source, track),
       publish: (source, on) => this.#signalling.request({ t: "publish", source, on }),
       notice: (notice) => this.#tell(notice),
-      onMicrophone: (track) => this.#meter.attach(track),
+      onMicrophone: (track) => {
+        this.#meter.attach(track);
+        this.#silence.attach(track);
+      },
     });
+    this.#silence = new SilenceWatch(this.#meter.level, () => this.#tell({ kind: "microphone_silent" }));
+    this.#stillSender = new StillSender({
+      track: (source) => this.#sources.track(source),
+      send: (source, image) => this.#signalling.send({ t: "send_still", source, image }),
+    });
+    this.#vitals = new Vitals({
+      totals: () => this.#media.totals(),
+      onSpare: (level) => this.#drawing.setSpare(level),
+    });
+    this.spare = this.#vitals.spare;
+    this.traffic = this.#vitals.traffic;
     this.connection = derive([this.#signalling.state, this.#media.state], (signalling, media) => ({
       ...signalling,
       ...media,
@@ -132,6 +167,7 @@ export class Lesson implements LessonSurface {
     this.lobby = this.#store.lobby;
     this.speakers = this.#store.speakers;
     this.picture = this.#store.picture;
+    this.saving = this.#store.saving;
     this.sources = this.#sources.state;
   }
 
@@ -160,7 +196,11 @@ export class Lesson implements LessonSurface {
       this.#followPage(),
       this.#followMedia(),
       this.#showState(),
+      this.saving.subscribe(() => {
+        if (!this.saving.get().lite) this.#stills.clear();
+      }),
     );
+    this.#vitals.start();
     speaker();
     this.#enter();
   }
@@ -179,7 +219,11 @@ export class Lesson implements LessonSurface {
     this.#sources.close();
     this.#playback.close();
     this.#drawing.close();
+    this.#silence.attach(null);
     this.#meter.close();
+    this.#stillSender.close();
+    this.#stills.clear();
+    this.#vitals.close();
     this.#listeners.clear();
   }
 
@@ -231,6 +275,11 @@ export class Lesson implements LessonSurface {
       this.#mounts.delete(slot);
       this.#drawing.set(slot, 0);
     };
+  }
+
+  setMode(mode: Mode): void {
+    this.#store.setMode(mode);
+    this.#drawing.setMode(mode);
   }
 
   setPage(page: number): void {
@@ -332,6 +381,12 @@ export class Lesson implements LessonSurface {
         return;
       case "slots":
         return this.#store.setSlots(message);
+      case "watched":
+        return this.#media.watched(message);
+      case "still_wanted":
+        return this.#stillSender.want(message.source);
+      case "still":
+        return this.saving.get().lite ? this.#stills.add(message) : undefined;
       case "speakers":
         return this.#store.setSpeakers(message);
       case "quality":
@@ -416,6 +471,7 @@ export class Lesson implements LessonSurface {
   #letGo(): void {
     for (const source of SOURCES) this.#sources.forced(source);
     this.#media.close();
+    this.#stillSender.want(null);
     this.#store.setSlots(null);
     this.#store.setSpeakers({ t: "speakers", speakers: [] });
     this.#awake?.();
@@ -441,7 +497,11 @@ export class Lesson implements LessonSurface {
     };
     addEventListener("online", changed, { signal });
     addEventListener("pageshow", (event) => event.persisted && changed(), { signal });
-    return () => stop.abort();
+    const stopWake = onWake(changed);
+    return () => {
+      stopWake();
+      stop.abort();
+    };
   }
 
   /** A short restart is nobody's business. */

@@ -1,10 +1,11 @@
 /** Keeps one media connection alive: makes it, restarts its ICE, makes a new one. Owns no device and no element. */
 
-import type { IceServer, MediaLost, Moved, SourceName, Welcome } from "../generated/wire";
+import type { IceServer, MediaLost, Moved, SourceName, Watched, Welcome } from "../generated/wire";
 import { delayMs, MEDIA_BACKOFF } from "./backoff";
 import { Peer, type Negotiate } from "./peer";
 import { Failed, type Connection } from "./types";
 import { Value, type Readable } from "./value";
+import type { PeerTotals } from "./vitals";
 
 export interface MediaState {
   readonly media: Connection["media"];
@@ -13,7 +14,7 @@ export interface MediaState {
 }
 
 /** What of a Peer is used. */
-export type PeerLike = Pick<Peer, "connection" | "lease" | "state" | "track" | "open" | "restart" | "send" | "close">;
+export type PeerLike = Pick<Peer, "connection" | "lease" | "state" | "track" | "open" | "restart" | "send" | "watch" | "pulse" | "totals" | "close">;
 
 export interface MediaOptions {
   readonly negotiate: Negotiate;
@@ -21,6 +22,11 @@ export interface MediaOptions {
   readonly online: () => boolean;
   /** Another connection's tracks are to be shown from now on; null: none. */
   readonly onPeer: (peer: PeerLike | null) => void;
+  /** Whether somebody sends to us without a pause, so that silence means a dead line (as it does while our
+   * own microphone is on: the worker reports on it). */
+  readonly expects: () => boolean;
+  /** Media has stopped, or flows again: the socket may be dead, or can be had again. */
+  readonly onFlow: (flows: boolean) => void;
   readonly makePeer?: (
     connection: number,
     tiles: number,
@@ -32,6 +38,11 @@ export interface MediaOptions {
   readonly random?: () => number;
 }
 
+/** How often it is looked whether media flows, and after how long without any the line is taken for dead. */
+export const PULSE_MS = 250;
+export const STALL_MS = 1_000;
+/** Restarts of ICE for a stall are spread over so much: a worker's hiccup stalls a whole class. */
+export const STALL_SPREAD_MS = 300;
 /** How long "disconnected" may last before ICE is restarted. */
 export const DISCONNECTED_MS = 1_500;
 /** How long a restarted ICE may take before a new connection is made. */
@@ -75,6 +86,9 @@ export class Media {
   /** The server said that this connection's worker is given up. */
   #moving = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #pulse = { peer: null as PeerLike | null, value: "", atMs: 0, stalled: false };
+  #looking: ReturnType<typeof setInterval> | undefined;
+  #lostAtMs: number | null = null;
 
   readonly state: Readable<MediaState> = this.#state;
 
@@ -85,6 +99,12 @@ export class Media {
   /** Number and lease of the connection in use. */
   get current(): { readonly connection: number; readonly lease: number | null } | null {
     return this.#peer;
+  }
+
+  /** What the connection in use carried so far; the key is its number. */
+  async totals(): Promise<{ readonly key: number; readonly totals: PeerTotals } | null> {
+    const peer = this.#peer;
+    return peer === null ? null : { key: peer.connection, totals: await peer.totals() };
   }
 
   configure(tiles: number, iceServers: readonly IceServer[]): void {
@@ -98,8 +118,13 @@ export class Media {
     const kept = peer?.lease === message.lease && message.media_alive;
     // an offer that was under way is lost with the socket
     if (peer === null || !kept || this.#next !== null) return this.renew();
-    if (peer.state === "connected") this.#connected();
+    if (peer.state === "connected" && !this.#pulse.stalled) this.#connected();
     else void this.#restart();
+  }
+
+  watched(message: Watched): void {
+    for (const peer of [this.#peer, this.#next])
+      if (peer?.connection === message.connection) void peer.watch(message);
   }
 
   lost(message: MediaLost): void {
@@ -131,7 +156,7 @@ export class Media {
 
   /** The network changed: what is connected may be dead without knowing it. */
   check(): void {
-    if (this.#peer?.state !== "connected") void this.#restart();
+    void this.#restart();
   }
 
   /** What is sent as this source from now on, by this connection and later ones. */
@@ -143,6 +168,9 @@ export class Media {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+    this.#lostAtMs = null;
     this.#next?.close();
     this.#peer?.close();
     this.#next = this.#peer = null;
@@ -174,6 +202,7 @@ export class Media {
     this.#peer = peer;
     this.#restarting = 0;
     this.#moving = false;
+    this.#looking ??= setInterval(() => void this.#look(), PULSE_MS);
     this.#options.onPeer(peer);
     if (peer.state === "connected") this.#connected();
     else this.#after(CONNECT_MS, () => this.#failed("media_failed"));
@@ -185,12 +214,18 @@ export class Media {
     this.#set("restoring");
     if (!this.#options.online()) return; // welcome comes
     const turn = (this.#restarting = ++this.#restarts);
+    let answered = false;
     this.#after(RESTART_MS, () => {
       this.#restarting = 0;
-      this.renew();
+      // its checks are answered: who was to be heard does not send, another connection would not change that
+      if (answered && peer.state === "connected") this.#connected();
+      else this.renew();
     });
     try {
       await peer.restart();
+      answered = true;
+      // one that was connected stays so and says nothing; whether it flows shows
+      if (this.#restarting === turn && peer.state === "connected" && !this.#pulse.stalled) this.#connected();
     } catch (error) {
       if (this.#restarting !== turn) return;
       this.#restarting = 0;
@@ -199,10 +234,37 @@ export class Media {
     }
   }
 
+  /** A line can be dead long before its state says so, and alive again before a time-out is over. */
+  async #look(): Promise<void> {
+    const peer = this.#peer;
+    if (peer === null) return;
+    const value = await peer.pulse().catch(() => "");
+    if (peer !== this.#peer) return;
+    const pulse = this.#pulse;
+    const nowMs = (this.#options.nowMs ?? Date.now)();
+    if (pulse.peer !== peer || pulse.value !== value) {
+      const back = pulse.peer === peer && pulse.stalled;
+      this.#pulse = { peer, value, atMs: nowMs, stalled: false };
+      if (!back) return;
+      if (peer.state === "connected" && this.#next === null && !this.#moving) this.#connected();
+      this.#options.onFlow(true);
+      return;
+    }
+    const expects = this.#options.expects() || this.#tracks.has("microphone");
+    if (peer.state !== "connected" || !expects) { pulse.atMs = nowMs; return; }
+    if (pulse.stalled || nowMs - pulse.atMs < STALL_MS) return;
+    pulse.stalled = true;
+    this.#options.onFlow(false);
+    if (this.#restarting !== 0 || this.#moving || this.#next !== null) return;
+    this.#set("restoring");
+    this.#after((this.#options.random ?? Math.random)() * STALL_SPREAD_MS, () => void this.#restart());
+  }
+
   #changed(peer: PeerLike, state: RTCPeerConnectionState): void {
     if (peer !== this.#peer || this.#next !== null || this.#moving) return;
-    if (state === "connected") this.#connected();
-    else if (state === "disconnected" && this.#restarting === 0)
+    if (state === "connected") {
+      if (!this.#pulse.stalled) this.#connected();
+    } else if (state === "disconnected" && this.#restarting === 0)
       this.#after(DISCONNECTED_MS, () => void this.#restart());
     else if (state === "failed") {
       if (this.#restarting !== 0 || this.#state.get().media === "connecting") this.#failed("media_failed");
@@ -214,6 +276,7 @@ export class Media {
     clearTimeout(this.#timer);
     this.#restarting = 0;
     this.#attempt = 0;
+    this.#lostAtMs = null;
     this.#set("connected");
   }
 
@@ -226,7 +289,9 @@ export class Media {
     if (lasting || this.#attempt >= TELL_AFTER) this.#state.set({ media: "failed", failure: code });
     if (lasting) { clearTimeout(this.#timer); return; }
     const random = (this.#options.random ?? Math.random)();
-    this.#after(delayMs(MEDIA_BACKOFF, this.#attempt - 1, random), () => {
+    const nowMs = (this.#options.nowMs ?? Date.now)();
+    this.#lostAtMs ??= nowMs;
+    this.#after(delayMs(MEDIA_BACKOFF, this.#attempt - 1, random, nowMs - this.#lostAtMs), () => {
       const told = this.#state.get();
       this.renew();
       if (told.media === "failed") this.#state.set(told); // stays said until it works

@@ -1,15 +1,17 @@
 /** One RTCPeerConnection: a fixed set of sections, one offer, one answer; later at most ICE restarts. */
 
-import type { IceServer, SourceName } from "../generated/wire";
+import type { IceServer, SourceName, Watched } from "../generated/wire";
 import { gunzip, gzip } from "./codec";
 import {
   CAMERA_RIDS,
   cameraLayers,
   MICROPHONE_MAX_BPS,
-  SCREEN_MAX_BPS,
+  screenLayers,
+  SCREEN_RIDS,
   SCREEN_SOUND_MAX_BPS,
   wantedCodecs,
 } from "./encodings";
+import type { PeerTotals } from "./vitals";
 import { FIRST_TILE, SCREEN_VIDEO, SOURCES, STAGE_VIDEO } from "./store";
 
 export interface OfferBody {
@@ -21,6 +23,9 @@ export interface OfferBody {
 
 /** The server's answer (gzip) and the lease it is of. Rejects with `Failed`. */
 export type Negotiate = (offer: OfferBody) => Promise<{ readonly sdp: Uint8Array; readonly lease: number }>;
+
+/** Layers of one's pictures that anybody gets, lowest first; what is missing counts as watched. */
+export type Watching = Pick<Watched, "camera" | "screen">;
 
 /** Kind of the slot at this index of the receive sections. */
 export function slotKind(index: number): "audio" | "video" {
@@ -35,6 +40,9 @@ export class Peer {
   readonly #send: Readonly<Record<SourceName, RTCRtpTransceiver>>;
   readonly #slots: readonly RTCRtpTransceiver[];
   #lease: number | null = null;
+  #watched: Watching = { camera: [], screen: [] };
+  /** Parameters are read, changed and written back: one after the other. */
+  #tuning: Promise<void> = Promise.resolve();
 
   constructor(
     connection: number,
@@ -63,7 +71,11 @@ export class Peer {
         "video",
         cameraLayers(1280, 720).map((layer, index) => ({ rid: CAMERA_RIDS[index] ?? "", ...layer })),
       ),
-      screen: sendSection(peer, "video", [{ maxBitrate: SCREEN_MAX_BPS }]),
+      screen: sendSection(
+        peer,
+        "video",
+        screenLayers(1920, 1080).map((layer, index) => ({ rid: SCREEN_RIDS[index] ?? "", ...layer })),
+      ),
       screen_sound: sendSection(peer, "audio", [{ maxBitrate: SCREEN_SOUND_MAX_BPS }]),
     };
     this.#slots = Array.from({ length: FIRST_TILE + tiles }, (_, index) => {
@@ -107,6 +119,44 @@ export class Peer {
     if (this.#lease !== null) await this.#tune(source);
   }
 
+  /** Which layers anybody gets, lowest first: the others are not sent, until told otherwise. */
+  async watch({ camera, screen }: Watching): Promise<void> {
+    this.#watched = { camera, screen };
+    await Promise.all([this.#tune("camera"), this.#tune("screen")]);
+  }
+
+  /** Changes whenever something comes from the worker: media, or else its report on what is sent. */
+  async pulse(): Promise<string> {
+    let heard = 0;
+    for (const { receiver } of this.#slots)
+      for (const source of receiver.getSynchronizationSources()) heard = Math.max(heard, source.timestamp);
+    const sender = SOURCES.map((source) => this.#send[source].sender).find(({ track }) => track !== null);
+    if (sender === undefined) return String(heard);
+    let reported = 0;
+    for (const each of (await sender.getStats()).values() as Iterable<RTCStats>)
+      if (each.type === "remote-inbound-rtp") reported = Math.max(reported, each.timestamp);
+    return `${heard} ${reported}`;
+  }
+
+  /** What it carried so far. */
+  async totals(): Promise<PeerTotals> {
+    const totals = { downBytes: 0, upBytes: 0, framesDecoded: 0, framesDropped: 0, encoderLimited: false };
+    for (const each of (await this.#peer.getStats()).values() as Iterable<RTCStats>) {
+      if (each.type === "transport") {
+        const { bytesReceived = 0, bytesSent = 0 } = each as RTCTransportStats;
+        totals.downBytes += bytesReceived;
+        totals.upBytes += bytesSent;
+      } else if (each.type === "inbound-rtp") {
+        const { framesDecoded = 0, framesDropped = 0 } = each as RTCInboundRtpStreamStats;
+        totals.framesDecoded += framesDecoded;
+        totals.framesDropped += framesDropped;
+      } else if (each.type === "outbound-rtp") {
+        totals.encoderLimited ||= (each as RTCOutboundRtpStreamStats & { qualityLimitationReason?: string }).qualityLimitationReason === "cpu";
+      }
+    }
+    return totals;
+  }
+
   close(): void {
     this.#peer.onconnectionstatechange = null;
     this.#peer.close();
@@ -126,17 +176,29 @@ export class Peer {
     this.#lease = answer.lease;
   }
 
-  /** Scales and bitrates for what is really captured. */
-  async #tune(source: SourceName): Promise<void> {
+  /** Scales and bitrates for what is really captured; what nobody gets is not sent. */
+  #tune(source: SourceName): Promise<void> {
+    if (source !== "camera" && source !== "screen") return Promise.resolve();
+    this.#tuning = this.#tuning.then(() => this.#setParameters(source));
+    return this.#tuning;
+  }
+
+  async #setParameters(source: "camera" | "screen"): Promise<void> {
     const { sender } = this.#send[source];
-    if (source !== "camera" || sender.track === null) return;
+    if (this.#lease === null || sender.track === null || this.#peer.connectionState === "closed") return;
     const { width, height } = sender.track.getSettings();
-    if (width === undefined || height === undefined) return;
-    const layers = cameraLayers(width, height);
+    const layersOf = source === "screen" ? screenLayers : cameraLayers;
+    const layers = width === undefined || height === undefined ? [] : layersOf(width, height);
+    const rids: readonly string[] = source === "screen" ? SCREEN_RIDS : CAMERA_RIDS;
+    const watched = this.#watched[source];
     const parameters = sender.getParameters();
     parameters.encodings.forEach((encoding, index) => {
-      const byRid = CAMERA_RIDS.findIndex((rid) => rid === encoding.rid);
-      Object.assign(encoding, layers[byRid === -1 ? layers.length - 1 - index : byRid]);
+      const known = rids.indexOf(encoding.rid ?? "");
+      // without simulcast there is one encoding, and it is the full one
+      const layer = known !== -1 ? known : rids.length - 1 - index;
+      const wanted = layers[layer] ?? { active: true };
+      const place = parameters.encodings.length === 1 ? 0 : layer;
+      Object.assign(encoding, wanted, { active: wanted.active && (watched[place] ?? true) });
     });
     // A browser that does not take them goes on with those of the offer.
     await sender.setParameters(parameters).catch(() => undefined);

@@ -2,7 +2,7 @@
 
 import type { Answer, ClientMessage, Done, Hello, ServerMessage } from "../generated/wire";
 import { WIRE_VERSION } from "../generated/wire";
-import { delayMs, SOCKET_BACKOFF, type Backoff } from "./backoff";
+import { delayMs, SOCKET_BACKOFF, SOON_FOR_MS, type Backoff } from "./backoff";
 import { pack, unpack } from "./codec";
 import { Failed } from "./types";
 import { Value, type Readable } from "./value";
@@ -48,7 +48,11 @@ const PASSING: ReadonlySet<string> = new Set(["network", "internal", "rate_limit
 const TICKET: ReadonlySet<string> = new Set(["ticket_bad", "ticket_expired"]);
 /** No `welcome` or `waiting` in this time: the try has failed. */
 export const HELLO_TIMEOUT_MS = 10_000;
+/** No open socket in this time while the outage is young: the try went into a dead network. */
+export const OPEN_TIMEOUT_MS = 2_000;
 export const REQUEST_TIMEOUT_MS = 12_000;
+/** A probe in doubt, when media is away or the page slept, is answered in this time or the line is dead. */
+export const DOUBT_MS = 2_000;
 /** Silence after which the line is probed. */
 export const QUIET_MS = 20_000;
 
@@ -68,6 +72,9 @@ export class Signalling {
   /** Grows with each try, so that what belongs to an older one is ignored. */
   #try = 0;
   #attempt = 0;
+  /** Since when (Date.now()) there is no line; null: there is. */
+  #awayAtMs: number | null = null;
+  #doubting = false;
   #freshTicket = false;
   #number = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -83,13 +90,14 @@ export class Signalling {
     if (this.#running) return;
     this.#running = true;
     this.#attempt = 0;
+    this.#awayAtMs = null;
     this.#freshTicket = false;
     void this.#connect();
   }
 
   /** Tries at once instead of waiting for the next try. */
   retryNow(): void {
-    if (this.#running && this.#socket === null) void this.#connect();
+    if (this.#running && this.#state.get().retryAtMs !== null) void this.#connect();
   }
 
   /** Drops the socket and resumes: a message was missed, or the network changed. */
@@ -99,9 +107,9 @@ export class Signalling {
     void this.#connect();
   }
 
-  /** Asks for a sign of life now (the network may have changed under us). */
+  /** Asks for a sign of life now and waits for it shortly: the network may have changed under us. */
   probe(): void {
-    if (this.#state.get().socket === "up") this.#probe();
+    if (this.#state.get().socket === "up" && !this.#doubting) this.#probe(DOUBT_MS);
   }
 
   /** Ends without a word; `send({t: "leave"})` first for going on purpose. */
@@ -120,7 +128,7 @@ export class Signalling {
   }
 
   /** Rejects with the refusal's code, or `connection_lost` when the reply cannot come any more. */
-  request(request: Request): Promise<Answer | Done> {
+  request(request: Request, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Answer | Done> {
     const socket = this.#socket;
     if (socket === null || this.#state.get().socket === "down") return Promise.reject(new Failed("connection_lost"));
     this.#number = (this.#number % 2 ** 31) + 1;
@@ -130,7 +138,7 @@ export class Signalling {
         this.#pending.delete(id);
         reject(new Failed("connection_lost"));
         if (this.#socket === socket) this.resume(); // a line that does not answer is dead
-      }, REQUEST_TIMEOUT_MS);
+      }, timeoutMs);
       this.#pending.set(id, { resolve, reject, timer });
       socket.send(pack({ ...request, id }));
     });
@@ -138,6 +146,7 @@ export class Signalling {
 
   async #connect(): Promise<void> {
     const attempt = ++this.#try;
+    this.#awayAtMs ??= Date.now();
     this.#clear();
     this.#state.set({ socket: "down", retryAtMs: null });
     let ticket: string;
@@ -155,6 +164,8 @@ export class Signalling {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       if (attempt !== this.#try) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#later(), HELLO_TIMEOUT_MS);
       socket.send(pack({ t: "hello", ticket, version: WIRE_VERSION, ...this.#options.resume() }));
     };
     socket.onmessage = ({ data }) => {
@@ -163,7 +174,12 @@ export class Signalling {
     socket.onclose = () => {
       if (attempt === this.#try) this.#later();
     };
-    this.#timer = setTimeout(() => this.#later(), HELLO_TIMEOUT_MS);
+    const young = this.#awayMs() < SOON_FOR_MS;
+    this.#timer = setTimeout(() => this.#later(), young ? OPEN_TIMEOUT_MS : HELLO_TIMEOUT_MS);
+  }
+
+  #awayMs(): number {
+    return this.#awayAtMs === null ? 0 : Date.now() - this.#awayAtMs;
   }
 
   #receive(data: ArrayBuffer): void {
@@ -197,6 +213,7 @@ export class Signalling {
       case "waiting":
         clearTimeout(this.#timer);
         this.#attempt = 0;
+        this.#awayAtMs = null;
         this.#freshTicket = false;
         this.#state.set({ socket: "up", retryAtMs: null });
         break;
@@ -212,17 +229,20 @@ export class Signalling {
     this.#quiet = setTimeout(() => this.#probe(), QUIET_MS);
   }
 
-  #probe(): void {
+  #probe(timeoutMs = REQUEST_TIMEOUT_MS): void {
     const probe = this.#options.probe();
-    if (probe !== null) this.request(probe).catch(() => undefined); // its time-out resumes
-    else this.#listen();
+    if (probe === null) { this.#listen(); return; }
+    this.#doubting = true;
+    const done = (): void => void (this.#doubting = false);
+    this.request(probe, timeoutMs).then(done, done); // its time-out resumes
   }
 
   #later(atLeastMs = 0): void {
     this.#drop();
     this.#try += 1;
+    this.#awayAtMs ??= Date.now();
     const random = (this.#options.random ?? Math.random)();
-    const wait = Math.max(atLeastMs, delayMs(this.#options.backoff ?? SOCKET_BACKOFF, this.#attempt, random));
+    const wait = Math.max(atLeastMs, delayMs(this.#options.backoff ?? SOCKET_BACKOFF, this.#attempt, random, this.#awayMs()));
     this.#attempt += 1;
     this.#state.set({ socket: "down", retryAtMs: Date.now() + wait });
     this.#timer = setTimeout(() => void this.#connect(), wait);

@@ -12,6 +12,8 @@ type All = Readonly<Record<SourceName, OwnSource>>;
 
 /** A muted microphone stays open this long, so that short words are not cut at their start. */
 export const KEEP_MICROPHONE_MS = 15_000;
+/** A device that the system takes away for less is not spoken of. */
+export const MUTED_MS = 2_000;
 const OFF: OwnSource = { state: "off", stream: null, failure: null };
 
 export interface SourcesOptions {
@@ -92,6 +94,11 @@ export class Sources {
       this.forced(source);
       this.#options.notice({ kind: "not_restored", source });
     }
+  }
+
+  /** What of this source is sent now. Not to be kept. */
+  track(source: SourceName): MediaStreamTrack | null {
+    return this.#tracks.get(source) ?? null;
   }
 
   /** Whether a track of this source is sent now. */
@@ -256,6 +263,26 @@ export class Sources {
     this.#hold(source, track);
     this.#used.set(source, device);
     track.addEventListener("ended", () => this.#ended(source, track));
+    track.addEventListener("mute", () => this.#mutedBySystem(source, track));
+  }
+
+  /** A phone call takes microphone and camera away; afterwards they come back by themselves, or not at all. */
+  #mutedBySystem(source: Captured, track: MediaStreamTrack): void {
+    setTimeout(() => {
+      if (!track.muted || this.#tracks.get(source) !== track || this.#closed) return;
+      this.#options.notice({ kind: "device_muted", source });
+      const again = (): void => {
+        stop.abort();
+        if (track.muted && this.#tracks.get(source) === track)
+          this.#queue(source, async () => {
+            await this.#replace(source, this.#used.get(source) ?? null);
+          });
+      };
+      const stop = new AbortController();
+      const { signal } = stop;
+      track.addEventListener("unmute", () => { stop.abort(); }, { signal });
+      document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && again(), { signal });
+    }, MUTED_MS);
   }
 
   #hold(source: SourceName, track: MediaStreamTrack): void {

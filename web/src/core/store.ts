@@ -14,7 +14,7 @@ import type {
   Speakers,
   Welcome,
 } from "../generated/wire";
-import type { ChatMessage, LobbyPerson, Person, Picture, Self, Slot } from "./types";
+import type { ChatMessage, LobbyPerson, Mode, Person, Picture, Saving, Self, Slot } from "./types";
 import { derive, shallowEqual, Value, type Readable } from "./value";
 
 export const SOURCES: readonly SourceName[] = ["microphone", "camera", "screen", "screen_sound"];
@@ -45,6 +45,7 @@ export class LessonStore {
   readonly #identity: Value<Identity>;
   readonly #speakers = new Value<readonly string[]>([], shallowEqual);
   readonly #lines = new Value<readonly LineQuality[]>([]);
+  readonly #mode = new Value<Mode>("full");
   readonly #slots = new Value<Slots | null>(null);
   readonly #view = new Value<{ readonly page: number; readonly pin: string | null }>({ page: 0, pin: null }, shallowEqual);
   readonly #tiles: Value<number>;
@@ -61,6 +62,7 @@ export class LessonStore {
   readonly lobby: Readable<readonly LobbyPerson[]>;
   readonly speakers: Readable<readonly string[]> = this.#speakers;
   readonly picture: Readable<Picture>;
+  readonly saving: Readable<Saving>;
 
   constructor(identity: Identity, tiles: number) {
     this.#identity = new Value(identity, shallowEqual);
@@ -78,6 +80,11 @@ export class LessonStore {
     this.self = derive([this.everybody, this.#identity], readSelf);
     this.chat = keepChat(this.#fields, this.#identity);
     this.lobby = derive([this.#fields], readLobby);
+    this.saving = derive([this.#slots, this.#mode], (slots, mode) => ({
+      mode,
+      spared: slots?.spared ?? "nothing",
+      lite: slots?.lite ?? mode === "lite",
+    }));
     this.picture = derive([this.#slots, this.#view, this.#tiles], readPicture);
   }
 
@@ -143,6 +150,10 @@ export class LessonStore {
     this.#tiles.set(tiles);
   }
 
+  setMode(mode: Mode): void {
+    this.#mode.set(mode);
+  }
+
   setView(page: number, pin: string | null): void {
     this.#view.set({ page, pin });
   }
@@ -204,6 +215,7 @@ function readEverybody(
       hand: place !== null,
       handPlace: place,
       line: line?.line ?? "good",
+      fault: line?.fault ?? null,
       silent: line?.silent ?? false,
     });
   }

@@ -7,14 +7,18 @@ import type {
   Connection,
   LessonField,
   LobbyPerson,
+  Mode,
   Notice,
   OwnSource,
   Person,
   Phase,
   Picture,
   RecordingField,
+  Saving,
   Self,
   SourceName,
+  StillImage,
+  Traffic,
 } from "./types";
 import type { Readable } from "./value";
 
@@ -49,6 +53,12 @@ export interface LessonSurface {
   /** Ids of who speaks, loudest first. */
   readonly speakers: Readable<readonly string[]>;
   readonly picture: Readable<Picture>;
+  readonly saving: Readable<Saving>;
+  /** Pictures that stand for videos while `saving` is lite. */
+  readonly stills: Readable<readonly StillImage[]>;
+  /** How far this computer is spared: 0 not at all, 1 fewer tiles, 2 no tiles, 3 one small picture. */
+  readonly spare: Readable<number>;
+  readonly traffic: Readable<Traffic>;
   readonly sources: Readable<Readonly<Record<SourceName, OwnSource>>>;
   /** Own microphone, 0..1, about 15 times a second while it is on; 0 otherwise. */
   readonly level: Readable<number>;
@@ -84,6 +94,7 @@ export interface LessonSurface {
    */
   mount(slot: number, container: HTMLElement): () => void;
   setPage(page: number): void;
+  setMode(mode: Mode): void;
   /** Large for oneself only; null: as the lesson says. */
   setPin(participant: string | null): void;
 

@@ -1,8 +1,19 @@
 /** What the views see of a lesson. All are read-only snapshots; a changed one is a new object. */
 
-import type { ChatField, LessonField, RecordingField, RoleName, SourceName, VideoState } from "../generated/wire";
+import type {
+  ChatField,
+  Draw,
+  LessonField,
+  LineQuality,
+  PictureName,
+  RecordingField,
+  RoleName,
+  Slots,
+  SourceName,
+  VideoState,
+} from "../generated/wire";
 
-export type { ChatField, LessonField, RecordingField, RoleName, SourceName, VideoState };
+export type { ChatField, LessonField, PictureName, RecordingField, RoleName, SourceName, VideoState };
 
 /** Something was not done. `code` is a refusal code of the server or one of the client's own:
  * `network` (no answer), `connection_lost` (the answer never came), `media_failed` (the media connection cannot be
@@ -54,6 +65,8 @@ export interface Person {
   /** Place in the queue of hands from 1 on, null without a hand. */
   readonly handPlace: number | null;
   readonly line: "good" | "weak" | "lost";
+  /** Of a line that is not good: what they send arrives badly, what they get does, or it is the server's doing. */
+  readonly fault: LineQuality["fault"];
   /** The microphone is on but no sound arrives. */
   readonly silent: boolean;
 }
@@ -112,6 +125,31 @@ export interface Picture {
   readonly pin: string | null;
 }
 
+/** What a person wishes to get: all, no pictures, or the teacher's sound with a picture a second. */
+export type Mode = NonNullable<Draw["mode"]>;
+
+/** `spared`: what the line does not bear. `lite`: one sound and stills, by wish or by the line. */
+export interface Saving {
+  readonly mode: Mode;
+  readonly spared: Slots["spared"];
+  readonly lite: boolean;
+}
+
+/** Somebody's camera or screen as it was a moment ago. `url` is good for an <img> while it is listed. */
+export interface StillImage {
+  readonly participant: string;
+  readonly source: PictureName;
+  readonly url: string;
+}
+
+/** What this visit has cost so far, and costs now. */
+export interface Traffic {
+  readonly downBytes: number;
+  readonly upBytes: number;
+  readonly downBps: number;
+  readonly upBps: number;
+}
+
 /** Something to tell the person once. */
 export type Notice =
   /** A leader shut a source of ours. */
@@ -129,6 +167,10 @@ export type Notice =
   | { readonly kind: "device_back"; readonly source: SourceName; readonly to: string }
   /** After a long break this source was not turned on again by itself. */
   | { readonly kind: "not_restored"; readonly source: SourceName }
+  /** The microphone is on, and nothing but silence comes from it. */
+  | { readonly kind: "microphone_silent" }
+  /** The system has taken this device away for a while (a phone call). */
+  | { readonly kind: "device_muted"; readonly source: SourceName }
   /** Screen sharing was ended from the browser's own bar. */
   | { readonly kind: "screen_ended" }
   /** Back after the lesson's media moved, or the connection was lost. */

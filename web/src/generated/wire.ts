@@ -6,10 +6,14 @@ export const MAX_DEPTH = 16;
 export const MAX_ELEMENTS = 1000;
 export const MAX_NAME = 60;
 export const MAX_CHAT = 1000;
+export const MAX_STILL = 4096;
+export const MAX_STILL_SIDE = 640;
 export const MAX_TITLE = 120;
 export const CHAT_KEPT = 200;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
+
+export type PictureName = "camera" | "screen";
 
 export type RoleName = "teacher" | "co_teacher" | "student";
 
@@ -111,12 +115,27 @@ export interface Offer {
   readonly slots: readonly string[];
 }
 
-/** What is drawn: height in pixels of each slot in slot order, 0 for not drawn. No reply. */
+/**
+ * What is drawn: height in pixels of each slot in slot order, 0 for not drawn. No reply.
+ *
+ * ``mode``: ``audio`` wants no picture whatever is drawn; ``lite`` the teacher's sound and a still a second.
+ */
 export interface Draw {
   readonly t: "draw";
   readonly heights: readonly number[];
   readonly page?: number;
   readonly pin?: string | null;
+  readonly mode?: "audio" | "full" | "lite";
+}
+
+/**
+ * One's camera or screen as it is now, as was asked for by ``still_wanted``. WebP or JPEG of at most
+ * ``MAX_STILL_SIDE`` pixels a side. No reply; what can't be taken is dropped.
+ */
+export interface SendStill {
+  readonly t: "send_still";
+  readonly source: PictureName;
+  readonly image: Uint8Array;
 }
 
 /** Turn one of one's own sources on or off. */
@@ -275,13 +294,28 @@ export interface SlotContent {
   readonly live: boolean;
 }
 
-/** All slots of this client's connection. ``pages`` is how many pages of tiles there are. */
+/**
+ * All slots of this client's connection. ``pages`` is how many pages of tiles there are.
+ *
+ * ``spared``: what this client's line does not bear: some tiles; more pictures than tiles; all but the
+ * teacher's sound. ``lite``: it gets the teacher's sound and stills, by its wish or its line.
+ */
 export interface Slots {
   readonly t: "slots";
   readonly connection: number;
   readonly version: number;
   readonly pages: number;
   readonly slots: readonly SlotContent[];
+  readonly spared: "lite" | "nothing" | "pictures" | "tiles";
+  readonly lite: boolean;
+}
+
+/** Which layers of this client's pictures anybody gets, lowest first; the others need not be sent. */
+export interface Watched {
+  readonly t: "watched";
+  readonly connection: number;
+  readonly camera: readonly boolean[];
+  readonly screen: readonly boolean[];
 }
 
 /** Who speaks, loudest first: (participant, -dBov 0 loudest..127). */
@@ -290,11 +324,31 @@ export interface Speakers {
   readonly speakers: readonly (readonly [string, number])[];
 }
 
-/** ``line``: good, weak or lost. ``silent``: the microphone is on but no sound arrives. */
+/** Somebody gets stills of this client: send one a second of this source; None: no more. */
+export interface StillWanted {
+  readonly t: "still_wanted";
+  readonly source: PictureName | null;
+}
+
+/** Somebody's camera or screen, for a client that is ``lite``. WebP or JPEG. */
+export interface Still {
+  readonly t: "still";
+  readonly participant: string;
+  readonly source: PictureName;
+  readonly image: Uint8Array;
+}
+
+/**
+ * ``line``: good, weak or lost. ``silent``: the microphone is on but no sound arrives.
+ *
+ * ``fault``: what this person sends arrives badly (``sender``), what this person gets does (``receiver``),
+ * or it is the server's doing; None for a good line.
+ */
 export interface LineQuality {
   readonly participant: string;
   readonly line: "good" | "lost" | "weak";
   readonly silent: boolean;
+  readonly fault: "receiver" | "sender" | "server" | null;
 }
 
 /** Lines that are not good (leaders: everybody's; others: their own). */
@@ -521,6 +575,7 @@ export type ClientMessage =
   | Hello
   | Offer
   | Draw
+  | SendStill
   | Publish
   | Chat
   | Hand
@@ -541,6 +596,9 @@ export type ServerMessage =
   | Done
   | Refused
   | Slots
+  | Watched
+  | StillWanted
+  | Still
   | Speakers
   | Quality
   | MediaLost

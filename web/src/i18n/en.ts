@@ -1,4 +1,5 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
+import { lineWords } from "./line.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
 
@@ -251,8 +252,6 @@ export const en = {
     microphoneOff: "microphone off",
     microphoneSilent: "microphone on, but no sound arrives",
     handUp: "hand raised",
-    weak: "weak connection",
-    lost: "connection lost",
     teacher: "teacher",
     coTeacher: "co-teacher",
     menuOf: (name: string) => `Actions for ${name}`,
@@ -336,8 +335,6 @@ export const en = {
     lock: "Lock: no newcomers",
     search: "Find by name",
     noSound: "No sound arrives",
-    weak: "Weak connection",
-    lost: "Connection lost",
     empty: "No students yet",
     rules: "Lesson rules",
   },
@@ -362,18 +359,13 @@ export const en = {
   banner: {
     soundOff: "The browser keeps the sound off until you press the button.",
     turnSoundOn: "Turn sound on",
-    reconnecting: "Connection lost. Coming back by itself…",
     resumed: "Connected again.",
-    mediaReconnecting: "Sound and picture are being reconnected…",
     mutedBy: (name: string) => `${name} has muted your microphone.`,
     mutedByTeacher: "The teacher has muted your microphone.",
     cameraOffByTeacher: "The teacher has turned your camera off.",
     screenOffByTeacher: "The teacher has stopped your screen sharing.",
     unmute: "Turn on again",
-    weak: "Your internet connection is weak.",
-    weakCamera: "Your internet connection is weak. Turning the camera off helps.",
     cameraTurnOff: "Turn the camera off",
-    silent: "Your microphone is on, but nothing is heard. Check it.",
     devices: "Choose devices",
     teacherAway: (time: string) => `The teacher has left. If nobody comes back, the lesson ends at ${time}.`,
     dismiss: "Close this notice",
@@ -416,6 +408,7 @@ export const en = {
     help: "It can be open only once. You can go on there, or bring it back here.",
     here: "Go on here",
   },
+  ...lineWords,
   ...videoWords,
 };
 

@@ -1,4 +1,5 @@
 import type { Dictionary } from "./en";
+import { lineWords } from "./line.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
@@ -252,8 +253,6 @@ export const ru: Dictionary = {
     microphoneOff: "микрофон выключен",
     microphoneSilent: "микрофон включён, но звука нет",
     handUp: "поднята рука",
-    weak: "слабая связь",
-    lost: "связь потеряна",
     teacher: "учитель",
     coTeacher: "второй учитель",
     menuOf: (name) => `Действия: ${name}`,
@@ -337,8 +336,6 @@ export const ru: Dictionary = {
     lock: "Закрыть вход для новых",
     search: "Найти по имени",
     noSound: "Звук не доходит",
-    weak: "Слабая связь",
-    lost: "Связь потеряна",
     empty: "Учеников пока нет",
     rules: "Правила урока",
   },
@@ -363,18 +360,13 @@ export const ru: Dictionary = {
   banner: {
     soundOff: "Браузер не включает звук, пока вы не нажмёте кнопку.",
     turnSoundOn: "Включить звук",
-    reconnecting: "Связь потеряна. Восстанавливаем…",
     resumed: "Связь восстановлена.",
-    mediaReconnecting: "Восстанавливаем звук и видео…",
     mutedBy: (name) => `Ваш микрофон выключен. Выключил(а): ${name}.`,
     mutedByTeacher: "Учитель выключил ваш микрофон.",
     cameraOffByTeacher: "Учитель выключил вашу камеру.",
     screenOffByTeacher: "Учитель остановил показ вашего экрана.",
     unmute: "Включить снова",
-    weak: "У вас слабый интернет.",
-    weakCamera: "У вас слабый интернет. Поможет, если выключить камеру.",
     cameraTurnOff: "Выключить камеру",
-    silent: "Микрофон включён, но вас не слышно. Проверьте его.",
     devices: "Выбрать устройства",
     teacherAway: (time) => `Учитель вышел. Если он не вернётся, урок закончится в ${time}.`,
     dismiss: "Закрыть уведомление",
@@ -417,5 +409,6 @@ export const ru: Dictionary = {
     help: "Он может быть открыт только один раз. Продолжайте там или верните его сюда.",
     here: "Продолжить здесь",
   },
+  ...lineWords,
   ...videoWords,
 };

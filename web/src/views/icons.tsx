@@ -114,7 +114,11 @@ export const Back = icon("Back", <path d="M14.5 5.5L8 12l6.5 6.5" />);
 export const Next = icon("Next", <path d="M9.5 5.5L16 12l-6.5 6.5" />);
 export const Send = icon("Send", <path d="M4 12l16-7.5-5 15-3.5-6z M11.5 13.5L20 4.5" />);
 export const Warning = icon("Warning", <path d="M12 4.5l8.5 15h-17zM12 10v4.5M12 17v.2" />);
-export const WeakLine = icon("WeakLine", <path d="M5 19v-3M10 19v-6.5M15 19V9M20 19V5.5M3.5 3.5l17 17" />);
+export const LineGood = icon("LineGood", <path d="M5 19v-3M10 19v-6.5M15 19V9M20 19V5.5" />);
+export const LineWeak = icon("LineWeak", <><path d="M5 19v-3M10 19v-6.5" strokeWidth="3.4" /><path d="M15 19V9M20 19V5.5" opacity="0.4" /></>);
+export const LineLost = icon("LineLost", <path d="M5 19v-3M10 19v-6.5M15 19V9M20 19V5.5M3.5 3.5l17 17" />);
+export const Pictures = icon("Pictures", <><rect x="3.5" y="5" width="17" height="14" rx="2" /><path d="M4 16l4.5-4.5 4 4 2.5-2.5 5 5" /><circle cx="15.5" cy="9.5" r="1.3" /></>);
+export const Lite = icon("Lite", <path d="M5 19c0-8 5-13 14.5-14C20 14 15.5 19 9 19c-1.8 0-3-.6-4-1.5M5 19c1.5-4 4-7 8-9" />);
 export const Clock = icon("Clock", <><circle cx="12" cy="12" r="8.5" /><path d="M12 7.5V12l3 2" /></>);
 export const Bell = icon(
   "Bell",

@@ -24,7 +24,26 @@ describe("drawing", () => {
     vi.advanceTimersByTime(SETTLE_MS - 1);
     expect(sent).toEqual([]);
     vi.advanceTimersByTime(1);
-    expect(sent).toEqual([{ t: "draw", heights: [180, 1, 0, 1, 1, 1, 1, 1, 0, 90], page: 0, pin: null }]);
+    expect(sent).toEqual([{ t: "draw", heights: [180, 1, 0, 1, 1, 1, 1, 1, 0, 90], page: 0, pin: null, mode: "full" }]);
+  });
+
+  it("spares a weak computer by levels, never its sound", () => {
+    const sent: Draw[] = [];
+    const drawing = new Drawing(9, (draw) => sent.push(draw) > 0);
+    for (const [slot, height] of [[0, 720], [2, 720], ...Array.from({ length: 9 }, (_, tile) => [8 + tile, 240] as const)] as const)
+      drawing.set(slot, height);
+    const pictures = [0, 1, 2, 3].map((level) => {
+      drawing.setSpare(level);
+      const heights = sent.at(-1)?.heights ?? [];
+      expect([1, 3, 4, 5, 6, 7].map((sound) => heights[sound])).toEqual([1, 1, 1, 1, 1, 1]);
+      return [heights[0], heights[2], heights.slice(8).filter((height) => height > 0)];
+    });
+    expect(pictures).toEqual([
+      [720, 720, Array(9).fill(240)],
+      [720, 720, Array(4).fill(180)],
+      [360, 360, []],
+      [180, 180, []],
+    ]);
   });
 
   it("says nothing when nothing changed", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { cameraLayers, wantedCodecs } from "../../src/core/encodings";
+import { cameraLayers, screenLayers, wantedCodecs } from "../../src/core/encodings";
 
 /** Heights of what each rid sends; null: not sent. */
 function sizes(width: number, height: number): (string | null)[] {
@@ -8,6 +8,15 @@ function sizes(width: number, height: number): (string | null)[] {
     active ? `${Math.round(width / by)}x${Math.round(height / by)}` : null,
   );
 }
+
+describe("screen layers", () => {
+  it("are two, and one of a small window", () => {
+    const scales = (width: number, height: number): (number | null)[] =>
+      screenLayers(width, height).map(({ active, scaleResolutionDownBy }) => (active ? scaleResolutionDownBy : null));
+    expect(scales(1920, 1080)).toEqual([2, 1]);
+    expect(scales(400, 300)).toEqual([1, null]);
+  });
+});
 
 describe("camera layers", () => {
   it.each([
@@ -34,12 +43,13 @@ describe("camera layers", () => {
 });
 
 describe("codecs", () => {
-  it("keep VP8, its retransmissions and Opus", () => {
+  it("keep VP8 with its retransmissions and Opus with its redundancy", () => {
     const found = ["video/VP8", "video/rtx", "video/VP9", "video/red", "audio/opus", "audio/red", "audio/PCMU"];
     expect(wantedCodecs(found.map((mimeType) => ({ mimeType }))).map(({ mimeType }) => mimeType)).toEqual([
       "video/VP8",
       "video/rtx",
       "audio/opus",
+      "audio/red",
     ]);
   });
 });

@@ -1,8 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { CONNECT_MS, DISCONNECTED_MS, Media, RESTART_MS, TELL_AFTER, type PeerLike } from "../../src/core/media";
-import type { Negotiate } from "../../src/core/peer";
+import {
+  CONNECT_MS,
+  DISCONNECTED_MS,
+  Media,
+  PULSE_MS,
+  RESTART_MS,
+  STALL_MS,
+  STALL_SPREAD_MS,
+  TELL_AFTER,
+  type PeerLike,
+} from "../../src/core/media";
+import type { Negotiate, Watching } from "../../src/core/peer";
 import { Failed } from "../../src/core/types";
+import type { PeerTotals } from "../../src/core/vitals";
 import type { SourceName } from "../../src/generated/wire";
 
 const MIC = { id: "mic" } as unknown as MediaStreamTrack;
@@ -12,6 +23,10 @@ class FakePeer implements PeerLike {
   state: RTCPeerConnectionState = "new";
   closed = false;
   restarts = 0;
+  watching: Watching | null = null;
+  /** Grows by itself while media flows. */
+  flows = true;
+  beat = 0;
   readonly sent = new Map<SourceName, MediaStreamTrack | null>();
 
   constructor(
@@ -27,6 +42,20 @@ class FakePeer implements PeerLike {
   async restart(): Promise<void> {
     this.restarts += 1;
     await this.#offer();
+  }
+
+  totals(): Promise<PeerTotals> {
+    return Promise.resolve({ downBytes: 0, upBytes: 0, framesDecoded: 0, framesDropped: 0, encoderLimited: false });
+  }
+
+  watch(watching: Watching): Promise<void> {
+    this.watching = watching;
+    return Promise.resolve();
+  }
+
+  pulse(): Promise<string> {
+    if (this.flows) this.beat += 1;
+    return Promise.resolve(String(this.beat));
   }
 
   send(source: SourceName, track: MediaStreamTrack | null): Promise<void> {
@@ -60,6 +89,8 @@ function setUp() {
     peers,
     shown,
     online: true,
+    expects: true,
+    flows: [] as boolean[],
     answer: (): Promise<number> => Promise.resolve(1),
     last: (): FakePeer => {
       const peer = peers.at(-1);
@@ -70,6 +101,8 @@ function setUp() {
   const media = new Media({
     negotiate: async () => ({ sdp: new Uint8Array(), lease: await world.answer() }),
     online: () => world.online,
+    expects: () => world.expects,
+    onFlow: (flows) => world.flows.push(flows),
     onPeer: (peer) => shown.push(peer?.connection ?? null),
     makePeer: (connection, _tiles, _ice, negotiate, onState) => {
       peers.push(new FakePeer(connection, negotiate, onState));
@@ -200,6 +233,98 @@ describe("a loss", () => {
   });
 });
 
+describe("silence", () => {
+  const STALLED_BY_MS = STALL_MS + 2 * PULSE_MS + STALL_SPREAD_MS;
+
+  async function flowing() {
+    const all = setUp();
+    const peer = await all.connect();
+    await vi.advanceTimersByTimeAsync(2 * PULSE_MS);
+    return { ...all, peer };
+  }
+
+  it("of a connected line, where somebody sends, restarts ICE once and asks the socket", async () => {
+    const { media, world, peer } = await flowing();
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(STALLED_BY_MS);
+    expect([peer.restarts, media.state.get().media, world.flows]).toEqual([1, "restoring", [false]]);
+    await vi.advanceTimersByTimeAsync(RESTART_MS / 2);
+    expect(peer.restarts).toBe(1);
+    peer.flows = true;
+    await vi.advanceTimersByTimeAsync(PULSE_MS);
+    expect([media.state.get().media, world.flows, world.peers.length]).toEqual(["connected", [false, true], 1]);
+    await vi.advanceTimersByTimeAsync(2 * RESTART_MS);
+    expect(world.peers).toHaveLength(1);
+  });
+
+  it("where nobody sends is nothing", async () => {
+    const { media, world, peer } = await flowing();
+    world.expects = false;
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(10 * STALLED_BY_MS);
+    expect([peer.restarts, media.state.get().media, world.flows]).toEqual([0, "connected", []]);
+  });
+
+  it("counts while our own microphone is on, from then on", async () => {
+    const { media, world, peer } = await flowing();
+    world.expects = false;
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(10 * STALLED_BY_MS);
+    await media.send("microphone", MIC);
+    await vi.advanceTimersByTimeAsync(STALL_MS - PULSE_MS);
+    expect(peer.restarts).toBe(0);
+    await vi.advanceTimersByTimeAsync(STALLED_BY_MS);
+    expect([peer.restarts, world.flows]).toEqual([1, [false]]);
+  });
+
+  it("during which the socket was lost is ended by a restart at the welcome", async () => {
+    const { media, world, peer, settle } = await flowing();
+    world.online = false;
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(STALLED_BY_MS);
+    expect(peer.restarts).toBe(0);
+    world.online = true;
+    media.welcome({ lease: 1, media_alive: true });
+    await settle();
+    expect(peer.restarts).toBe(1);
+  });
+
+  it("that a restart does not end makes a new connection, the former goes", async () => {
+    const { world, peer } = await flowing();
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(STALLED_BY_MS);
+    peer.is("disconnected");
+    await vi.advanceTimersByTimeAsync(RESTART_MS);
+    expect([peer.closed, world.peers.length]).toEqual([true, 2]);
+  });
+
+  it("of somebody whose microphone died is not the line's: no further restart, no new connection", async () => {
+    const { media, world, peer } = await flowing();
+    peer.flows = false;
+    await vi.advanceTimersByTimeAsync(STALLED_BY_MS + 10 * RESTART_MS);
+    expect([peer.restarts, world.peers.length, media.state.get().media]).toEqual([1, 1, "connected"]);
+  });
+});
+
+it("a network that changed restarts ICE though all seems well, and goes on without a new connection", async () => {
+  const { media, world, connect } = setUp();
+  const peer = await connect();
+  await vi.advanceTimersByTimeAsync(2 * PULSE_MS);
+  media.check();
+  await vi.advanceTimersByTimeAsync(2 * RESTART_MS);
+  expect([peer.restarts, world.peers.length, media.state.get().media]).toEqual([1, 1, "connected"]);
+});
+
+it("a restart that the worker refuses is a new connection at once", async () => {
+  const { media, world, connect, settle } = setUp();
+  const peer = await connect();
+  world.answer = () => Promise.reject(new Failed("offer_sections"));
+  media.check();
+  world.answer = () => Promise.resolve(1);
+  await settle();
+  expect([peer.closed, world.peers.length]).toEqual([true, 2]);
+});
+
 describe("moved", () => {
   it("makes the new connection after the delay, without restarting the old", async () => {
     const { media, world, connect, settle } = setUp();
@@ -234,7 +359,7 @@ describe("a failure", () => {
     await vi.advanceTimersByTimeAsync(0);
     for (let tries = 1; tries < TELL_AFTER; tries += 1) {
       expect(media.state.get().media).toBe("connecting");
-      await vi.advanceTimersByTimeAsync(500 * 2 ** (tries - 1));
+      await vi.advanceTimersByTimeAsync(Math.min(1_000, 500 * 2 ** (tries - 1)));
       expect(world.peers).toHaveLength(tries + 1);
     }
     expect(media.state.get()).toEqual({ media: "failed", failure: "no_worker" });

@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { delayMs, SOCKET_BACKOFF } from "../../src/core/backoff";
 import {
+  DOUBT_MS,
   HELLO_TIMEOUT_MS,
+  OPEN_TIMEOUT_MS,
   QUIET_MS,
   REQUEST_TIMEOUT_MS,
   Signalling,
@@ -138,10 +140,10 @@ describe("hello", () => {
 });
 
 describe("coming back", () => {
-  it("waits longer each time, up to the limit, and starts over after a welcome", async () => {
+  it("waits longer each time, a second at most in the first minute, and starts over after a welcome", async () => {
     const { signalling, world, sockets } = setUp();
     signalling.start();
-    for (const waitMs of [400, 800, 1600, 3200, 6400, 10_000, 10_000]) {
+    for (const waitMs of [400, 800, 1000, 1000, 1000, 1000, 1000]) {
       (await world.opened()).lose();
       const tried = sockets.length;
       await vi.advanceTimersByTimeAsync(waitMs - 1);
@@ -155,9 +157,36 @@ describe("coming back", () => {
   });
 
   it("is spread: between half and all of the wait", () => {
-    expect(delayMs(SOCKET_BACKOFF, 2, 0)).toBe(800);
-    expect(delayMs(SOCKET_BACKOFF, 2, 1)).toBe(1600);
-    expect(delayMs(SOCKET_BACKOFF, 500, 1)).toBe(10_000);
+    expect(delayMs(SOCKET_BACKOFF, 1, 0, 0)).toBe(400);
+    expect(delayMs(SOCKET_BACKOFF, 1, 1, 0)).toBe(800);
+    expect(delayMs(SOCKET_BACKOFF, 500, 0, 300_000)).toBe(5_000);
+  });
+
+  it("waits longer and longer when the outage lasts more than a minute", () => {
+    const waits = [0, 59_999, 60_000, 80_000, 96_000, 300_000].map((away) => delayMs(SOCKET_BACKOFF, 99, 1, away));
+    expect(waits).toEqual([1_000, 1_000, 1_000, 6_000, 10_000, 10_000]);
+  });
+
+  it("gives up soon a try that opens no socket, and waits longer for an open one", async () => {
+    const { signalling, world, sockets } = setUp();
+    signalling.start();
+    await vi.advanceTimersByTimeAsync(OPEN_TIMEOUT_MS);
+    expect(sockets[0]?.closed).toBe(true);
+    await vi.advanceTimersByTimeAsync(SOCKET_BACKOFF.firstMs);
+    const socket = await world.opened();
+    await vi.advanceTimersByTimeAsync(HELLO_TIMEOUT_MS - 1);
+    expect([sockets.length, socket.closed]).toEqual([2, false]);
+  });
+
+  it("begins soon after a doubt that is not answered, and one doubt is enough", async () => {
+    const { signalling, world, sockets } = setUp();
+    signalling.start();
+    const socket = await world.welcomed();
+    signalling.probe();
+    signalling.probe();
+    expect(socket.sent).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(DOUBT_MS);
+    expect([socket.closed, sockets.length]).toEqual([true, 2]);
   });
 
   it("happens after `closed` with retry, and not after one without", async () => {

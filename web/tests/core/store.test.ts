@@ -135,7 +135,7 @@ describe("what is read", () => {
 
   it("quality marks lines that are not good", () => {
     const lesson = store();
-    lesson.setQuality([{ participant: "me", line: "weak", silent: true }]);
+    lesson.setQuality([{ participant: "me", line: "weak", fault: "receiver", silent: true }]);
     expect(lesson.people.get().map(({ line, silent }) => [line, silent])).toEqual([
       ["good", false],
       ["weak", true],
@@ -158,12 +158,13 @@ describe("what is read", () => {
 });
 
 describe("slots", () => {
+  const spared = { spared: "nothing", lite: false } as const;
   const content = (index: number, participant: string | null) =>
     ({ index, participant, source: participant === null ? null : "camera", live: true }) as const;
 
   it("are shown by index, absent ones empty", () => {
     const lesson = store();
-    lesson.setSlots({ t: "slots", connection: 1, version: 1, pages: 3, slots: [content(0, "a"), content(9, "b")] });
+    lesson.setSlots({ t: "slots", connection: 1, version: 1, pages: 3, slots: [content(0, "a"), content(9, "b")], ...spared });
     const { stage, screen, tiles, pages } = lesson.picture.get();
     expect([stage.participant, screen.participant, pages]).toEqual(["a", null, 3]);
     expect(tiles.map(({ index, participant }) => [index, participant])).toEqual([
@@ -175,7 +176,7 @@ describe("slots", () => {
   it("of an older version or connection are ignored", () => {
     const lesson = store();
     const slots = (connection: number, version: number, who: string) =>
-      lesson.setSlots({ t: "slots", connection, version, pages: 1, slots: [content(0, who)] });
+      lesson.setSlots({ t: "slots", connection, version, pages: 1, slots: [content(0, who)], ...spared });
     slots(2, 5, "now");
     slots(2, 4, "late");
     slots(1, 9, "former");

@@ -4,14 +4,18 @@ import type {
   Connection,
   LessonField,
   LobbyPerson,
+  Mode,
   Notice,
   OwnSource,
   Person,
   Phase,
   Picture,
   RecordingField,
+  Saving,
   Self,
   SourceName,
+  StillImage,
+  Traffic,
 } from "../../src/core/types";
 import { Value } from "../../src/core/value";
 
@@ -34,6 +38,7 @@ export function person(id: string, change: Partial<Person> = {}): Person {
     hand: false,
     handPlace: null,
     line: "good",
+    fault: null,
     silent: false,
     ...change,
   };
@@ -74,6 +79,10 @@ export class FakeLesson implements LessonSurface {
   });
   readonly level = new Value(0);
   readonly soundRefused = new Value(false);
+  readonly saving = new Value<Saving>({ mode: "full", spared: "nothing", lite: false });
+  readonly spare = new Value(0);
+  readonly stills = new Value<readonly StillImage[]>([]);
+  readonly traffic = new Value<Traffic>({ downBytes: 0, upBytes: 0, downBps: 0, upBps: 0 });
   readonly #listeners = new Set<(notice: Notice) => void>();
 
   constructor(self: Person, others: readonly Person[] = []) {
@@ -135,6 +144,10 @@ export class FakeLesson implements LessonSurface {
       this.calls.push(["unmount", slot]);
       video.remove();
     };
+  };
+  setMode = (mode: Mode) => {
+    this.calls.push(["setMode", mode]);
+    this.saving.set({ ...this.saving.get(), mode });
   };
   setPage = (page: number) => void this.#act("setPage", page);
   setPin = (participant: string | null) => void this.#act("setPin", participant);

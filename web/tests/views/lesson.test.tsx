@@ -28,7 +28,7 @@ describe("lesson", () => {
     localStorage.clear();
     vi.stubGlobal("RTCPeerConnection", () => undefined);
     vi.stubGlobal("isSecureContext", true);
-    vi.stubGlobal("navigator", Object.create(navigator, { mediaDevices: { value: {} }, languages: { value: ["en-US"] } }));
+    vi.stubGlobal("navigator", Object.create(navigator, { mediaDevices: { value: {} }, onLine: { value: true }, languages: { value: ["en-US"] } }));
   });
 
   it("talks while the space bar is held, and not with the focus in the chat", () => {

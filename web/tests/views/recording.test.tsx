@@ -35,7 +35,7 @@ describe("recording", () => {
     localStorage.clear();
     vi.stubGlobal("RTCPeerConnection", () => undefined);
     vi.stubGlobal("isSecureContext", true);
-    vi.stubGlobal("navigator", Object.create(navigator, { mediaDevices: { value: {} }, languages: { value: ["en-US"] } }));
+    vi.stubGlobal("navigator", Object.create(navigator, { mediaDevices: { value: {} }, onLine: { value: true }, languages: { value: ["en-US"] } }));
   });
 
   it("asks a leader once what is recorded, students not at all by default, then starts the next part at once", () => {

@@ -2,10 +2,12 @@ import { useState, type ReactNode } from "react";
 
 import { obstacle } from "../../core/capture";
 import type { LessonSurface } from "../../core/lesson";
-import { knownRefusal, localeOf } from "../../i18n";
-import { Close, Speaker } from "../icons";
+import { localeOf } from "../../i18n";
+import { Speaker } from "../icons";
 import { useReadable } from "../readable";
 import { useWords } from "../text";
+import { BannerLine } from "./BannerLine";
+import { ConnectionBanners } from "./ConnectionBanners";
 import type { Banner, Notices } from "./notices";
 import { useRecordingFailure } from "./recording";
 
@@ -20,18 +22,18 @@ interface Props {
 /** Everything that is wrong right now, each as a sentence with a button, and what has just happened. */
 export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Props) {
   const { text, language } = useWords();
-  const connection = useReadable(lesson.connection);
   const soundRefused = useReadable(lesson.soundRefused);
   const rules = useReadable(lesson.lesson);
   const me = useReadable(lesson.people).find((person) => person.self);
   const sources = useReadable(lesson.sources);
   const failure = useRecordingFailure(lesson);
   const [closedFailure, setClosedFailure] = useState<string | null>(null);
+  const told = new Set(notices.banners.map((banner) => banner.key));
   const lines: ReactNode[] = [];
 
   if (soundRefused) {
     lines.push(
-      <Line key="sound" testId="banner-sound" tone="strong" sentence={text.banner.soundOff}>
+      <BannerLine key="sound" testId="banner-sound" tone="strong" sentence={text.banner.soundOff}>
         <button
           type="button"
           className="button primary"
@@ -43,49 +45,21 @@ export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Prop
           <Speaker />
           {text.banner.turnSoundOn}
         </button>
-      </Line>,
+      </BannerLine>,
     );
   }
-  if (connection.socket === "down") {
-    lines.push(
-      <Line key="socket" testId="banner-reconnecting" tone="warn" sentence={text.banner.reconnecting}>
-        <button
-          type="button"
-          className="button small"
-          data-testid="retry-now"
-          onClick={() => {
-            lesson.retryNow();
-          }}
-        >
-          {text.banner.retry}
-        </button>
-      </Line>,
-    );
-  } else if (connection.media === "restoring") {
-    lines.push(<Line key="media" testId="banner-media-restoring" tone="warn" sentence={text.banner.mediaReconnecting} />);
-  } else if (connection.media === "failed") {
-    const code = connection.failure ?? "media_failed";
-    const hopeless = code === "no_webrtc" || code === "insecure_page" || code === "in_app_browser";
-    lines.push(
-      <Line key="media" testId="banner-media-failed" tone="warn" sentence={text.refusals[knownRefusal(code)]}>
-        {!hopeless && (
-          <button
-            type="button"
-            className="button small"
-            data-testid="reconnect-media"
-            onClick={() => {
-              lesson.reconnectMedia();
-            }}
-          >
-            {text.refusalActions.again}
-          </button>
-        )}
-      </Line>,
-    );
-  }
+  lines.push(
+    <ConnectionBanners
+      key="connection"
+      lesson={lesson}
+      onCameraOff={() => {
+        onSource("camera", false);
+      }}
+    />,
+  );
   if (failure !== null && failure.key !== closedFailure) {
     lines.push(
-      <Line
+      <BannerLine
         key="recording"
         testId="banner-recording-failed"
         tone="warn"
@@ -104,43 +78,25 @@ export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Prop
         >
           {text.recording.again}
         </button>
-      </Line>,
+      </BannerLine>,
     );
   }
-  if (me?.line === "weak") {
-    const camera = sources.camera.state === "on";
+  if (me?.silent === true && sources.microphone.state === "on" && !told.has("microphone_silent")) {
     lines.push(
-      <Line key="weak" testId="banner-weak" tone="warn" sentence={camera ? text.banner.weakCamera : text.banner.weak}>
-        {camera && (
-          <button
-            type="button"
-            className="button small"
-            onClick={() => {
-              onSource("camera", false);
-            }}
-          >
-            {text.banner.cameraTurnOff}
-          </button>
-        )}
-      </Line>,
-    );
-  }
-  if (me?.silent === true && sources.microphone.state === "on") {
-    lines.push(
-      <Line key="silent" testId="banner-silent" tone="warn" sentence={text.banner.silent}>
-        <button type="button" className="button small" onClick={onDevices}>
-          {text.banner.devices}
+      <BannerLine key="silent" testId="banner-silent" tone="warn" sentence={text.line.nothingHeard}>
+        <button type="button" className="button small" data-testid="choose-another" onClick={onDevices}>
+          {text.line.chooseMicrophone}
         </button>
-      </Line>,
+      </BannerLine>,
     );
   }
   if (rules?.state === "waiting" && rules.ends_at_ms !== null) {
     const time = new Intl.DateTimeFormat(localeOf(language), { hour: "2-digit", minute: "2-digit" }).format(rules.ends_at_ms);
-    lines.push(<Line key="away" testId="banner-teacher-away" tone="warn" sentence={text.banner.teacherAway(time)} />);
+    lines.push(<BannerLine key="away" testId="banner-teacher-away" tone="warn" sentence={text.banner.teacherAway(time)} />);
   }
   if (sources.screen.state === "on") {
     lines.push(
-      <Line key="screen" testId="banner-own-screen" tone="calm" sentence={text.lesson.yourScreen}>
+      <BannerLine key="screen" testId="banner-own-screen" tone="calm" sentence={text.lesson.yourScreen}>
         <button
           type="button"
           className="button small danger"
@@ -151,12 +107,13 @@ export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Prop
         >
           {text.lesson.stopScreen}
         </button>
-      </Line>,
+      </BannerLine>,
     );
   }
   for (const banner of notices.banners) {
+    if (banner.of !== undefined && sources[banner.of].state === "off") continue;
     lines.push(
-      <Line
+      <BannerLine
         key={banner.key}
         testId={`banner-${banner.key}`}
         tone={banner.tone}
@@ -177,7 +134,7 @@ export function Banners({ lesson, notices, onSource, onDevices, onRecord }: Prop
           }}
           mayUnmute={me?.may.microphone === true && sources.microphone.state === "off" && obstacle() === null}
         />
-      </Line>,
+      </BannerLine>,
     );
   }
   return (
@@ -223,33 +180,12 @@ function ActionButton(props: {
       </button>
     );
   }
-  if (props.banner.action === "devices") {
+  if (props.banner.action === "devices" || props.banner.action === "microphone") {
     return (
-      <button type="button" className="button small" onClick={props.onDevices}>
-        {text.banner.devices}
+      <button type="button" className="button small" data-testid="choose-another" onClick={props.onDevices}>
+        {props.banner.action === "microphone" ? text.line.chooseMicrophone : text.banner.devices}
       </button>
     );
   }
   return null;
-}
-
-function Line(props: {
-  testId: string;
-  tone: "calm" | "warn" | "strong";
-  sentence: string;
-  onClose?: () => void;
-  children?: ReactNode;
-}) {
-  const { text } = useWords();
-  return (
-    <div className={`banner ${props.tone}`} role={props.tone === "calm" ? "status" : "alert"} data-testid={props.testId}>
-      <p>{props.sentence}</p>
-      {props.children}
-      {props.onClose !== undefined && (
-        <button type="button" className="icon-button" aria-label={text.banner.dismiss} onClick={props.onClose}>
-          <Close />
-        </button>
-      )}
-    </div>
-  );
 }

@@ -30,6 +30,7 @@ import { LanguageSwitch } from "../widgets";
 import type { Layout } from "./arrange";
 import { BarButton, Face } from "./BarButton";
 import { RecordButton, RecordItem } from "./RecordButton";
+import { SavingButton, SavingGroup } from "./Saving";
 
 export type Panel = "people" | "chat" | null;
 
@@ -191,6 +192,7 @@ export function Bar(props: Props) {
                 {props.fullScreen !== null && <FullScreenItem fullScreen={props.fullScreen} close={close} />}
                 <p className="menu-title">{text.layout.title}</p>
                 <LayoutItems layout={props.layout} onLayout={props.onLayout} close={close} />
+                <SavingGroup lesson={lesson} close={close} />
                 <p className="menu-title">{text.devices.title}</p>
                 <DeviceFields devices={props.devices} />
                 <LanguageLine />
@@ -234,6 +236,7 @@ export function Bar(props: Props) {
               <p className="menu-note">{text.bar.spaceHint}</p>
             </div>
           </Popover>
+          <SavingButton lesson={lesson} />
           {props.onInvite !== null && (
             <BarButton testId="invite" label={text.bar.invite} hint={text.bar.invite} icon={<Invite />} onClick={props.onInvite} />
           )}

@@ -2,10 +2,11 @@ import { useEffect, useRef, type ReactNode } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Person } from "../../core/types";
-import { Hand, MicrophoneOff, Pin, Unpin, WeakLine } from "../icons";
+import { Hand, MicrophoneOff, Pin, Unpin } from "../icons";
 import { useText } from "../text";
 import type { Rect } from "./arrange";
-import { hueOf, initials } from "./initials";
+import { fullName, hueOf, initials } from "./initials";
+import { LineMark } from "./line";
 import { PersonMenu } from "./PersonMenu";
 
 export function Avatar({ id, name }: { id: string; name: string }) {
@@ -14,11 +15,6 @@ export function Avatar({ id, name }: { id: string; name: string }) {
       {initials(name)}
     </span>
   );
-}
-
-/** Name as shown: with the number that tells two of one name apart. */
-export function fullName(person: Pick<Person, "name" | "label">): string {
-  return person.label === "" ? person.name : `${person.name} (${person.label})`;
 }
 
 interface FrameProps {
@@ -83,12 +79,7 @@ export function Plate({ person, text: own, screen = false }: { person: Person; t
         </span>
       )}
       <span className="plate-name">{name}</span>
-      {!screen && person.line !== "good" && (
-        <span className="plate-line" title={person.line === "weak" ? text.lesson.weak : text.lesson.lost}>
-          <WeakLine />
-          <span className="hidden">{person.line === "weak" ? text.lesson.weak : text.lesson.lost}</span>
-        </span>
-      )}
+      {!screen && <LineMark person={person} />}
     </div>
   );
 }

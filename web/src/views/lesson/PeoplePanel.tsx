@@ -3,11 +3,13 @@ import { useState } from "react";
 import type { LessonSurface } from "../../core/lesson";
 import { isRunning } from "../../core/recording";
 import type { LobbyPerson, Person, SourceName } from "../../core/types";
-import { Camera, Clock, Hand, Invite, Microphone, MicrophoneOff, Screen, Warning, WeakLine } from "../icons";
+import { Camera, Clock, Hand, Invite, Microphone, MicrophoneOff, Screen, Warning } from "../icons";
 import { useReadable } from "../readable";
 import { useText } from "../text";
 import { Toggle } from "../widgets";
-import { Avatar, fullName } from "./Frame";
+import { Avatar } from "./Frame";
+import { fullName } from "./initials";
+import { LineMark } from "./line";
 import { PersonMenu } from "./PersonMenu";
 
 interface Props {
@@ -171,12 +173,13 @@ function PersonLine({ lesson, person, leads, onFailed }: { lesson: LessonSurface
         {notes.length > 0 && <small>{notes.join(", ")}</small>}
         {person.silent && <small className="warn">{text.people.noSound}</small>}
         {person.line !== "good" && (
-          <small className="warn">{person.line === "weak" ? text.people.weak : text.people.lost}</small>
+          <small className="warn">
+            <LineMark person={person} written />
+          </small>
         )}
       </span>
       <span className="person-marks">
         {person.hand && <Mark label={text.lesson.handUp} icon={<Hand />} kind="hand" />}
-        {person.line !== "good" && <Mark label={person.line === "weak" ? text.people.weak : text.people.lost} icon={<WeakLine />} kind="warn" />}
         {person.on.screen && <Mark label={text.lesson.screenOf(name)} icon={<Screen />} />}
         {person.on.camera && <Mark label={text.bar.camera} icon={<Camera />} />}
         {person.silent && <Mark label={text.lesson.microphoneSilent} icon={<Warning />} kind="warn" />}

@@ -6,7 +6,7 @@ import { CameraOff, Close, Hand, Microphone, MicrophoneOff, More, ScreenOff, Vie
 import { MenuItem, Popover } from "../popover";
 import { useText } from "../text";
 import { Dialog } from "../widgets";
-import { fullName } from "./Frame";
+import { fullName } from "./initials";
 
 interface Props {
   lesson: LessonSurface;

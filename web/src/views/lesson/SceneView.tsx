@@ -6,7 +6,9 @@ import { Back, Next } from "../icons";
 import { useReadable, useSize } from "../readable";
 import { useText } from "../text";
 import { arrange, paging, type Layout, type Rect } from "./arrange";
-import { Avatar, Frame, FrameButtons, fullName, Plate, SlotVideo } from "./Frame";
+import { Avatar, Frame, FrameButtons, Plate, SlotVideo } from "./Frame";
+import { fullName } from "./initials";
+import { StillPicture, stillPlaces } from "./Still";
 
 interface Props {
   lesson: LessonSurface;
@@ -28,14 +30,18 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const rules = useReadable(lesson.lesson);
   const connected = useReadable(lesson.connection).media === "connected";
   const camera = useReadable(lesson.sources).camera;
+  const { lite } = useReadable(lesson.saving);
+  const stills = useReadable(lesson.stills);
   const [wantedPage, setWantedPage] = useState(0);
   const [touched, setTouched] = useState<string | null>(null);
 
   const byId = useMemo(() => new Map(people.map((person) => [person.id, person])), [people]);
   const me = byId.get(self.id) ?? null;
-  const stagePerson = personIn(picture.stage, byId);
-  const screenPerson = personIn(picture.screen, byId);
-  const effective = layout === "gallery" && picture.pin !== null ? "speaker" : layout;
+  const still = lite ? stillPlaces(stills, people) : null;
+  const stagePerson = personIn(picture.stage, byId) ?? still?.stage ?? null;
+  const screenPerson = personIn(picture.screen, byId) ?? still?.screen ?? null;
+  // The one still there is has the large place.
+  const effective = layout === "gallery" && (picture.pin !== null || lite) ? "speaker" : layout;
   const stageDrawn = stagePerson !== null && effective !== "gallery";
 
   const others = people.filter((person) => !person.self && !(stageDrawn && person.id === stagePerson.id));
@@ -116,6 +122,9 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
           {stagePerson !== null && (
             <>
               {!picture.stage.live && <Avatar id={stagePerson.id} name={stagePerson.name} />}
+              {lite && !picture.stage.live && screenPerson === null && (
+                <StillPicture lesson={lesson} person={stagePerson} source="camera" />
+              )}
               <Plate person={stagePerson} />
               {buttons(stagePerson)}
             </>
@@ -132,7 +141,10 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
           video={<SlotVideo lesson={lesson} index={picture.screen.index} live={picture.screen.live} />}
         >
           {screenPerson !== null && (
-            <Plate person={screenPerson} screen text={text.lesson.screenOf(fullName(screenPerson))} />
+            <>
+              {lite && !picture.screen.live && <StillPicture lesson={lesson} person={screenPerson} source="screen" />}
+              <Plate person={screenPerson} screen text={text.lesson.screenOf(fullName(screenPerson))} />
+            </>
           )}
         </Frame>
         <Frame

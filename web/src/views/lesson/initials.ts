@@ -1,3 +1,5 @@
+import type { Person } from "../../core/types";
+
 /** Up to two letters that stand for a name: of its first and its last word. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/u).filter((word) => /\p{L}|\p{N}/u.test(word));
@@ -14,4 +16,9 @@ export function hueOf(id: string): number {
   let sum = 0;
   for (const letter of id) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 100_003;
   return sum % 8;
+}
+
+/** Name as shown: with the number that tells two of one name apart. */
+export function fullName(person: Pick<Person, "name" | "label">): string {
+  return person.label === "" ? person.name : `${person.name} (${person.label})`;
 }

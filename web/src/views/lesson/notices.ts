@@ -11,7 +11,9 @@ export interface Banner {
   tone: "calm" | "warn";
   sentence: string;
   /** What its button does; the words are chosen by the view. */
-  action: "unmute" | "devices" | "again_microphone" | "again_camera" | null;
+  action: "unmute" | "devices" | "microphone" | "again_microphone" | "again_camera" | null;
+  /** It is about this own source, and over once that is off. */
+  of?: SourceName;
   forMs: number | null;
 }
 
@@ -62,6 +64,24 @@ export function bannerOf(
         sentence: notice.to === null ? text.devices.gone : text.devices.changed,
         action: "devices",
         forMs: LONG_MS,
+      };
+    case "microphone_silent":
+      return {
+        key: "microphone_silent",
+        tone: "warn",
+        sentence: text.line.nothingHeard,
+        action: "microphone",
+        of: "microphone",
+        forMs: null,
+      };
+    case "device_muted":
+      return {
+        key: `device_muted-${notice.source}`,
+        tone: "warn",
+        sentence: notice.source === "camera" ? text.line.mutedCamera : text.line.mutedMicrophone,
+        action: "devices",
+        of: notice.source,
+        forMs: null,
       };
     case "media_back":
       return { key: "resumed", tone: "calm", sentence: text.banner.resumed, action: null, forMs: SHORT_MS };

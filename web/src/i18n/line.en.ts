@@ -1,0 +1,58 @@
+import { megabytes } from "./megabytes";
+
+const amount = megabytes("en");
+
+/** Words about connections: what they carry, what is left out and whose fault a bad one is. */
+export const lineWords = {
+  saving: {
+    button: "Connection",
+    pictures: "Pictures",
+    full: "All",
+    fullHelp: "As many as the connection carries",
+    audio: "Sound only",
+    audioHelp: "Everybody’s sound, no pictures",
+    lite: "Lite",
+    liteHelp: "The teacher’s sound and one picture a second: saves the most megabytes",
+    traffic: (bytes: number, bytesAMinute: number) =>
+      `${amount(bytes)} this lesson, ${amount(bytesAMinute)} a minute`,
+    trafficTitle: "Data used",
+    sparedTiles: "Your connection is weak: some small pictures are off. The sound goes on.",
+    sparedPictures: "Your connection is weak: pictures are off. The sound goes on.",
+    sparedLite: "Your connection is very weak: the teacher’s sound goes on, with one picture a second. The rest comes back by itself.",
+    load: "This device is busy: fewer pictures are shown. The sound goes on. Closing other programs and tabs helps.",
+    audioOn: "Only sound, as you chose.",
+    liteOn: "Lite, as you chose: the teacher’s sound and one picture a second.",
+    allPictures: "Show all pictures",
+    still: "One picture a second",
+    noStill: "The picture comes in a moment",
+    stillOf: (name: string) => `Picture of ${name}, once a second`,
+    stillOfScreen: (name: string) => `Screen of ${name}, once a second`,
+  },
+  line: {
+    good: "Your connection is good.",
+    weak: "Weak connection",
+    lost: "Connection lost",
+    server: "The server is busy",
+    weakReceiver: "Weak connection: hears you badly",
+    weakSender: "Weak connection: you hear them badly",
+    ofWeak: "weak connection, sound and picture may break up",
+    ofReceiver: "weak connection, hears and sees badly what the others send",
+    ofSender: "weak connection, can be heard and seen badly",
+    ofServer: "the server is busy, sound and picture may break up",
+    ofLost: "connection lost for now, hears and sees nothing",
+    ownWeak: "Your connection is weak: sound and picture may break up.",
+    ownReceiver: "Your connection is weak: what the others send arrives badly.",
+    ownSender: "Your connection is weak: the others hear and see you badly.",
+    ownSenderCamera: "Your connection is weak: the others hear and see you badly. Turning the camera off helps.",
+    ownServer: "The server is busy: sound and picture may break up. Your connection is fine.",
+    ownLost: "Sound and picture do not get through right now. They come back by themselves.",
+    offline: "No internet here. You come back by yourself as soon as it returns.",
+    connecting: "Connecting sound and picture…",
+    socketLost: "The connection is lost. You come back by yourself…",
+    restoring: "Sound and picture were interrupted and are coming back…",
+    chooseMicrophone: "Choose another microphone",
+    nothingHeard: "We hear nothing from your microphone. Is it muted, or is another one chosen?",
+    mutedMicrophone: "Your phone or system has taken the microphone, perhaps for a call. It comes back afterwards.",
+    mutedCamera: "Your phone or system has taken the camera. It comes back afterwards.",
+  },
+};
