@@ -53,6 +53,8 @@ class Fates:
     """What became of a link's datagrams."""
 
     sent: int = 0
+    octets: int = 0
+    """Of those sent."""
     lost: int = 0
     """By chance."""
     dropped: int = 0
@@ -77,12 +79,17 @@ class Link:
         """What holds now."""
         return self._steps[self._step][1]
 
+    def change(self, impairment: Impairment) -> None:
+        """This holds from now on, whatever the steps said."""
+        self._steps, self._step = [(0, impairment)], 0
+
     def send(self, now_us: int, length: int) -> int | None:
         """When a datagram of ``length`` octets arrives, in us; None: never. Times don't go back."""
         while self._step + 1 < len(self._steps) and self._steps[self._step + 1][0] <= now_us:
             self._step += 1
         impairment = self.impairment
         self.fates.sent += 1
+        self.fates.octets += length
         out_us = now_us
         if impairment.rate_kbit_s is not None:
             begin_us = max(now_us, self._free_us)

@@ -54,6 +54,8 @@ class Proxy:
         self._timer: asyncio.TimerHandle | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self.lines: dict[Address, Line] = {}
+        self.cut = False
+        """While true nothing passes, in either direction."""
         self._port: asyncio.DatagramTransport
 
     @classmethod
@@ -77,6 +79,21 @@ class Proxy:
         """Where clients send to."""
         host, port = self._port.get_extra_info("sockname")
         return host, port
+
+    def change(self, up: Impairment, down: Impairment) -> None:
+        """Every line, and each that comes, is like this from now on."""
+        self._up, self._down = (lambda _: up), (lambda _: down)
+        for line in self.lines.values():
+            line.up.change(up)
+            line.down.change(down)
+
+    def roam(self) -> None:
+        """The target sees every client at a new address; what it sends to the former is lost."""
+        for line in self.lines.values():
+            if line.transport is not None:
+                line.transport.close()
+                line.transport = None
+                self._connect_soon(line)
 
     async def close(self) -> None:
         """What is under way is lost."""
@@ -102,9 +119,7 @@ class Proxy:
                 Link(self._up(number), 2 * (self._seed * MAX_CLIENTS + number)),
                 Link(self._down(number), 2 * (self._seed * MAX_CLIENTS + number) + 1),
             )
-            task = asyncio.create_task(self._connect(line))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._connect_soon(line)
 
         def deliver(data: bytes) -> None:
             if line.transport is not None:
@@ -113,6 +128,11 @@ class Proxy:
                 line.waiting.append(data)
 
         self._pass(line.up, data, deliver)
+
+    def _connect_soon(self, line: Line) -> None:
+        task = asyncio.create_task(self._connect(line))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def _connect(self, line: Line) -> None:
         def back(data: bytes, _: Address) -> None:
@@ -126,6 +146,8 @@ class Proxy:
         line.waiting.clear()
 
     def _pass(self, link: Link, data: bytes, deliver: Callable[[bytes], None]) -> None:
+        if self.cut:
+            return
         now_us = self._now_us()
         arrives_us = link.send(now_us, len(data))
         if arrives_us is None or len(self._under_way) >= MAX_UNDER_WAY:

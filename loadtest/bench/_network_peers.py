@@ -11,6 +11,7 @@ from typing import Final
 
 import pylibsrtp
 
+from loadtest.bench._network_sound import Ear
 from loadtest.bench._plane_line import check_of
 from loadtest.bench._plane_setting import (
     IDS,
@@ -21,6 +22,7 @@ from loadtest.bench._plane_setting import (
     remote_pwd,
     slot_ssrc,
     source_ssrc,
+    speech_slot_ssrc,
 )
 from loadtest.bench._stamps import STAMP, latency_ms, receive, want_arrival
 from sfu import rtcp, rtp, stun
@@ -214,9 +216,10 @@ class Receiver(NetworkPeer):
         self.octets = 0
         self.asked = 0
         self.repairs = 0
+        self.ear = Ear()
 
     def got_rtp(self, plain: bytes, arrived_ns: int) -> None:
-        """The camera's packets, and repairs of them."""
+        """The camera's packets, repairs of them, and speech."""
         self.octets += len(plain)
         ssrc = rtp.ssrc(plain)
         if ssrc == slot_ssrc(self.number):
@@ -237,6 +240,8 @@ class Receiver(NetworkPeer):
                 number = self._numbers.nearest(int.from_bytes(original, "big"))
                 self._missing.pop(number, None)
                 self._came(number, plain, arrived_ns)
+        elif ssrc == speech_slot_ssrc(self.number):
+            self.ear.take(plain, arrived_ns)
 
     def got_rtcp(self, packet: rtcp.Packet) -> None:
         """Sender reports are remembered for the next receiver report; answers to its reference time

@@ -1,7 +1,7 @@
 """The server process of the plane's bench: one forwarding path, its CPU counted between two words.
 
 Reads lines on stdin, answers with JSON lines: ``start`` (the line process is ready), ``mark`` (CPU and
-counts so far), ``stop``.
+counts so far), ``redundancy [[peer, distance], ...]`` (planes of ours only), ``stop``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
 import uvloop
@@ -18,6 +19,7 @@ from loadtest.bench._plane_setting import (
     CLOCK_RATE,
     IDS,
     OPUS_PT,
+    RED_PT,
     RTX_PT,
     SOUND_RATE,
     VP8_PT,
@@ -29,6 +31,8 @@ from loadtest.bench._plane_setting import (
     remote_ufrag,
     slot_ssrc,
     source_ssrc,
+    speech_slot_ssrc,
+    speech_source_ssrc,
 )
 from sfu.plane.api import (
     AddSlot,
@@ -39,6 +43,7 @@ from sfu.plane.api import (
     SetForward,
     SetKeys,
     SetPacing,
+    SetRedundancy,
     SlotHandle,
     SourceHandle,
     SrtpProfile,
@@ -138,6 +143,56 @@ class PlaneServer:
                         SetForward(slot, source),
                     ]
                 )
+            if setting.speech:
+                self._add_speech(lesson)
+
+    def redundancy(self, wanted: Sequence[tuple[int, int]]) -> None:
+        """How many earlier packets each one of speech brings to a peer."""
+        self.plane.apply([SetRedundancy(TransportHandle(n + 1), distance) for n, distance in wanted])
+
+    def _add_speech(self, lesson: int) -> None:
+        setting = self._setting
+        publisher = setting.publisher_of(lesson)
+        source = SourceHandle(setting.lessons + lesson + 1)
+        self.plane.apply(
+            [
+                AddSource(
+                    source,
+                    TransportHandle(publisher + 1),
+                    Codec.OPUS,
+                    SOUND_RATE,
+                    "1",
+                    OPUS_PT,
+                    None,
+                    IDS,
+                    ssrcs=(speech_source_ssrc(lesson),),
+                    open=True,
+                )
+            ]
+        )
+        for peer in range(publisher + 1, publisher + setting.peers_a_lesson):
+            slot = SlotHandle(setting.peers + peer + 1)
+            self.plane.apply(
+                [
+                    AddSlot(
+                        slot,
+                        TransportHandle(peer + 1),
+                        Codec.OPUS,
+                        SOUND_RATE,
+                        "5",
+                        speech_slot_ssrc(peer),
+                        None,
+                        "zvonok",
+                        OPUS_PT,
+                        None,
+                        IDS,
+                        first_sequence_number=1000,
+                        first_timestamp=0,
+                        red_payload_type=RED_PT,
+                    ),
+                    SetForward(slot, source),
+                ]
+            )
 
     def port(self) -> int:
         """Where peers send to."""
@@ -186,9 +241,10 @@ class LimitServer:
 async def serve(setting: Setting) -> None:
     """Until ``stop``."""
     server: Server
+    ours: PlaneServer | None = None
     if setting.path in ("reference", "native"):
-        server = plane = PlaneServer(setting)
-        await plane.open()
+        server = ours = PlaneServer(setting)
+        await ours.open()
     elif setting.path == "limit":
         server = LimitServer(setting)
     else:
@@ -205,6 +261,9 @@ async def serve(setting: Setting) -> None:
         if word == "start":
             await server.start(json.loads(rest))
             _say(started=True)
+        elif word == "redundancy" and ours is not None:
+            ours.redundancy(json.loads(rest))
+            _say(redundancy=True)
         elif word == "mark":
             usage = resource.getrusage(resource.RUSAGE_SELF)
             _say(cpu_s=usage.ru_utime + usage.ru_stime, forwarded=server.forwarded())

@@ -13,6 +13,7 @@ IDS: Final = ExtensionIds(mid=4, abs_send_time=3, audio_level=10)
 VP8_PT: Final = 96
 RTX_PT: Final = 97
 OPUS_PT: Final = 111
+RED_PT: Final = 63
 CLOCK_RATE: Final = 90_000
 SOUND_RATE: Final = 48_000
 _SOCKET_BYTES: Final = 4 * 1024 * 1024
@@ -37,6 +38,8 @@ class Setting:
     """Opus with its level instead of VP8."""
     bytes: int = 1100
     """Length of a publisher's RTP packet before protection."""
+    speech: bool = False
+    """A source of Opus beside each lesson's video, and a slot for it at each receiver that takes RED."""
 
     @property
     def peers_a_lesson(self) -> int:
@@ -84,6 +87,16 @@ def slot_ssrc(peer: int) -> int:
 def source_ssrc(lesson: int) -> int:
     """What a publisher sends with."""
     return 5_000 + lesson
+
+
+def speech_slot_ssrc(peer: int) -> int:
+    """What a receiver's sound is sent with."""
+    return 3_000_000 + peer
+
+
+def speech_source_ssrc(lesson: int) -> int:
+    """What a publisher's sound is sent with."""
+    return 900_000 + lesson
 
 
 def widen(sock: socket.socket) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,10 @@ class Report:
         )
 
     def to_table(self) -> str:
-        """The same for people."""
+        """The same for people; a table for each stretch of rows that have the same columns."""
         lines = []
-        if self.rows:
-            names = list(self.rows[0])
-            cells = [names, *[[_cell(row.get(name)) for name in names] for row in self.rows]]
+        for names, rows in groupby(self.rows, key=list):
+            cells = [names, *[[_cell(row[name]) for name in names] for row in rows]]
             widths = [max(len(line[index]) for line in cells) for index in range(len(names))]
             lines += [
                 "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
