@@ -20,6 +20,8 @@ class Gateway:
         self.target = ("127.0.0.1", 0)
         self.port = 0
         self._in = True
+        self._moving = asyncio.Event()
+        self._moving.set()
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -30,15 +32,22 @@ class Gateway:
     def pull(self) -> None:
         """Break every connection; new ones are broken too until ``plug``."""
         self._in = False
+        self._moving.set()
         for writer in list(self._writers):
             _break(writer)
 
     def plug(self) -> None:
-        """Let new connections through again."""
+        """Let new connections through again, and what was held."""
         self._in = True
+        self._moving.set()
+
+    def hold(self) -> None:
+        """Nothing passes and nobody is told, until ``plug`` or ``pull``: the other end just hears nothing."""
+        self._moving.clear()
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a browser."""
+        await self._moving.wait()
         if not self._in:
             _break(writer)
             return
@@ -46,25 +55,26 @@ class Gateway:
         both = {writer, far_writer}
         self._writers |= both
         try:
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         finally:
             self._writers -= both
             for each in both:
                 _break(each)
 
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, RuntimeError):  # uvloop raises the latter where a transport was aborted
+            while data := await reader.read(CHUNK):
+                await self._moving.wait()
+                writer.write(data)
+                await writer.drain()
+            await self._moving.wait()
+            if writer.can_write_eof():
+                writer.write_eof()
+
 
 def _break(writer: asyncio.StreamWriter) -> None:
     if not writer.transport.is_closing():
         writer.transport.abort()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError, RuntimeError):  # uvloop raises the latter where a transport was aborted
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
 
 
 @asynccontextmanager

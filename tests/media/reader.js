@@ -178,6 +178,15 @@
     }
   };
 
+  let socketBytes = 0;
+  const Socket = window.WebSocket;
+  window.WebSocket = class WebSocket extends Socket {
+    constructor(...parameters) {
+      super(...parameters);
+      this.addEventListener("message", ({ data }) => (socketBytes += data.byteLength ?? data.length));
+    }
+  };
+
   // A fake microphone plays a pure tone: what cleans voices would take it for noise.
   const devices = navigator.mediaDevices;
   if (devices) {
@@ -198,6 +207,8 @@
   window.zvonokReader = {
     connections,
     violations,
+    // What came through the page's WebSockets, headers not counted.
+    socketBytes: () => socketBytes,
     readMark,
     Eye,
     Ear,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.media.block_code import Mark
 from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
-from tests.media.video_lesson import read_video_lesson
+from tests.media.video_lesson import VideoLesson, read_video_lesson
 
 
 def write(path: Path, *, late_ms: int, missing: range = range(0)) -> None:
@@ -46,6 +46,13 @@ def test_beep_after_flash_is_measured(tmp_path: Path, late_ms: int) -> None:
     assert len(skews) >= 3
     assert all(abs(skew - late_ms) < 12 for skew in skews), skews
     assert [counter for _, counter in lesson.of(3)] == list(range(4 * FRAMES_A_SECOND))
+
+
+def test_beeps_are_found_beside_a_much_louder_one() -> None:
+    samples = sound(seconds=8, beeps=True) / 32768 * 0.2
+    samples[: SAMPLE_RATE // 2] *= 5
+    lesson = VideoLesson(duration_s=8, frames=(), samples=samples.astype(np.float32))
+    assert len(lesson.beeps()) >= 7
 
 
 def test_a_gap_is_found(tmp_path: Path) -> None:
