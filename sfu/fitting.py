@@ -14,10 +14,12 @@ from sfu.rpc.messages import Spared
 
 TEMPORAL_SHARES: Final = (0.4, 0.6)
 """What the lowest temporal layer, and the lowest two, cost of a picture of three; libvpx divides so."""
-SOUNDS_BPS: Final = 90_000
-"""Two voices at once."""
-SOUNDS_SHARE: Final = 1 / 3
-"""What of a thin line sound may take for its redundancy."""
+SOUNDS_BPS: Final = 64_000
+"""A voice, and often another for a while."""
+LITE_BELOW_BPS: Final = 90_000
+"""Two voices at once: a line that does not bear them gets one."""
+SOUNDS_SHARE: Final = 1 / 2
+"""What of a thin line sound may take with its redundancy: a picture is worth less than words understood."""
 
 Costs = Mapping[tuple[ParticipantId, Source], tuple[int, ...]]
 """What each layer of a publication costs (bit/s), lowest first. What is not in it does not flow."""
@@ -102,7 +104,7 @@ def fit(
             redundancy -= 1
         left = budget_bps - SOUNDS_BPS * (1 + redundancy)
         spared = _sacrifice(pictures, left)
-        if budget_bps < SOUNDS_BPS:
+        if budget_bps < LITE_BELOW_BPS:
             pictures.clear()
             lite, spared = True, "lite"
     only = _one_sound(targets) if lite else None
@@ -129,12 +131,19 @@ def wanted_bps(allocation: Allocation, costs: Costs) -> int:
 def _sacrifice(pictures: Mapping[int, _Picture], left_bps: float) -> Spared:
     """Take away, in order, until it fits; what is spared in words."""
     spared: Spared = "nothing"
+    costs = sum(picture.bps for picture in pictures.values())
     for word, step in _steps(pictures):
-        if sum(picture.bps for picture in pictures.values()) <= left_bps:
+        if costs <= left_bps:
             break
-        step()
-        spared = word
+        before, costs = costs, _after(step, pictures)
+        if costs < before:
+            spared = word
     return spared
+
+
+def _after(step: Callable[[], None], pictures: Mapping[int, _Picture]) -> float:
+    step()
+    return sum(picture.bps for picture in pictures.values())
 
 
 def _steps(pictures: Mapping[int, _Picture]) -> Iterator[tuple[Spared, Callable[[], None]]]:

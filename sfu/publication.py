@@ -78,13 +78,14 @@ class Publication:
                 if not cost or abs(smooth - cost) > COST_STEP * cost:
                     self._costs[index] = int(smooth)
 
-    @property
-    def costs(self) -> tuple[int, ...]:
-        """What each layer costs (bit/s), lowest first, by steps of a quarter; the usual where none came."""
-        return tuple(
-            cost or usual
-            for cost, usual in zip(self._costs, usual_costs(self.source, self.layers), strict=True)
-        )
+    def costs(self, now_us: int) -> tuple[int, ...]:
+        """What each layer costs (bit/s), lowest first, by steps of a quarter; the usual where none came, and
+        of one that is wanted but absent what stands in for it."""
+        found: list[int] = []
+        for index, usual in enumerate(usual_costs(self.source, self.layers)):
+            absent = index > 0 and self.watching.absent(index, now_us)
+            found.append(found[-1] if absent else self._costs[index] or usual)
+        return tuple(found)
 
     def report(self) -> tuple[int, int, bool]:
         """(packets, lost, silent) since the last report; ``silent``: open all the time and not one packet."""

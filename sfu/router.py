@@ -294,7 +294,7 @@ class LessonRouter:
         receiver = transport.receiver
         allocation = allocate(scene, _id(seat), seat.wish, len(receiver.slots), receiver.allocation)
         budget_bps = transport.budget.bps
-        costs = {} if budget_bps is None else _costs(publications)
+        costs = {} if budget_bps is None else self._costs(publications)
         found = fit(allocation, costs, seat.mode, budget_bps, transport.redundancy.distance)
         return [
             *receiver.assign(allocation, found, publications),
@@ -329,13 +329,17 @@ class LessonRouter:
     def wanted_bps(self, transport: Transport) -> int:
         """What all that a transport's peer draws would cost."""
         publications = {} if self._flushed is None else self._flushed[1]
-        return wanted_bps(transport.receiver.allocation, _costs(publications))
+        return wanted_bps(transport.receiver.allocation, self._costs(publications))
 
     def line_changed(self) -> None:
         """A transport's line bears more or less."""
         self._changed()
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _costs(self, publications: Publications) -> Costs:
+        now_us = self._context.now_us()
+        return {whose: publication.costs(now_us) for whose, publication in publications.items()}
 
     def _seat(self, participant: str) -> _Seat:
         seat = self._seats.get(ParticipantId(participant))
@@ -478,10 +482,6 @@ def _id(seat: _Seat) -> ParticipantId:
 
 def _answered(sdp: str) -> Answered:
     return Answered(answer.deflate_answer(sdp))
-
-
-def _costs(publications: Publications) -> Costs:
-    return {whose: publication.costs for whose, publication in publications.items()}
 
 
 def _line(transport: Transport, now_us: int) -> LineQuality:

@@ -12,7 +12,7 @@ from sfu import answer
 from sfu.answer import LocalParameters, OfferPlan, SlotParameters
 from sfu.context import WorkerContext
 from sfu.dtls import DtlsFailed, DtlsServer
-from sfu.estimate import EVERY_US, Budget, LineEstimate, Redundancy
+from sfu.estimate import Budget, LineEstimate, Redundancy, Report
 from sfu.model import LessonId, ParticipantId, Refused, Source, slot_msid
 from sfu.plane.api import (
     AddSlot,
@@ -108,8 +108,6 @@ class Transport:
         self._takes_redundancy = any(
             slot is not None and slot.negotiated.red_payload_type is not None for slot in plan.slots
         )
-        self._counted: tuple[int, int] | None = None
-        """(when, bytes sent) at the last report that was taken."""
         self._heard = (0, 0, 0)
         """(when, packets received, packets sent) when those received last grew."""
         self.publications: dict[Source, Publication] = {}
@@ -186,22 +184,17 @@ class Transport:
         """How the peer's line is, by its reports; tells the owner when it bears more or less than before."""
         self.line = line
         now_us = self._context.now_us()
-        if self._counted is None:
-            self._counted = (now_us, line.bytes_sent)
-            return
-        elapsed_us = now_us - self._counted[0]
-        if elapsed_us < EVERY_US:
-            return
-        sent_bps = (line.bytes_sent - self._counted[1]) * 8_000_000 // elapsed_us
-        self._counted = (now_us, line.bytes_sent)
-        self._estimate.update(
+        report = Report(
             now_us,
-            sent_bps,
-            0 if self._estimate.bps is None else self._owner.wanted_bps(self),
-            line.fraction_lost,
+            line.media_bytes_sent,
+            line.pictures_reported,
+            line.pictures_lost,
+            line.sound_reported,
+            line.sound_lost,
             line.round_trip_ms,
             line.remb_bps,
         )
+        self._estimate.update(report, 0 if self._estimate.bps is None else self._owner.wanted_bps(self))
         changed = self.redundancy.follow(line.fraction_lost, now_us)
         if self.budget.follow(self._estimate.bps, now_us) or changed:
             self._owner.line_changed()

@@ -7,6 +7,9 @@ from typing import Final
 
 LINGER_US: Final = 2_000_000
 """How long a layer counts as watched after the last viewer left it: people look back, pages turn back."""
+LINGER_BELOW_US: Final = 60_000_000
+"""The same while somebody gets a higher layer: lines come and go, and each layer that Chromium takes up or
+leaves costs those who get another one half a second of its bits."""
 AWAITED_US: Final = 1_500_000
 """A wanted layer from which nothing came for so long may not exist (a small capture has fewer), or its line
 does not carry it: then the next lower one is watched too."""
@@ -32,12 +35,15 @@ class Watching:
 
     def want(self, layers: Collection[int], now_us: int) -> None:
         """These are the layers that somebody is to get now."""
+        highest = max(layers, default=-1)
         for index, before in enumerate(self._wanted):
             now = index in layers
             if now and not before:
                 self._wanted_us[index] = now_us
             elif before and not now:
-                self._until_us[index] = now_us + LINGER_US
+                self._until_us[index] = now_us + (LINGER_BELOW_US if index < highest else LINGER_US)
+            elif not layers:
+                self._until_us[index] = min(self._until_us[index], now_us + LINGER_US)
             self._wanted[index] = now
 
     def came(self, layer_bps: Sequence[int], now_us: int) -> None:
@@ -49,6 +55,15 @@ class Watching:
                     self._began_us[index] = now_us
                 self._came_us[index] = now_us
 
+    def absent(self, layer: int, now_us: int) -> bool:
+        """Whether the layer has been wanted for a while and does not come, though a lower one does."""
+        overdue = now_us - self._wanted_us[layer] >= AWAITED_US and not self._flows(layer, now_us)
+        return self._wanted[layer] and overdue and any(self._flows(lower, now_us) for lower in range(layer))
+
+    def _flows(self, layer: int, now_us: int) -> bool:
+        came_us = self._came_us[layer]
+        return came_us is not None and now_us - came_us < AWAITED_US
+
     def watched(self, now_us: int) -> tuple[bool, ...]:
         """For each layer whether it is to be sent."""
         missing = overdue = False
@@ -57,8 +72,7 @@ class Watching:
             instead = overdue or (missing and self._watched[index])
             self._watched[index] = wanted or now_us < self._until_us[index] or instead
             if wanted or overdue:
-                came_us = self._came_us[index]
-                flows = came_us is not None and now_us - came_us < AWAITED_US
+                flows = self._flows(index, now_us)
                 missing = not (flows and now_us - self._began_us[index] >= SETTLED_US)
                 overdue = not flows and now_us - self._wanted_us[index] >= AWAITED_US
         return tuple(self._watched)

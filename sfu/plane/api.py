@@ -361,7 +361,9 @@ class TransportState:
 
     ``fraction_lost`` 0..1 over video and sound of the last reports, without what publishers' lines had
     lost before; ``round_trip_ms`` by LSR/DLSR,
-    ``remb_bps`` its last REMB. Packet and byte counts are since the start.
+    ``remb_bps`` its last REMB. Packet and byte counts are since the start: ``media_bytes_sent`` is without
+    repairs and feedback, ``pictures_reported`` of how many of video's packets its reports told and
+    ``pictures_lost`` how many of those it missed (with the same exception), likewise of sound.
     """
 
     transport: TransportHandle
@@ -372,6 +374,11 @@ class TransportState:
     packets_sent: int
     bytes_received: int
     bytes_sent: int
+    media_bytes_sent: int = 0
+    pictures_reported: int = 0
+    pictures_lost: int = 0
+    sound_reported: int = 0
+    sound_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a line bears, found out by reports alone: a queue with a fake clock stands for the line."""
+"""What a line bears, found out by reports alone: a made-up line in made-up time stands for it."""
 
 from __future__ import annotations
 
@@ -7,109 +7,169 @@ from itertools import pairwise
 
 import pytest
 
-from sfu.estimate import Budget, LineEstimate, Redundancy
+from loadtest.network import Impairment
+from sfu.estimate import Budget, LineEstimate, Redundancy, Report
+from tests.sfu.line_simulation import LAYERS_BPS, Line
 
 SECOND = 1_000_000
 
 
-class Line:
-    """A bottleneck with 200 ms of queue, then random loss; a receiver that reports once a second."""
+PACKETS = 100
+"""Reported a second."""
 
-    def __init__(self, *, wanted_bps: int = 2_000_000, loss: float = 0.0, round_trip_ms: float = 50) -> None:
-        self.wanted_bps = wanted_bps
-        self.loss = loss
-        self.round_trip_ms = round_trip_ms
+
+class Reports:
+    """A line's reports, one a second."""
+
+    def __init__(self) -> None:
         self.estimate = LineEstimate()
-        self.budget = Budget()
-        self.second = 0
-        self.seen: list[int | None] = []
+        self.report = Report(0, 0, 0, 0)
 
-    def run(self, seconds: int, capacity_bps: int | None = None) -> list[int | None]:
-        """So many reports; the budgets that followed."""
-        for _ in range(seconds):
-            self.second += 1
-            bps = self.budget.bps
-            sent = self.wanted_bps if bps is None else min(self.wanted_bps, bps)
-            lost = 0.0 if capacity_bps is None else max(0.0, 1 - capacity_bps / sent)
-            queue_ms = 200 if lost else 0
-            fraction = 1 - (1 - lost) * (1 - self.loss)
-            now_us = self.second * SECOND
-            self.estimate.update(now_us, sent, self.wanted_bps, fraction, self.round_trip_ms + queue_ms, None)
-            self.budget.follow(self.estimate.bps, now_us)
-            self.seen.append(self.budget.bps)
-        return self.seen[-seconds:]
-
-
-def test_a_clean_line_is_never_limited() -> None:
-    assert set(Line().run(600)) == {None}
-
-
-def test_a_narrow_line_is_found_within_five_seconds_and_its_width_again() -> None:
-    line = Line()
-    line.run(20)
-    narrow = line.run(20, 500_000)
-    assert all(bps is not None and 250_000 <= bps <= 600_000 for bps in narrow[4:]), narrow
-    assert len([bps for bps in narrow[4:] if (bps or 0) > 500_000]) <= 1, "a try now and then"
-    wide = line.run(20)
-    assert wide[-1] is None or wide[-1] > 1_500_000, wide
-    line.run(40)
-    assert line.budget.bps is None
-
-
-def test_a_line_that_stays_narrow_is_tried_less_and_less() -> None:
-    line = Line()
-    budgets = line.run(600, 500_000)
-    raised = [n for n, (a, b) in enumerate(pairwise(budgets)) if (b or 0) > (a or 0)]
-    assert len([n for n in raised if n > 300]) <= 2 * len([n for n in raised if n <= 300])
-    assert len(raised) < 60, "flaps"
-
-
-@pytest.mark.parametrize("loss", [0.1, 0.2, 0.3])
-def test_loss_that_sending_less_does_not_cure_is_the_lines_own(loss: float) -> None:
-    line = Line(loss=loss)
-    line.run(15)
-    assert set(line.run(120)) == {None}
-
-
-def test_a_queue_shows_behind_a_line_that_always_loses() -> None:
-    line = Line(loss=0.1)
-    line.run(30)
-    narrow = line.run(30, 500_000)
-    assert all(bps is not None and bps < 700_000 for bps in narrow[5:]), narrow
+    def second(
+        self,
+        sent_bps: int,
+        loss: float,
+        *,
+        round_trip_ms: float | None = 50,
+        remb_bps: int | None = None,
+        wanted_bps: int = 2_000_000,
+        seconds: int = 1,
+        packets: int = PACKETS,
+        sound: int = 0,
+    ) -> int | None:
+        """The next report, so many seconds after the last; what is estimated then."""
+        before = self.report
+        self.report = before._replace(
+            at_us=before.at_us + seconds * SECOND,
+            bytes_sent=before.bytes_sent + seconds * sent_bps // 8,
+            pictures_reported=before.pictures_reported + seconds * packets,
+            pictures_lost=before.pictures_lost + round(loss * seconds * packets),
+            sound_reported=before.sound_reported + seconds * sound,
+            round_trip_ms=round_trip_ms,
+            remb_bps=remb_bps,
+        )
+        self.estimate.update(self.report, wanted_bps)
+        return self.estimate.bps
 
 
 def test_a_remb_well_below_what_is_sent_is_believed_when_loss_agrees() -> None:
-    for loss, bps in ((0.05, 690_000), (0.0, None)):
-        estimate = LineEstimate()
-        estimate.update(SECOND, 1_000_000, 2_000_000, loss, 50, 690_000)
-        assert estimate.bps == bps
+    for loss, bps in ((0.06, 690_000), (0.0, None)):
+        reports = Reports()
+        reports.second(1_000_000, loss)
+        assert reports.second(1_000_000, loss, remb_bps=690_000) == bps
 
 
 def test_a_remb_that_follows_what_is_sent_limits_nothing() -> None:
-    estimate = LineEstimate()
-    for second in range(30):
-        estimate.update(second * SECOND, 50_000, 2_000_000, 0.0, 50, 45_000)
-    assert estimate.bps is None
+    reports = Reports()
+    assert {reports.second(50_000, 0.0, remb_bps=45_000) for _ in range(30)} == {None}
 
 
 def test_a_line_that_says_nothing_is_not_limited() -> None:
-    estimate = LineEstimate()
-    for second in range(30):
-        estimate.update(second * SECOND, 1_000_000, 2_000_000, None, None, None)
-    assert estimate.bps is None
+    reports = Reports()
+    found = {reports.second(1_000_000, 0.0, round_trip_ms=None, packets=0) for _ in range(30)}
+    assert found == {None}
+
+
+def test_few_lost_packets_tell_nothing() -> None:
+    reports = Reports()
+    reports.second(600_000, 0.0)
+    assert reports.second(600_000, 0.7, packets=3) is None
 
 
 def test_a_line_that_was_away_is_not_taken_for_a_narrow_one() -> None:
-    estimate = LineEstimate()
-    for second, loss, round_trip_ms in (
+    reports = Reports()
+    for seconds, loss, round_trip_ms in (
         (1, 0.0, 50),
+        (1, 0.0, 50),
+        (6, 0.9, 6000),
+        (1, 0.4, 900),
         (2, 0.0, 50),
-        (8, 0.9, 6000),
-        (9, 0.4, 900),
-        (11, 0.0, 50),
     ):
-        estimate.update(second * SECOND, 1_000_000, 2_000_000, loss, round_trip_ms, None)
-        assert estimate.bps is None
+        assert reports.second(1_000_000, loss, round_trip_ms=round_trip_ms, seconds=seconds) is None
+
+
+def test_reports_on_sound_alone_come_seldom_and_count() -> None:
+    """Browsers tell of sound each five seconds."""
+    reports = Reports()
+    for _ in range(3):
+        reports.second(1_000_000, 0.9)
+    narrow = reports.estimate.bps
+    assert narrow is not None
+    for _ in range(6):
+        reports.second(48_000, 0.0, seconds=5, packets=0, sound=50)
+    assert (reports.estimate.bps or 0) > 2 * narrow, "it can't grow out of sound alone"
+
+
+def test_one_long_round_trip_is_no_queue_and_two_are() -> None:
+    reports = Reports()
+    for round_trip_ms, bps in ((50, None), (50, None), (400, None), (50, None), (400, None), (400, 850_000)):
+        assert reports.second(1_000_000, 0.0, round_trip_ms=round_trip_ms) == bps
+
+
+CLEAN_LINES = {
+    "clean": Impairment(delay_ms=25),
+    "5 %": Impairment(delay_ms=25, loss=0.05),
+    "10 %": Impairment(delay_ms=25, loss=0.1),
+    "1 Mbit/s and 5 %": Impairment(delay_ms=25, loss=0.05, rate_kbit_s=1000),
+    "1 Mbit/s with a short queue": Impairment(delay_ms=25, rate_kbit_s=1000, queue_ms=50),
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", CLEAN_LINES)
+def test_a_line_that_bears_everything_gets_everything(name: str, seed: int) -> None:
+    seconds = Line(CLEAN_LINES[name], seed).run(120)
+    assert sum(each.stage_bps == LAYERS_BPS[-1] for each in seconds) >= 108
+    assert not any(each.lite for each in seconds)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("loss", [0.2, 0.3])
+def test_loss_that_sending_less_does_not_cure_is_the_lines_own(loss: float, seed: int) -> None:
+    line = Line(Impairment(delay_ms=25, loss=loss), seed)
+    assert all(each.stage_bps for each in line.run(15)), "the picture went for a loss that has another cause"
+    assert sum(each.stage_bps == LAYERS_BPS[-1] for each in line.run(100)) >= 90
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+def test_a_narrow_line_keeps_the_sound_and_a_small_picture(loss: float, seed: int) -> None:
+    line = Line(Impairment(delay_ms=25, loss=loss, rate_kbit_s=300), seed)
+    line.run(4)
+    seconds = line.run(60)
+    small = sum(each.stage_bps == LAYERS_BPS[0] for each in seconds)
+    assert small >= 42, f"{small} of 60 s with the small picture"
+    assert not any(each.lite for each in seconds)
+    lost = sum(each.sound_lost for each in seconds) / sum(each.sound_sent for each in seconds)
+    assert lost < loss + 0.05, f"{lost:.1%} of the sound lost"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_line_that_bears_sound_alone_gets_sound_alone(seed: int) -> None:
+    line = Line(Impairment(delay_ms=25, rate_kbit_s=100), seed)
+    line.run(4)
+    seconds = line.run(60)
+    assert sum(each.stage_bps > 0 for each in seconds) <= 12
+    lost = sum(each.sound_lost for each in seconds) / sum(each.sound_sent for each in seconds)
+    assert lost < 0.04, f"{lost:.1%} of the sound lost"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_line_that_becomes_narrow_and_wide_again_is_followed(seed: int) -> None:
+    line = Line(Impairment(delay_ms=25, rate_kbit_s=2000), seed)
+    assert all(each.stage_bps == LAYERS_BPS[-1] for each in line.run(20))
+    line.change(Impairment(delay_ms=25, rate_kbit_s=500))
+    assert all(each.stage_bps == LAYERS_BPS[0] for each in line.run(6)[3:]), "three seconds after it"
+    line.change(Impairment(delay_ms=25, rate_kbit_s=2000))
+    again = next(n for n, each in enumerate(line.run(60)) if each.stage_bps == LAYERS_BPS[-1])
+    assert again <= 30
+
+
+def test_a_line_that_stays_narrow_is_tried_less_and_less() -> None:
+    seconds = Line(Impairment(delay_ms=25, rate_kbit_s=500, queue_ms=50), 1).run(600)
+    raised = [n for n, (a, b) in enumerate(pairwise(seconds)) if b.stage_bps > a.stage_bps]
+    assert len(raised) < 30, "flaps"
+    assert len([n for n in raised if n > 300]) <= len([n for n in raised if n <= 300])
 
 
 def test_a_budget_falls_at_once_and_rises_by_steps() -> None:

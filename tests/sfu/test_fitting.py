@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sfu.allocation import Allocation, Target
-from sfu.fitting import SOUNDS_BPS, Fit, Mode, Share, fit, wanted_bps
+from sfu.fitting import LITE_BELOW_BPS, SOUNDS_BPS, Fit, Mode, Share, fit, wanted_bps
 from sfu.model import ParticipantId, SlotIndex, Source
 
 TILE = int(SlotIndex.FIRST_TILE)
@@ -88,7 +88,7 @@ def test_the_order_of_sacrifice(
     assert found.shares[SlotIndex.LOUD_1] == Share()
 
 
-@pytest.mark.parametrize("budget_bps", [SOUNDS_BPS - 1, 40_000, 0])
+@pytest.mark.parametrize("budget_bps", [LITE_BELOW_BPS - 1, 40_000, 0])
 @pytest.mark.parametrize(("stage", "slot"), [("teacher", STAGE_SOUND), ("ann", TEACHER_SOUND)])
 def test_the_teachers_sound_is_never_taken_away(budget_bps: int, stage: str, slot: int) -> None:
     found = seen(budget_bps, classroom(stage=stage))
@@ -137,9 +137,9 @@ def test_what_is_not_drawn_does_not_flow_and_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget_bps", "redundancy"), [(None, 2), (810_000, 2), (809_999, 1), (540_000, 1), (539_999, 0)]
+    ("budget_bps", "redundancy"), [(None, 2), (384_000, 2), (383_999, 1), (256_000, 1), (255_999, 0)]
 )
-def test_redundancy_takes_a_third_of_the_line_at_most(budget_bps: int | None, redundancy: int) -> None:
+def test_redundancy_takes_half_of_the_line_at_most(budget_bps: int | None, redundancy: int) -> None:
     assert fit(classroom(), COSTS, budget_bps=budget_bps, redundancy=2).redundancy == redundancy
 
 

@@ -19,16 +19,16 @@ def wish(lesson: Bench, mode: Literal["full", "audio", "lite"]) -> None:
     lesson.ask(Draw(LESSON, 1, "student", EVERYTHING, 0, None, mode))
 
 
-def report(lesson: Bench, *, sent: int, loss: float = 0.0, round_trip_ms: float = 50) -> None:
-    """A second later: so many bytes were sent since the start."""
+def report(lesson: Bench, *, sent: int, reported: int = 0, lost: int = 0) -> None:
+    """A second later: so many bytes were sent, packets reported and lost since the start."""
     lesson.ahead_us += 1_000_000
-    lesson.event(TransportState(lesson.transport(1), loss, round_trip_ms, None, 0, 0, 0, sent))
+    lesson.event(TransportState(lesson.transport(1), 0.0, 50, None, 0, 0, 0, 0, sent, reported, lost))
 
 
 def narrow(lesson: Bench, bps: int) -> None:
     """The student's line turns out to bear about this much."""
     report(lesson, sent=0)
-    report(lesson, sent=2 * bps // 8, loss=0.5, round_trip_ms=300)
+    report(lesson, sent=2 * bps // 8, reported=200, lost=100)
 
 
 @pytest.mark.asyncio
@@ -85,6 +85,20 @@ async def test_what_a_picture_really_costs_counts(lesson: Bench) -> None:
     narrow(lesson, 350_000)
     await lesson.settled()
     assert lesson.forwards(lesson.transport(1))[STAGE] == (camera, 1), "a picture of little motion still fits"
+    assert lesson.slots("student").spared == "nothing"
+
+
+@pytest.mark.asyncio
+async def test_a_layer_that_a_small_camera_does_not_have_costs_nothing_more(lesson: Bench) -> None:
+    """The highest of three is wanted, two come; what is wanted fits, so nothing is said to be left out."""
+    camera = lesson.sources(lesson.transport(0))[CAMERA].source
+    lesson.ask(Draw(LESSON, 1, "student", (720, *EVERYTHING[1:])))
+    await lesson.settled()
+    for second in range(5):
+        lesson.event(SourceState(camera, 10, 0, (150_000, 500_000, 0)))
+        report(lesson, sent=second * 1_500_000 // 8, reported=100 * second, lost=50 * max(0, second - 3))
+    await lesson.settled()
+    assert lesson.forwards(lesson.transport(1))[STAGE] == (camera, 2)
     assert lesson.slots("student").spared == "nothing"
 
 

@@ -24,6 +24,7 @@ from sfu.rpc.messages import (
     TapPush,
     Watched,
 )
+from sfu.watching import LINGER_BELOW_US
 from tests.sfu.recording_plane import (
     EVERYTHING,
     LESSON,
@@ -316,7 +317,7 @@ async def test_what_is_recorded_counts_as_watched(lesson: Bench) -> None:
 def later(lesson: Bench, *, layer: int) -> None:
     """Time enough for what nobody gets to be given up, in which this layer of the teacher's camera came."""
     camera = lesson.sources(lesson.transport(0))[CAMERA].source
-    for _ in range(4):
+    for _ in range(LINGER_BELOW_US // 1_000_000 + 2):
         lesson.ahead_us += 1_000_000
         lesson.event(SourceState(camera, 10, 0, tuple(100_000 * (n == layer) for n in range(3))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfu.watching import AWAITED_US, LINGER_US, Watching
+from sfu.watching import AWAITED_US, LINGER_BELOW_US, LINGER_US, Watching
 
 ALL = (True, True, True)
 SECOND = 1_000_000
@@ -34,6 +34,27 @@ def test_a_layer_lingers_after_its_last_viewer() -> None:
     watching.want((), 11 * SECOND)
     assert watching.watched(11 * SECOND + LINGER_US - 1) == (False, False, True)
     assert watching.watched(11 * SECOND + LINGER_US) == (False, False, False)
+
+
+def test_a_layer_whose_viewer_went_over_to_a_higher_one_lingers_longer() -> None:
+    watching = Watching(3, 0)
+    assert watching.watched(9 * SECOND) == (False, False, False)
+    for at_us in (10 * SECOND, 11 * SECOND):
+        watching.want({0}, at_us)
+        flowing(watching, at_us, 0)
+    watching.want({2}, 11 * SECOND)
+    for at_us in range(11 * SECOND, 11 * SECOND + LINGER_BELOW_US, SECOND):
+        flowing(watching, at_us, 0, 2)
+        assert watching.watched(at_us) == (True, False, True)
+    assert watching.watched(11 * SECOND + LINGER_BELOW_US) == (False, False, True)
+
+
+def test_nobody_at_all_ends_that_too() -> None:
+    watching = Watching(3, 0)
+    watching.want({0}, 10 * SECOND)
+    watching.want({2}, 11 * SECOND)
+    watching.want((), 12 * SECOND)
+    assert watching.watched(12 * SECOND + LINGER_US) == (False, False, False)
 
 
 def test_turning_back_within_that_time_changes_nothing() -> None:

@@ -18,6 +18,8 @@ from sfu.plane.core.transport import Transport
 _MAX_NACKED: Final = 512
 LOSSY: Final = 0.03
 """From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen."""
+OVERFULL: Final = 0.4
+"""From so much on it is a queue that loses, and two copies are too many."""
 _DEFAULT_ROUND_TRIP_US: Final = 20_000
 _REFERENCE_US: Final = 400_000
 """A browser's receivers each ask about once a second; one answer tells all of them."""
@@ -90,6 +92,7 @@ class Feedback:
 
     def _reports(self, transport: Transport, blocks: tuple[rtcp.ReportBlock, ...], now_us: int) -> None:
         expected = lost_256 = 0
+        pictures_expected = pictures_lost_256 = 0
         for block in blocks:
             slot = transport.slots_by_ssrc.get(block.ssrc)
             if slot is None:
@@ -100,13 +103,22 @@ class Feedback:
             if before is not None:
                 packets = (block.highest_sequence - before) & 0xFFFFFFFF
                 if packets < 1 << 20:
-                    expected += max(0, packets - never_sent)
-                    lost_256 += max(0, packets * block.fraction_lost - 256 * never_sent)
+                    sent = max(0, packets - never_sent)
+                    missing_256 = max(0, packets * block.fraction_lost - 256 * never_sent)
+                    expected += sent
+                    lost_256 += missing_256
+                    if slot.video:
+                        pictures_expected += sent
+                        pictures_lost_256 += missing_256
             now_ntp = rtcp.ntp_from_us(now_us + self._wall_offset_us)
             round_trip_us = rtcp.round_trip_us(now_ntp, block.lsr, block.dlsr)
             if round_trip_us is not None:
                 transport.round_trip_us = round_trip_us
             transport.reports_changed = True
+        transport.pictures_reported += pictures_expected
+        transport.pictures_lost_256 += pictures_lost_256
+        transport.sound_reported += expected - pictures_expected
+        transport.sound_lost_256 += lost_256 - pictures_lost_256
         if expected:
             transport.fraction_lost = lost_256 / (256 * expected)
         elif transport.fraction_lost is None and transport.reports_changed:
@@ -127,7 +139,7 @@ class Feedback:
             else:
                 self._outbox.drop(dropped)
         counters.packets_retransmitted += len(repaired)
-        if (transport.fraction_lost or 0) < LOSSY:
+        if not LOSSY <= (transport.fraction_lost or 0) < OVERFULL:
             return
         for number in repaired:
             if self._repair(transport, slot, number, now_us, again=True) is None:

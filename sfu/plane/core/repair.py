@@ -1,12 +1,12 @@
-"""How much may be sent again: twice what was sent, a packet once a round trip."""
+"""How much may be sent again: as much as was sent, a packet once a round trip."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _MIN_INTERVAL_US: Final = 20_000
-_MAX_OCTETS: Final = 512 * 1024
-"""What may be saved up; a long quiet call earns no flood."""
+_MAX_OCTETS: Final = 64 * 1024
+"""What may be saved up: a thin line that gets it all at once is full for a second or two."""
 _MAX_REMEMBERED: Final = 512
 
 
@@ -25,7 +25,7 @@ class RepairBudget:
 
         ``sent_octets`` is all that the slot ever sent, repairs not counted.
         """
-        self._octets = min(_MAX_OCTETS, self._octets + 2 * (sent_octets - self._earned_octets))
+        self._octets = min(_MAX_OCTETS, self._octets + sent_octets - self._earned_octets)
         self._earned_octets = sent_octets
         repaired_us = self._repaired_us
         last_us = repaired_us.get(sequence)

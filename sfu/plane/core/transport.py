@@ -46,6 +46,8 @@ class Transport:
         "max_ingress_bps",
         "packets_received",
         "packets_sent_before",
+        "pictures_lost_256",
+        "pictures_reported",
         "redundancy",
         "reference_answered_us",
         "remb_bps",
@@ -54,6 +56,8 @@ class Transport:
         "session",
         "slots",
         "slots_by_ssrc",
+        "sound_lost_256",
+        "sound_reported",
         "sources",
         "streams",
     )
@@ -76,6 +80,9 @@ class Transport:
         """SSRCs ever bound; replaced ones count."""
         self.estimate_bps: int | None = None
         self.fraction_lost: float | None = None
+        self.pictures_reported = self.sound_reported = 0
+        self.pictures_lost_256 = self.sound_lost_256 = 0
+        """Of those reported, in 256ths."""
         self.round_trip_us: int | None = None
         self.reference_answered_us: int | None = None
         """When the peer was last told its round trip."""
@@ -111,4 +118,9 @@ class Transport:
             packets_sent=self.packets_sent_before + sum(s.packets + s.repair_packets for s in slots),
             bytes_received=self.bytes_received,
             bytes_sent=self.bytes_sent_before + sum(s.octets + s.repair_octets for s in slots),
+            media_bytes_sent=sum(s.octets for s in slots),
+            pictures_reported=self.pictures_reported,
+            pictures_lost=self.pictures_lost_256 // 256,
+            sound_reported=self.sound_reported,
+            sound_lost=self.sound_lost_256 // 256,
         )

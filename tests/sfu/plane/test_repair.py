@@ -92,8 +92,10 @@ def report_loss(call: Call, fraction: float) -> None:
         call.rig.receive(rtcp.build_receiver_report(1, [block]), call.student.address)
 
 
-@pytest.mark.parametrize(("fraction", "copies"), [(0.0, 1), (0.02, 1), (0.03125, 2), (0.5, 2)])
-def test_a_repair_goes_twice_where_many_are_lost(plane: str, fraction: float, copies: int) -> None:
+@pytest.mark.parametrize(("fraction", "copies"), [(0.0, 1), (0.02, 1), (0.03125, 2), (0.39, 2), (0.41, 1)])
+def test_a_repair_goes_twice_where_many_are_lost_but_not_most(
+    plane: str, fraction: float, copies: int
+) -> None:
     call = Call(plane)
     sent = call.send(call.encoder.frame(3))
     report_loss(call, fraction)
@@ -151,7 +153,7 @@ def test_a_nack_for_somebody_elses_slot_does_nothing(plane: str) -> None:
     assert call.nack([sent.sequence], peer=call.rig.add_peer()) == []
 
 
-def test_repairs_never_exceed_twice_what_was_sent(plane: str) -> None:
+def test_repairs_never_exceed_what_was_sent(plane: str) -> None:
     call = Call(plane)
     octets = repaired = 0
     for _ in range(10):
@@ -161,14 +163,14 @@ def test_repairs_never_exceed_twice_what_was_sent(plane: str) -> None:
             call.rig.pass_us(20_000)
             repaired += sum(len(packet.data) for packet in call.nack([p.sequence for p in sent]))
     keyframe = 200
-    assert octets < repaired <= 2 * (octets + keyframe)
+    assert octets / 2 < repaired <= octets + keyframe
     assert call.rig.dropped(Drop.RTX_BUDGET) > 0
 
 
 def test_a_long_quiet_call_earns_no_flood() -> None:
     budget = RepairBudget()
     allowed = sum(budget.allow(number, 1000, 10**9, 0, 0) for number in range(10_000))
-    assert allowed == 512 * 1024 // 1000
+    assert allowed == 64 * 1024 // 1000
 
 
 def test_a_gap_is_asked_for_once_and_again_each_round_trip_until_it_comes(plane: str) -> None:

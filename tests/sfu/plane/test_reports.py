@@ -289,6 +289,31 @@ def test_the_estimate_reaches_a_publisher_when_its_first_video_is_bound(plane: s
     assert [p.bps for p in rig.feedback(teacher) if isinstance(p, rtcp.Remb)] == [2_000_000]
 
 
+def test_pictures_and_sound_are_counted_apart(plane: str) -> None:
+    rig = Rig(plane)
+    teacher, student = rig.add_peer(), rig.add_peer()
+    pictures, sound = rig.add_slot(student), rig.add_slot(student, video=False)
+    rig.show(pictures, rig.add_camera(teacher, rids=()))
+    rig.receive(Encoder(7, mid="1").frame(keyframe=True)[0], teacher.address)
+
+    def report(*blocks: tuple[SlotHandle, int, int]) -> None:
+        told = [
+            rtcp.ReportBlock(slot_ssrc(slot), fraction_lost=fraction, highest_sequence=highest)
+            for slot, fraction, highest in blocks
+        ]
+        rig.receive(rtcp.build_receiver_report(1, told), student.address)
+
+    report((pictures, 0, 1000), (sound, 0, 1000))
+    report((pictures, 64, 1100))
+    report((pictures, 128, 1200), (sound, 32, 1080))
+    rig.pass_us(200_000)
+    state = rig.of(TransportState)[-1]
+    assert (state.pictures_reported, state.pictures_lost) == (200, 75)
+    assert (state.sound_reported, state.sound_lost) == (80, 10)
+    assert state.media_bytes_sent < state.bytes_sent, "reports and repairs are not media"
+    assert state == rig.core.transport_state(student.handle)
+
+
 def test_a_receivers_reports_become_its_state(plane: str) -> None:
     rig = Rig(plane)
     teacher, student = rig.add_peer(), rig.add_peer()

@@ -15,10 +15,11 @@ export const MOST_SPARED = 3;
 const DROPPED_BAD = 0.25;
 const DROPPED_GOOD = 0.05;
 const SLOW_BAD = 3;
+const SLOW_VERY_BAD = 5;
 const SLOW_GOOD = 2;
 const LATE_BAD_MS = 400;
 const LATE_GOOD_MS = 100;
-/** Seconds of measurements. */
+/** Measurements, of which there is one a second; one that is bad in two ways, or very, counts as two. */
 const BAD_FOR = 2;
 const GOOD_FOR_FIRST = 20;
 const GOOD_FOR_MOST = 320;
@@ -42,7 +43,8 @@ export class Load {
       this.#settles -= 1;
       return false;
     }
-    this.#bad = isBad(measure) ? this.#bad + 1 : 0;
+    const signs = badSigns(measure);
+    this.#bad = signs > 0 ? this.#bad + signs : 0;
     this.#good = isGood(measure) ? this.#good + 1 : 0;
     if (this.#bad >= BAD_FOR && this.level < MOST_SPARED) {
       this.#goodFor = this.#sinceUp < this.#goodFor ? Math.min(2 * this.#goodFor, GOOD_FOR_MOST) : GOOD_FOR_FIRST;
@@ -63,8 +65,15 @@ export class Load {
   }
 }
 
-function isBad({ droppedShare, slowness, lateMs, encoderLimited }: Measure): boolean {
-  return (droppedShare ?? 0) >= DROPPED_BAD || slowness >= SLOW_BAD || lateMs >= LATE_BAD_MS || encoderLimited;
+function badSigns({ droppedShare, slowness, lateMs, encoderLimited }: Measure): number {
+  const signs = [
+    (droppedShare ?? 0) >= DROPPED_BAD,
+    slowness >= SLOW_BAD,
+    slowness >= SLOW_VERY_BAD,
+    lateMs >= LATE_BAD_MS,
+    encoderLimited,
+  ];
+  return signs.filter(Boolean).length;
 }
 
 function isGood({ droppedShare, slowness, lateMs, encoderLimited }: Measure): boolean {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Load, MOST_SPARED, type Measure } from "../../src/core/load";
 
 const FINE: Measure = { droppedShare: 0, slowness: 1, lateMs: 5, encoderLimited: false };
-const SLOW: Measure = { ...FINE, slowness: 6 };
+const SLOW: Measure = { ...FINE, slowness: 4 };
 
 /** Levels after each of so many seconds. */
 function take(load: Load, measure: Measure, seconds: number): number[] {
@@ -16,7 +16,7 @@ function take(load: Load, measure: Measure, seconds: number): number[] {
 describe("a computer", () => {
   it.each([
     ["drops frames", { ...FINE, droppedShare: 0.3 }],
-    ["takes six times as long for the same work", SLOW],
+    ["takes four times as long for the same work", SLOW],
     ["lets timers come late", { ...FINE, lateMs: 500 }],
     ["can't encode what it should", { ...FINE, encoderLimited: true }],
   ])("that %s is spared within five seconds", (_, measure) => {
@@ -34,6 +34,11 @@ describe("a computer", () => {
       take(load, FINE, 1);
     }
     expect(load.level).toBe(0);
+  });
+
+  it("that is slow and late, or very slow, is spared at once", () => {
+    expect(take(new Load(), { ...SLOW, lateMs: 1000 }, 1)).toEqual([1]);
+    expect(take(new Load(), { ...FINE, slowness: 6 }, 1)).toEqual([1]);
   });
 
   it("is spared by steps, to the last one at most", () => {

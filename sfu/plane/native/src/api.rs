@@ -131,6 +131,11 @@ pub struct TransportState {
     pub packets_sent: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
+    pub media_bytes_sent: u64,
+    pub pictures_reported: u64,
+    pub pictures_lost: u64,
+    pub sound_reported: u64,
+    pub sound_lost: u64,
 }
 
 /// One event of the contract.

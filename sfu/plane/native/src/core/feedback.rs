@@ -17,6 +17,8 @@ const DEFAULT_ROUND_TRIP_US: i64 = 20_000;
 const REFERENCE_US: i64 = 400_000;
 /// From this loss on a repair is sent twice: where it is lost too, the next comes too late to be seen.
 const LOSSY: f64 = 0.03;
+/// From so much on it is a queue that loses, and two copies are too many.
+const OVERFULL: f64 = 0.4;
 
 /// One unprotected RTCP datagram, compound or of reduced size (RFC 5506).
 pub fn receive(
@@ -100,6 +102,8 @@ fn reports(
     let Some(transport) = transports.get_mut(peer) else { return };
     let mut expected = 0_i64;
     let mut lost_256 = 0_i64;
+    let mut pictures_expected = 0_i64;
+    let mut pictures_lost_256 = 0_i64;
     for block in blocks {
         let Some(slot) = transport.slot_by_ssrc(block.ssrc).and_then(|key| slots.get_mut(key)) else {
             continue;
@@ -108,8 +112,14 @@ fn reports(
         if let Some(before) = slot.reported_highest.replace(block.highest_sequence) {
             let packets = i64::from(block.highest_sequence.wrapping_sub(before));
             if packets < 1 << 20 {
-                expected += (packets - never_sent).max(0);
-                lost_256 += (packets * i64::from(block.fraction_lost) - 256 * never_sent).max(0);
+                let sent = (packets - never_sent).max(0);
+                let missing_256 = (packets * i64::from(block.fraction_lost) - 256 * never_sent).max(0);
+                expected += sent;
+                lost_256 += missing_256;
+                if slot.video {
+                    pictures_expected += sent;
+                    pictures_lost_256 += missing_256;
+                }
             }
         }
         let now_ntp = rtcp::ntp_from_us(now_us + wall_offset_us);
@@ -118,6 +128,10 @@ fn reports(
         }
         transport.reports_changed = true;
     }
+    transport.pictures_reported += pictures_expected.unsigned_abs();
+    transport.pictures_lost_256 += pictures_lost_256.unsigned_abs();
+    transport.sound_reported += (expected - pictures_expected).unsigned_abs();
+    transport.sound_lost_256 += (lost_256 - pictures_lost_256).unsigned_abs();
     if expected > 0 {
         #[expect(clippy::cast_precision_loss, reason = "at most 2^20 packets a block, 31 blocks a packet")]
         let fraction = lost_256 as f64 / (256 * expected) as f64;
@@ -152,7 +166,7 @@ fn repair_all(
     }
     outbox.counters.packets_retransmitted += repaired.len() as u64;
     let fraction_lost = tables.transports.get(peer).and_then(|transport| transport.fraction_lost);
-    if fraction_lost.unwrap_or(0.0) < LOSSY {
+    if !(LOSSY..OVERFULL).contains(&fraction_lost.unwrap_or(0.0)) {
         return;
     }
     for number in repaired {

@@ -57,6 +57,14 @@ pub struct Transport {
     pub estimate_bps: Option<u64>,
     /// Of its last reports, 0 to 1.
     pub fraction_lost: Option<f64>,
+    /// Of how many of video's packets its reports told.
+    pub pictures_reported: u64,
+    /// Of those, in 256ths.
+    pub pictures_lost_256: u64,
+    /// Of how many of sound's packets its reports told.
+    pub sound_reported: u64,
+    /// Of those, in 256ths.
+    pub sound_lost_256: u64,
     /// By LSR and DLSR.
     pub round_trip_us: Option<i64>,
     /// Its last REMB.
@@ -104,6 +112,10 @@ impl Transport {
             bound_ssrcs: 0,
             estimate_bps: None,
             fraction_lost: None,
+            pictures_reported: 0,
+            pictures_lost_256: 0,
+            sound_reported: 0,
+            sound_lost_256: 0,
             round_trip_us: None,
             remb_bps: None,
             redundancy: 0,
@@ -152,9 +164,11 @@ impl Transport {
     pub fn state(&self, slots: &SlotMap<SlotKey, Slot>) -> TransportState {
         let mut packets_sent = self.packets_sent_before;
         let mut bytes_sent = self.bytes_sent_before;
+        let mut media_bytes_sent = 0;
         for slot in self.slots.iter().filter_map(|slot| slots.get(*slot)) {
             packets_sent += slot.packets + slot.repair_packets;
             bytes_sent += slot.octets + slot.repair_octets;
+            media_bytes_sent += slot.octets;
         }
         TransportState {
             transport: self.handle,
@@ -165,6 +179,11 @@ impl Transport {
             packets_sent,
             bytes_received: self.bytes_received,
             bytes_sent,
+            media_bytes_sent,
+            pictures_reported: self.pictures_reported,
+            pictures_lost: self.pictures_lost_256 / 256,
+            sound_reported: self.sound_reported,
+            sound_lost: self.sound_lost_256 / 256,
         }
     }
 }

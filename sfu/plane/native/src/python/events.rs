@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyString, PyTuple};
 use pyo3::{Bound, Py, PyAny, PyResult, Python, intern};
 
 use crate::api::{Counters, Drop, Event, TransportState};
@@ -85,7 +85,15 @@ pub(super) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, 
 pub(super) fn transport_state<'py>(py: Python<'py>, state: &TransportState) -> PyResult<Bound<'py, PyAny>> {
     #[expect(clippy::cast_precision_loss, reason = "below 2^53 us")]
     let round_trip_ms = state.round_trip_us.map(|us| us as f64 / 1000.0);
-    classes(py)?.transport_state.bind(py).call1((
+    let counts = [
+        ("media_bytes_sent", state.media_bytes_sent),
+        ("pictures_reported", state.pictures_reported),
+        ("pictures_lost", state.pictures_lost),
+        ("sound_reported", state.sound_reported),
+        ("sound_lost", state.sound_lost),
+    ]
+    .into_py_dict(py)?;
+    let figures = (
         state.transport,
         state.fraction_lost,
         round_trip_ms,
@@ -94,7 +102,8 @@ pub(super) fn transport_state<'py>(py: Python<'py>, state: &TransportState) -> P
         state.packets_sent,
         state.bytes_received,
         state.bytes_sent,
-    ))
+    );
+    classes(py)?.transport_state.bind(py).call(figures, Some(&counts))
 }
 
 /// The totals' counterpart in Python; reasons that never occurred are left out.

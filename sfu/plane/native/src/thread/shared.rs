@@ -161,6 +161,11 @@ pub struct TransportTotals {
     packets_sent: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    media_bytes_sent: AtomicU64,
+    pictures_reported: AtomicU64,
+    pictures_lost: AtomicU64,
+    sound_reported: AtomicU64,
+    sound_lost: AtomicU64,
 }
 
 impl TransportTotals {
@@ -175,6 +180,11 @@ impl TransportTotals {
             packets_sent: AtomicU64::new(0),
             bytes_received: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
+            media_bytes_sent: AtomicU64::new(0),
+            pictures_reported: AtomicU64::new(0),
+            pictures_lost: AtomicU64::new(0),
+            sound_reported: AtomicU64::new(0),
+            sound_lost: AtomicU64::new(0),
         }
     }
 
@@ -193,6 +203,11 @@ impl TransportTotals {
         self.packets_sent.store(state.packets_sent, Ordering::Relaxed);
         self.bytes_received.store(state.bytes_received, Ordering::Relaxed);
         self.bytes_sent.store(state.bytes_sent, Ordering::Relaxed);
+        self.media_bytes_sent.store(state.media_bytes_sent, Ordering::Relaxed);
+        self.pictures_reported.store(state.pictures_reported, Ordering::Relaxed);
+        self.pictures_lost.store(state.pictures_lost, Ordering::Relaxed);
+        self.sound_reported.store(state.sound_reported, Ordering::Relaxed);
+        self.sound_lost.store(state.sound_lost, Ordering::Relaxed);
     }
 
     /// Read.
@@ -209,6 +224,11 @@ impl TransportTotals {
             packets_sent: self.packets_sent.load(Ordering::Relaxed),
             bytes_received: self.bytes_received.load(Ordering::Relaxed),
             bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
+            media_bytes_sent: self.media_bytes_sent.load(Ordering::Relaxed),
+            pictures_reported: self.pictures_reported.load(Ordering::Relaxed),
+            pictures_lost: self.pictures_lost.load(Ordering::Relaxed),
+            sound_reported: self.sound_reported.load(Ordering::Relaxed),
+            sound_lost: self.sound_lost.load(Ordering::Relaxed),
         }
     }
 }
@@ -242,6 +262,11 @@ mod tests {
             packets_sent: 2,
             bytes_received: 3,
             bytes_sent: 4,
+            media_bytes_sent: 5,
+            pictures_reported: 6,
+            pictures_lost: 7,
+            sound_reported: 8,
+            sound_lost: 9,
         };
         totals.store(&state);
         assert_eq!(totals.load(), state);
