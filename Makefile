@@ -57,7 +57,8 @@ check: ready-check
 test: ready-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
 	@status=0; $(UNIT) || status=1; \
-	$(PYTEST) -q -m "(browser or netns or load) and not long" || status=1; \
+	$(PYTEST) -q -n 2 --dist loadfile -m "browser and not (alone or netns or long)" || status=1; \
+	$(PYTEST) -q -m "(alone or netns or load) and not long" || status=1; \
 	$(PY) -m config.setup.browser verdict || status=1; exit $$status
 
 # The browsers meet the native plane in make test, the reference one here.

@@ -15,7 +15,12 @@ from tests.browser.conftest import Studio
 from tests.browser.person import READER, Person, eventually, person
 from tests.serving import serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.long]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(240),
+    pytest.mark.long,
+    pytest.mark.alone,
+]
 
 JOINS: Final = 20
 LIMITS_MS: Final = {"roster": 150, "sound": 1000, "picture": 2000}

@@ -23,7 +23,7 @@ from tests.browser.line import Line, line
 from tests.browser.person import FAKE_DEVICES, MAY_PLAY, Person, eventually, person
 from tests.serving import serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150), pytest.mark.alone]
 
 BACK_S: Final = 2.0
 STUDENT: Final = "Boris"

@@ -36,7 +36,7 @@ from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE
 from tests.media.video_lesson import VideoLesson, read_video_lesson
 from tests.serving import Server, serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180), pytest.mark.alone]
 
 CHAT = "Why is the sky <b>blue</b>?"
 TEACHER, STUDENT = 1, 3

@@ -28,7 +28,7 @@ from tests.browser.line import Line, line
 from tests.browser.person import Person, eventually, person
 from tests.serving import serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150), pytest.mark.alone]
 
 TILES: Final = 6
 WATCHERS: Final = 3

@@ -24,7 +24,7 @@ from tests.browser.person import Person, eventually, freezes, person
 from tests.media.tracks import Film, Sound, wrong_clock
 from tests.serving import serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120), pytest.mark.alone]
 
 CLOCK_ERROR_S = 7.0
 STALL_MS = 60

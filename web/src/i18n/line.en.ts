@@ -17,7 +17,7 @@ export const lineWords = {
       `${amount(bytes)} this lesson, ${amount(bytesAMinute)} a minute`,
     trafficTitle: "Data used",
     sparedTiles: "Your connection is weak: some small pictures are off. The sound goes on.",
-    sparedPictures: "Your connection is weak: pictures are off. The sound goes on.",
+    sparedPictures: "Your connection is weak: fewer and smaller pictures are shown. The sound goes on.",
     sparedLite: "Your connection is very weak: the teacher’s sound goes on, with one picture a second. The rest comes back by itself.",
     load: "This device is busy: fewer pictures are shown. The sound goes on. Closing other programs and tabs helps.",
     audioOn: "Only sound, as you chose.",
