@@ -117,6 +117,7 @@ class LineEstimate:
         "_cuts",
         "_free_since_us",
         "_loss",
+        "_lowest_ms",
         "_pause_us",
         "_queued",
         "_reports",
@@ -136,6 +137,8 @@ class LineEstimate:
         """What the line always loses."""
         self._round_trip_ms: float | None = None
         """The shortest seen."""
+        self._lowest_ms: float | None = None
+        """Round trip since the last report that was taken."""
         self._queued = False
         """The last report told of a queue."""
         self._cuts = 0
@@ -153,8 +156,15 @@ class LineEstimate:
         """Take a report; ``wanted_bps``: what would be sent without limit."""
         reports = self._reports
         before = reports[-1] if reports else None
+        if report.round_trip_ms is not None:
+            lowest_ms = self._lowest_ms
+            self._lowest_ms = (
+                report.round_trip_ms if lowest_ms is None else min(lowest_ms, report.round_trip_ms)
+            )
         if before is not None and report.at_us - before.at_us < EVERY_US:
             return
+        # A queue that stands is in every round trip; a busy computer is in some.
+        queue_ms, self._lowest_ms = self._queue(self._lowest_ms), None
         if before is not None and _was_away(Stretch.of_pictures(before, report)):
             self._away_until_us = report.at_us + AWAY_US
         if before is None or report.at_us < max(self._away_until_us, self._cut_us + SETTLE_US):
@@ -170,13 +180,14 @@ class LineEstimate:
             told, self._told_of_sound = self._told_of_sound, report
             if told is not None and window.packets < LEAST_REPORTED:
                 window = Stretch.of_sound(told, report)
-        queue_ms = self._queue(report.round_trip_ms)
         excess = window.least_loss - self._loss
         queued = queue_ms > QUEUE_MS
         if self._cut is not None and not queued and self._is_own(window, self._cut):
             self._loss = window.loss
-            self.bps = self._before_cut_bps
-            self._cuts, self._cut = 0, None
+            self._take_back()
+        elif queued and excess <= 0 and self._cuts >= MOST_CUTS:
+            self._round_trip_ms = report.round_trip_ms
+            self._take_back()
         elif excess > LOSS_QUEUE or (queued and (self._queued or excess > 0)):
             self._congested(report.at_us, window, last)
         elif window.packets >= LEAST_REPORTED and not queued:
@@ -212,9 +223,14 @@ class LineEstimate:
         came_bps = int(CUT * (last if last.packets >= LEAST_REPORTED else window).came_bps)
         self.bps = max(LOWEST_BPS, came_bps if self.bps is None else min(came_bps, int(CUT * self.bps)))
 
+    def _take_back(self) -> None:
+        """The cuts did not cure what they were made for."""
+        self.bps = self._before_cut_bps
+        self._cuts, self._cut = 0, None
+
     def _is_own(self, window: Stretch, cut: Stretch) -> bool:
         less = window.sent_bps <= SENT_LESS * cut.sent_bps or self._cuts >= MOST_CUTS
-        return less and window.loss >= NOT_CURED * cut.loss
+        return less and cut.loss > LOSS_CALM and window.loss >= NOT_CURED * cut.loss
 
     def _calm(self, now_us: int, window: Stretch, wanted_bps: int) -> None:
         elapsed_us, self._calm_us = min(now_us - self._calm_us, AWAY_FROM_SOUND_US), now_us

@@ -20,7 +20,7 @@ from signaling.lesson import fields
 from signaling.lesson.permissions import allowed
 from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
-from signaling.placement import Lease, choose
+from signaling.placement import EXPECTED, Lease
 from signaling.quality import Words
 from signaling.replica import Record
 from signaling.stills import Stills
@@ -158,14 +158,15 @@ class LessonMedia:
         raise WorkerLost("no worker takes the lesson")
 
     async def _place(self) -> None:
-        workers = await self._workers.placement.workers()
-        worker = choose(workers.values(), self._lost_workers) or choose(workers.values())
+        placement = self._workers.placement
+        worker = await placement.choose(self._lost_workers)
         if worker is None:
-            raise WorkerLost("no worker is registered")
+            raise WorkerLost("no worker has room")
         believed = self.epoch
-        lease = await self._workers.placement.place(
-            self.lesson, worker.worker, believed, max(believed, self._highest_epoch)
-        )
+        lease = await placement.place(self.lesson, worker, believed, max(believed, self._highest_epoch))
+        if lease.worker == worker:
+            here = sum(person.here for _, person in fields.people(self._audience.state))
+            await placement.expect(worker, self.lesson, max(EXPECTED, here))
         self._lost_workers.discard(lease.worker)
         self._take(lease)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from sfu.model import ParseError
-from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, unpack, worker_key
+from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, coming_key, unpack, worker_key
 from signaling.log import Client, key
 
 log = logging.getLogger(__name__)
@@ -25,41 +28,111 @@ class Lease:
     epoch: int
 
 
-def choose(workers: Iterable[WorkerRecord], avoid: Collection[str] = ()) -> WorkerRecord | None:
-    """The worker with the most room; None when all are full, draining or to be avoided."""
+COMING_S: Final = 180
+"""For so long a lesson counts with those who have not come to it yet."""
+EXPECTED: Final = 26
+"""How many a lesson brings, until it is known: a class and its teacher."""
+SURVEY_S: Final = 0.5
+"""So old may be what is known of the workers; what this process has placed since is added."""
+_CORES: Final = 1.5
+"""Of a worker with a busy event loop and a plane's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A worker as placement sees it; ``coming``: people who may still come to lessons just placed there."""
+
+    record: WorkerRecord
+    coming: float = 0.0
+
+    @property
+    def load(self) -> float:
+        """Share of its room that is taken, or spoken for; the processor counts as it is now."""
+        record = self.record
+        return max((record.transports + self.coming) / record.max_transports, record.cpu / _CORES)
+
+
+def choose(candidates: Iterable[Candidate], chance: Random, avoid: Collection[str] = ()) -> Candidate | None:
+    """The one with more room of two taken by chance; None when all are full, draining or to be avoided.
+
+    By chance, because what is known is old: at a bell many processes would all send their lessons to the same
+    worker. Who is full but for those who may still come is taken when nobody else is left.
+    """
     free = [
-        worker
-        for worker in workers
-        if worker.worker not in avoid and not worker.draining and worker.transports < worker.max_transports
+        each
+        for each in candidates
+        if each.record.worker not in avoid
+        and not each.record.draining
+        and each.record.transports < each.record.max_transports
     ]
-    return min(
-        free, key=lambda w: (w.transports / w.max_transports, w.lessons, w.cpu, w.worker), default=None
-    )
+    roomy = [each for each in free if each.load < 1] or free
+    two = roomy if len(roomy) <= 2 else chance.sample(roomy, 2)
+    return min(two, key=lambda each: (each.load, each.record.lessons, each.record.worker), default=None)
 
 
 class Placement:
     """Leases and registry. Redis errors go through as they are."""
 
-    def __init__(self, redis: Client, keep_s: int) -> None:
+    def __init__(
+        self,
+        redis: Client,
+        keep_s: int,
+        *,
+        chance: Random | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self._redis = redis
         self._keep_s = keep_s
         self._script = redis.register_script(_SCRIPT)
+        self._chance = chance or Random()
+        self._now_ms = now_ms
+        self._seen: dict[str, Candidate] = {}
+        self._seen_until_ms = 0
+        self._surveying = asyncio.Lock()
 
     async def workers(self) -> dict[str, WorkerRecord]:
         """Every worker that announced itself within the last seconds, by id."""
+        return {name: found.record for name, found in (await self._survey()).items()}
+
+    async def choose(self, avoid: Collection[str] = ()) -> str | None:
+        """A worker with room for a lesson, None when there is none; rather one of those to be avoided than
+        none. What it knows is at most SURVEY_S old."""
+        async with self._surveying:
+            if not self._seen or self._now_ms() >= self._seen_until_ms:
+                self._seen = await self._survey()
+                self._seen_until_ms = self._now_ms() + round(SURVEY_S * 1000)
+        candidates = self._seen.values()
+        found = choose(candidates, self._chance, avoid) or choose(candidates, self._chance)
+        return None if found is None else found.record.worker
+
+    async def expect(self, worker: str, lesson: str, people: int) -> None:
+        """A lesson was placed there that may bring so many: they count until they have had time to come."""
+        seen = self._seen.get(worker)
+        if seen is not None:
+            self._seen[worker] = replace(seen, coming=seen.coming + people)
+        now_ms = self._now_ms()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(coming_key(worker), {f"{lesson} {people}": now_ms + COMING_S * 1000})
+            pipe.zremrangebyscore(coming_key(worker), 0, now_ms)
+            pipe.expire(coming_key(worker), COMING_S)
+            await pipe.execute()
+
+    async def _survey(self) -> dict[str, Candidate]:
         names = [name.decode() for name in await self._redis.zrange(WORKERS_KEY, 0, -1)]
         if not names:
             return {}
+        now_ms = self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.get(worker_key(name))
+                pipe.zrangebyscore(coming_key(name), now_ms, "+inf", withscores=True)
             packed = await pipe.execute()
-        found: dict[str, WorkerRecord] = {}
-        for name, data in zip(names, packed, strict=True):
+        found: dict[str, Candidate] = {}
+        for name, data, coming in zip(names, packed[::2], packed[1::2], strict=True):
             if data is None:
                 continue
             try:
-                found[name] = unpack(data)
+                found[name] = Candidate(unpack(data), _coming(coming, now_ms))
             except ParseError as error:
                 log.warning("worker passed over", extra={"worker": name, "reason": str(error)})
         return found
@@ -84,3 +157,9 @@ class Placement:
             args=["reclaim", lease.epoch, lease.worker, lease.epoch, self._keep_s, key(lesson, "live")],
         )
         return Lease(answer[0].decode(), int(answer[1]))
+
+
+def _coming(lessons: Iterable[tuple[bytes, float]], now_ms: int) -> float:
+    """People of (lesson and how many, until when in ms): fewer and fewer, as they come and are counted."""
+    left = ((int(lesson.rpartition(b" ")[2]), until_ms - now_ms) for lesson, until_ms in lessons)
+    return sum(people * left_ms / (COMING_S * 1000) for people, left_ms in left)

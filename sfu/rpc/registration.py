@@ -1,7 +1,9 @@
 """What a worker says of itself in Redis: key names and the record, read by placement.
 
 ``WORKERS_KEY`` is a sorted set of worker ids by the server time in ms of their last sign of life;
-``worker_key(id)`` holds the packed record and expires by itself.
+``worker_key(id)`` holds the packed record and expires by itself; ``coming_key(id)`` is a sorted set of
+lessons that were just placed there, each with how many people it may bring, by the time in ms until which
+they may still come.
 """
 
 from __future__ import annotations
@@ -41,6 +43,11 @@ class WorkerRecord(Struct, frozen=True):
 def worker_key(worker: str) -> str:
     """Redis key of a worker's record."""
     return f"zvonok:worker:{worker}"
+
+
+def coming_key(worker: str) -> str:
+    """Redis key of who may still come to a worker."""
+    return f"zvonok:coming:{worker}"
 
 
 def pack(record: WorkerRecord) -> bytes:

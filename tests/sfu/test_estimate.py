@@ -106,6 +106,30 @@ def test_one_long_round_trip_is_no_queue_and_two_are() -> None:
         assert reports.second(1_000_000, 0.0, round_trip_ms=round_trip_ms) == bps
 
 
+def test_a_busy_computer_is_no_queue_as_long_as_some_round_trips_are_short() -> None:
+    reports = Reports()
+    reports.second(1_000_000, 0.0)
+    for _ in range(30):
+        between = reports.report._replace(at_us=reports.report.at_us + SECOND // 4, round_trip_ms=60)
+        reports.estimate.update(between, 2_000_000)
+        assert reports.second(1_000_000, 0.0, round_trip_ms=400) is None
+
+
+def test_a_queue_that_a_cut_cured_leaves_the_limit_where_it_was_cut_to() -> None:
+    reports = Reports()
+    for round_trip_ms in (50, 50, 400, 400):
+        reports.second(1_000_000, 0.0, round_trip_ms=round_trip_ms)
+    assert {reports.second(500_000, 0.0) for _ in range(4)} == {850_000}
+
+
+def test_a_route_that_has_become_longer_is_no_queue_for_ever() -> None:
+    reports = Reports()
+    reports.second(1_000_000, 0.0)
+    found = [reports.second(500_000, 0.0, round_trip_ms=400) for _ in range(20)]
+    assert None not in found[3:6]
+    assert found[-1] is None
+
+
 CLEAN_LINES = {
     "clean": Impairment(delay_ms=25),
     "5 %": Impairment(delay_ms=25, loss=0.05),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, pack, worker_key
+from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, coming_key, pack, worker_key
 from signaling.log import key
-from signaling.placement import Lease, Placement, choose
+from signaling.placement import COMING_S, Candidate, Lease, Placement, choose
 
 
 def worker(name: str, **values: Any) -> WorkerRecord:
@@ -23,30 +25,88 @@ def worker(name: str, **values: Any) -> WorkerRecord:
     return WorkerRecord(**(plain | values))
 
 
+def candidates(*workers: WorkerRecord, **coming: int) -> list[Candidate]:
+    return [Candidate(each, coming.get(each.worker, 0)) for each in workers]
+
+
 @pytest.mark.parametrize(
     ("workers", "avoid", "chosen"),
     [
         ([], (), None),
-        ([worker("a", transports=5), worker("b", transports=3)], (), "b"),
-        ([worker("a", transports=5, max_transports=1000), worker("b", transports=3)], (), "a"),
-        ([worker("a", lessons=2), worker("b", lessons=1)], (), "b"),
-        ([worker("a", cpu=0.9), worker("b", cpu=0.1)], (), "b"),
-        ([worker("a"), worker("b", transports=50)], ("a",), "b"),
-        ([worker("a", transports=100)], (), None),
-        ([worker("a", draining=True), worker("b", transports=99)], (), "b"),
-        ([worker("b"), worker("a")], (), "a"),
+        (candidates(worker("a", transports=5), worker("b", transports=3)), (), "b"),
+        (candidates(worker("a", transports=5, max_transports=1000), worker("b", transports=3)), (), "a"),
+        (candidates(worker("a", lessons=2), worker("b", lessons=1)), (), "b"),
+        (candidates(worker("a", cpu=0.9), worker("b", cpu=0.1)), (), "b"),
+        (candidates(worker("a", cpu=0.9), worker("b", transports=70)), (), "a"),
+        (candidates(worker("a"), worker("b", transports=50)), ("a",), "b"),
+        (candidates(worker("a", transports=100)), (), None),
+        (candidates(worker("a", draining=True), worker("b", transports=99)), (), "b"),
+        (candidates(worker("b"), worker("a")), (), "a"),
+        (candidates(worker("a", transports=10), worker("b", transports=30), a=26), (), "b"),
+        (candidates(worker("a", transports=80), a=26), (), "a"),
+        (candidates(worker("a", transports=80), worker("b", transports=90), a=26), (), "b"),
     ],
 )
 def test_the_worker_with_the_most_room_is_chosen(
-    workers: list[WorkerRecord], avoid: tuple[str, ...], chosen: str | None
+    workers: list[Candidate], avoid: tuple[str, ...], chosen: str | None
 ) -> None:
-    found = choose(workers, avoid)
-    assert (None if found is None else found.worker) == chosen
+    found = choose(workers, Random(1), avoid)
+    assert (None if found is None else found.record.worker) == chosen
+
+
+class Now:
+    """A clock that is set."""
+
+    ms = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.ms
 
 
 @pytest_asyncio.fixture
 async def placement(redis: Redis) -> AsyncIterator[Placement]:
     yield Placement(redis, 3600)
+
+
+@pytest.mark.asyncio
+async def test_a_bell_is_spread_though_what_is_known_is_old(redis: Redis) -> None:
+    """Four processes place 400 lessons within a second; no worker's record tells of any of them."""
+    now = Now()
+    names = [f"w{n}" for n in range(20)]
+    for name in names:
+        await redis.zadd(WORKERS_KEY, {name: now.ms})
+        await redis.set(worker_key(name), pack(worker(name, max_transports=1000)))
+    processes = [Placement(redis, 3600, chance=Random(n), now_ms=now) for n in range(4)]
+    placed: Counter[str] = Counter()
+    for number in range(400):
+        now.ms += 2
+        process = processes[number % 4]
+        chosen = await process.choose()
+        assert chosen is not None
+        placed[chosen] += 1
+        await process.expect(chosen, f"lesson{number}", 26)
+    assert set(placed) == set(names)
+    assert max(placed.values()) <= 30, "a fair share is 20"
+
+
+@pytest.mark.asyncio
+async def test_who_may_still_come_counts_less_and_less(redis: Redis) -> None:
+    now = Now()
+    for name in ("a", "b"):
+        await redis.zadd(WORKERS_KEY, {name: now.ms})
+    await redis.set(worker_key("a"), pack(worker("a")))
+    await redis.set(worker_key("b"), pack(worker("b", transports=10)))
+    here, there = (Placement(redis, 3600, chance=Random(1), now_ms=now) for _ in range(2))
+    assert await there.choose() == "a"
+    await here.expect("a", "lesson", 26)
+    assert await there.choose() == "a", "as it knew it"
+    now.ms += 600
+    assert await there.choose() == "b"
+    now.ms += COMING_S * 1000 * 2 // 3
+    assert await there.choose() == "a", "a third of 26 is less than 10"
+    now.ms += COMING_S * 1000
+    await here.expect("a", "another", 1)
+    assert await redis.zcard(coming_key("a")) == 1, "what is over is forgotten"
 
 
 @pytest.mark.asyncio
