@@ -126,13 +126,14 @@ class LineEstimate:
         "bps",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, began_us: int = -AWAY_US) -> None:
+        """``began_us``: since when there is this line; what is reported at once tells of another."""
         self.bps: int | None = None
         self._reports: deque[Report] = deque()
         """Of the last window and the newest before it."""
         self._told_of_sound: Report | None = None
         """The last report that told of sound, unless that was before a cut."""
-        self._away_until_us = 0
+        self._away_until_us = began_us + AWAY_US
         self._loss = 0.0
         """What the line always loses."""
         self._round_trip_ms: float | None = None

@@ -329,7 +329,10 @@ class Lessons:
             case Tapped():
                 if (capture := context.taps.get(event.tap)) is not None:
                     capture.tapped(event)
-            case AddressNominated() | StreamBound():
+            case AddressNominated():
+                if (transport := context.transports.get(event.transport)) is not None:
+                    transport.moved()
+            case StreamBound():
                 pass
 
     # --- time -------------------------------------------------------------------------------

@@ -180,6 +180,13 @@ class Transport:
             if publication.handle == state.source:
                 publication.count(state, self._context.now_us())
 
+    def moved(self) -> None:
+        """The peer is at another address: another line, of which nothing is known."""
+        self._estimate = LineEstimate(self._context.now_us())
+        if self.budget.bps is not None:
+            self.budget = Budget()
+            self._owner.line_changed()
+
     def reported(self, line: TransportState) -> None:
         """How the peer's line is, by its reports; tells the owner when it bears more or less than before."""
         self.line = line

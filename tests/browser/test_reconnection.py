@@ -105,6 +105,8 @@ async def lesson(
         await classroom.turn(student, "microphone", on=True)
         await classroom.turn(student, "camera", on=True)
         await classroom.people_here(teacher)
+        # Both speak all the time: who comes on the stage is not left to who seems louder just now.
+        await classroom.menu(teacher, await classroom.own_id(student), "stage")
         await flowing(student, "heard")
         await flowing(student, "drawn")
         yield Class(teacher, student, lines, _browser(f"student-{os.getpid()}"))
@@ -167,7 +169,7 @@ async def nobody_notices(lesson: Class) -> AsyncIterator[None]:
     await eventually(
         lambda: classroom.slot_of(teacher, identity),
         lambda slot: slot == tile,
-        "the student's slot as it was",
+        f"the student's slot as it was ({tile})",
     )
     spoken = await teacher.do("() => witness.spoken")
     assert not [text for text in spoken if STUDENT in text], spoken

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from sfu.model import SlotIndex
-from sfu.plane.api import Drop, SourceState, TransportState
+from sfu.plane.api import AddressNominated, Drop, SourceState, TransportState
 from sfu.rpc.messages import Draw, Quality
 from tests.sfu.recording_plane import EVERYTHING, LESSON, Bench
 
@@ -100,6 +100,22 @@ async def test_a_layer_that_a_small_camera_does_not_have_costs_nothing_more(less
     await lesson.settled()
     assert lesson.forwards(lesson.transport(1))[STAGE] == (camera, 2)
     assert lesson.slots("student").spared == "nothing"
+
+
+@pytest.mark.asyncio
+async def test_another_network_is_another_line(lesson: Bench) -> None:
+    camera = lesson.sources(lesson.transport(0))[CAMERA].source
+    narrow(lesson, 60_000)
+    await lesson.settled()
+    assert lesson.slots("student").lite
+    lesson.event(AddressNominated(lesson.transport(1), ("192.0.2.7", 5000)))
+    report(lesson, sent=400_000, reported=300, lost=200)
+    report(lesson, sent=500_000, reported=400, lost=290)
+    await lesson.settled()
+    assert lesson.forwards(lesson.transport(1))[STAGE] == (camera, 1), (
+        "what the former network lost says nothing"
+    )
+    assert not lesson.slots("student").lite
 
 
 @pytest.mark.asyncio

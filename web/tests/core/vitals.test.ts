@@ -33,7 +33,9 @@ describe("Vitals", () => {
 
   const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count * EVERY_MS);
 
-  it("knows from the start how fast this computer is", async () => {
+  it("knows how fast this computer was at its best", async () => {
+    for (workMs of [9, 1, 2]) await seconds(1);
+    expect(levels).toEqual([]);
     workMs = 6;
     await seconds(1);
     expect(levels).toEqual([1]);
@@ -63,6 +65,7 @@ describe("Vitals", () => {
   });
 
   it("stands still without a connection and after its end", async () => {
+    await seconds(2);
     found = null;
     workMs = 6;
     await seconds(5);
