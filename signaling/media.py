@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -164,11 +165,12 @@ class LessonMedia:
             raise WorkerLost("no worker has room")
         believed = self.epoch
         lease = await placement.place(self.lesson, worker, believed, max(believed, self._highest_epoch))
-        if lease.worker == worker:
-            here = sum(person.here for _, person in fields.people(self._audience.state))
-            await placement.expect(worker, self.lesson, max(EXPECTED, here))
         self._lost_workers.discard(lease.worker)
         self._take(lease)
+        if lease.worker == worker:
+            here = sum(person.here for _, person in fields.people(self._audience.state))
+            with suppress(*LogUnreachable):  # it has a worker, whether others know or not
+                await placement.expect(worker, self.lesson, max(EXPECTED, here))
 
     async def _newer_lease(self, stale: Lease) -> Lease | None:
         lease = await self._workers.placement.lease(self.lesson)

@@ -96,14 +96,20 @@ class Placement:
 
     async def choose(self, avoid: Collection[str] = ()) -> str | None:
         """A worker with room for a lesson, None when there is none; rather one of those to be avoided than
-        none. What it knows is at most SURVEY_S old."""
+        none. What it knows is at most SURVEY_S old, and new where that leaves none."""
+        found = choose((await self._known()).values(), self._chance, avoid)
+        if found is None:
+            self._seen_until_ms = 0
+            candidates = (await self._known()).values()
+            found = choose(candidates, self._chance, avoid) or choose(candidates, self._chance)
+        return None if found is None else found.record.worker
+
+    async def _known(self) -> dict[str, Candidate]:
         async with self._surveying:
-            if not self._seen or self._now_ms() >= self._seen_until_ms:
+            if self._now_ms() >= self._seen_until_ms:
                 self._seen = await self._survey()
                 self._seen_until_ms = self._now_ms() + round(SURVEY_S * 1000)
-        candidates = self._seen.values()
-        found = choose(candidates, self._chance, avoid) or choose(candidates, self._chance)
-        return None if found is None else found.record.worker
+        return self._seen
 
     async def expect(self, worker: str, lesson: str, people: int) -> None:
         """A lesson was placed there that may bring so many: they count until they have had time to come."""

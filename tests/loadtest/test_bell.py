@@ -124,6 +124,15 @@ async def test_a_class_of_fifty_comes_in_with_the_bell(server: Server, tmp_path:
         for name in (f'zvonok_events_total{{kind="{kind}"}}',)
     }
     assert happened == {"teacher_in": 5, "joined": 50, "chat": 50, "hand_up": 50, "ended": 5}
+    worker = {
+        (name.partition("{")[0], direction): value
+        for name, value in after.items()
+        for direction in ("in", "out")
+        if f'direction="{direction}"' in name
+    }
+    for direction in ("in", "out"):
+        octets, datagrams = (worker[f"zvonok_worker_{what}", direction] for what in ("bytes", "datagrams"))
+        assert 50 < octets / datagrams < 1500
     await nobody_is_left(server)
 
 

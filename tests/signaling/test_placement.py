@@ -90,6 +90,19 @@ async def test_a_bell_is_spread_though_what_is_known_is_old(redis: Redis) -> Non
 
 
 @pytest.mark.asyncio
+async def test_where_none_is_left_the_newest_is_looked_up(redis: Redis) -> None:
+    placement = Placement(redis, 3600, chance=Random(1), now_ms=Now())
+    assert await placement.choose() is None
+    for name in ("a", "b"):
+        await redis.zadd(WORKERS_KEY, {name: 1})
+        await redis.set(worker_key(name), pack(worker(name)))
+        assert await placement.choose({"a"} if name == "b" else ()) == name
+    await redis.delete(worker_key("b"))
+    assert await placement.choose({"b"}) == "a"
+    assert await placement.choose({"a", "b"}) == "a", "rather than none"
+
+
+@pytest.mark.asyncio
 async def test_who_may_still_come_counts_less_and_less(redis: Redis) -> None:
     now = Now()
     for name in ("a", "b"):
