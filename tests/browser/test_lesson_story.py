@@ -38,7 +38,7 @@ from tests.browser.person import (
 )
 from tests.serving import Server, serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120), pytest.mark.alone]
 
 TEXT = (
     "Light travels in straight lines until it meets something. An angle of incidence equals the angle of "

@@ -236,8 +236,8 @@ async def test_a_lesson_recorded_goes_on_at_the_next_process(
         assert person.fields["recording"]["state"] == "on"
     await allowed_at(worker, **{teacher.me: EVERYTHING, student.me: {"microphone"}})
 
-    await redis.delete(key(lesson.lesson, "recorder"))  # now the recorder is dead as well
-    await recorder.stop()
+    await recorder.stop()  # now it is dead as well, and does not answer the next call
+    await redis.delete(key(lesson.lesson, "recorder"))
     former: Any = await redis.xrevrange(RECORDER_WORK, count=1)
     await until_answer(lambda: redis.xrange(RECORDER_WORK, f"({former[0][0].decode()}"), "another call")
     clock.ahead_ms += LOST_LIMIT_MS

@@ -15,11 +15,10 @@ export const MOST_SPARED = 3;
 const DROPPED_BAD = 0.25;
 const DROPPED_GOOD = 0.05;
 const SLOW_BAD = 3;
-const SLOW_VERY_BAD = 5;
 const SLOW_GOOD = 2;
 const LATE_BAD_MS = 400;
 const LATE_GOOD_MS = 100;
-/** Measurements, of which there is one a second; one that is bad in two ways, or very, counts as two. */
+/** Measurements, of which there is one a second; one that is bad in two ways counts as two. */
 const BAD_FOR = 2;
 const GOOD_FOR_FIRST = 20;
 const GOOD_FOR_MOST = 320;
@@ -66,13 +65,7 @@ export class Load {
 }
 
 function badSigns({ droppedShare, slowness, lateMs, encoderLimited }: Measure): number {
-  const signs = [
-    (droppedShare ?? 0) >= DROPPED_BAD,
-    slowness >= SLOW_BAD,
-    slowness >= SLOW_VERY_BAD,
-    lateMs >= LATE_BAD_MS,
-    encoderLimited,
-  ];
+  const signs = [(droppedShare ?? 0) >= DROPPED_BAD, slowness >= SLOW_BAD, lateMs >= LATE_BAD_MS, encoderLimited];
   return signs.filter(Boolean).length;
 }
 

@@ -37,7 +37,7 @@ describe("Vitals", () => {
     for (workMs of [9, 1, 2]) await seconds(1);
     expect(levels).toEqual([]);
     workMs = 6;
-    await seconds(1);
+    await seconds(2);
     expect(levels).toEqual([1]);
     expect(vitals.spare.get()).toBe(1);
   });
