@@ -26,8 +26,8 @@ LOSS_CALM: Final = 0.03
 QUEUE_MS: Final = 150.0
 """Round trip above the line's own by which a queue that fills shows: in two reports, or with some loss."""
 CUT: Final = 0.85
-SETTLE_US: Final = 1_200_000
-"""What is reported so soon after a cut was sent before it."""
+SETTLE_US: Final = 2_000_000
+"""What is reported so soon after a cut was sent before it: a slot's reports are up to 1.5 s apart."""
 SENT_LESS: Final = 0.7
 NOT_CURED: Final = 0.6
 """Loss that is still this share of what it was, though so much less is sent, is the line's own."""
