@@ -48,8 +48,8 @@ run: ready
 
 # The static checks run side by side; each one's output stays together.
 STATIC := native-test pages-lint pages-test lint types contracts wire pages-types
-# Without browsers the tests bear company: one process a core.
-UNIT := $(PYTEST) -q -n auto --dist worksteal -m "not browser and not netns and not long and not load"
+# Without browsers the tests bear company, and half of them wait for real time: three processes on two cores.
+UNIT := $(PYTEST) -q -n $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 ))) --dist worksteal -m "not browser and not netns and not long and not load"
 check: ready-check
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
 	@$(UNIT)
@@ -57,8 +57,8 @@ check: ready-check
 test: ready-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(STATIC)
 	@status=0; $(UNIT) || status=1; \
-	$(PYTEST) -q -n 2 --dist loadfile -m "browser and not (alone or netns or long)" || status=1; \
-	$(PYTEST) -q -m "(alone or netns or load) and not long" || status=1; \
+	$(PYTEST) -q -n 2 --dist loadfile -m "(browser or netns or load) and not (alone or long)" || status=1; \
+	$(PYTEST) -q -m "alone and not long" || status=1; \
 	$(PY) -m config.setup.browser verdict || status=1; exit $$status
 
 # The browsers meet the native plane in make test, the reference one here.
