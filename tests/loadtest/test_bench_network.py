@@ -103,6 +103,16 @@ def test_what_is_left_of_lost_speech_is_counted_where_redundancy_was_sent() -> N
     assert residual(generator_cpu=0.9).value is None
 
 
+def test_what_is_left_is_the_mean_of_all_receivers_on_such_a_line() -> None:
+    row = {**ROW, "publisher": "clean", "receiver": "20 %, 50 ms"}
+    rows = [{**row, "residual_percent": left} for left in (0.4, 1.4)]
+    figure = network.figures_of(rows, [], "")["residual20_percent"]
+    assert (figure.value, figure.met) == (0.9, True)
+    assert "of 6000 to 2 receivers, 0.4 to 1.4 each" in figure.note
+    rows[1]["generator_cpu"] = 0.9
+    assert network.figures_of(rows, [], "")["residual20_percent"].value is None
+
+
 def speech(number: int, *, at_ns: int) -> bytes:
     return bytes((0x48,)) + number.to_bytes(4, "big") + at_ns.to_bytes(8, "big")
 
