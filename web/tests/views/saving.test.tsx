@@ -125,6 +125,19 @@ describe("banners of what is spared", () => {
     expect(lesson.calls.at(-1)).toEqual(["setMode", "full"]);
   });
 
+  it("go at once when one chooses the same oneself", () => {
+    const lesson = ann();
+    open(lesson);
+    spare(lesson, { spared: "lite", lite: true });
+    pass(2000);
+    expect(shown("banner-spared")).toBe(EN.saving.sparedLite);
+    spare(lesson, { mode: "lite" });
+    expect(shown("banner-mode")).toContain(EN.saving.liteOn);
+    expect(shown("banner-spared")).toBeNull();
+    pass(60_000);
+    expect(shown("banner-spared")).toBeNull();
+  });
+
   it("stay closed until something else is spared", () => {
     const lesson = ann();
     open(lesson);

@@ -25,15 +25,17 @@ interface Props {
 export function ConnectionBanners({ lesson, onCameraOff }: Props) {
   const connection = useReadable(lesson.connection);
   const { spared, mode } = useReadable(lesson.saving);
-  const load = useSteady(useReadable(lesson.spare) > 0 && mode === "full" ? true : null, CALM);
+  const load = useSteady(useReadable(lesson.spare) > 0 ? true : null, CALM);
   const carried = connection.socket === "up" && connection.media === "connected";
   const left = useSteady(mode === "full" && spared !== "nothing" && carried ? spared : null, CALM);
   return (
     <>
       <Lost lesson={lesson} connection={connection} />
       {carried && <Weak lesson={lesson} spared={left !== null} onCameraOff={onCameraOff} />}
-      <Spared key={left ?? (load === true ? "load" : "nothing")} spared={left} load={load === true} />
-      <Chosen key={mode} lesson={lesson} mode={mode} />
+      {mode === "full" && (
+        <Spared key={`spared-${left ?? (load === true ? "load" : "nothing")}`} spared={left} load={load === true} />
+      )}
+      <Chosen key={`chosen-${mode}`} lesson={lesson} mode={mode} />
     </>
   );
 }
