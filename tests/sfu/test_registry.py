@@ -16,6 +16,7 @@ from sfu import registry as registry_module
 from sfu.model import ParseError
 from sfu.registry import Registry
 from sfu.rpc.registration import RECORD_TTL_S, WORKERS_KEY, WorkerRecord, pack, unpack, worker_key
+from tests.valkey import server as valkey_server
 
 LIMIT_S = 10.0
 RECORD = WorkerRecord(
@@ -36,7 +37,7 @@ RECORD = WorkerRecord(
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
-    with ValkeyServer(config={"loglevel": "warning"}) as server:
+    with valkey_server() as server:
         yield server
 
 
@@ -111,7 +112,7 @@ async def test_registers_again_when_redis_comes_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(registry_module, "RENEW_EVERY_S", 0.02)
-    with ValkeyServer(config={"loglevel": "warning"}) as first:
+    with valkey_server() as first:
         port, watch = first.port, Watch(first.connection_url)
         watch.registry.start()
         await watch.renewed()
@@ -120,7 +121,7 @@ async def test_registers_again_when_redis_comes_back(
             await watch.renewed()
         assert not watch.registry.registered
         assert [record.message for record in caplog.records].count("redis is away") == 1
-        with ValkeyServer(port=port, config={"loglevel": "warning"}) as again:
+        with valkey_server(port) as again:
             await watch.until(lambda: watch.registry.registered)
             async with Redis.from_url(again.connection_url) as redis:
                 assert await redis.exists(worker_key(RECORD.worker))

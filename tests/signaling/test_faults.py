@@ -21,6 +21,7 @@ from signaling.log import RECORDER_WORK, key
 from signaling.placement import Lease
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, settings, until, until_answer
+from tests.valkey import free_port
 
 pytestmark = pytest.mark.asyncio
 
@@ -45,7 +46,7 @@ class OwnValkey:
     def _make(self, port: int | None) -> ValkeyServer:
         self._starts += 1
         server = ValkeyServer(
-            port=port,
+            port=port or free_port(),
             data_dir=self._folder,
             persist=True,
             config={"loglevel": "warning", "appendonly": "yes", "appendfsync": "always"},
