@@ -16,7 +16,8 @@ from signaling import socket as socket_module
 from signaling import wire
 from signaling.codec import encode
 from signaling.lessons import Lessons
-from signaling.socket import MAX_QUEUED, Socket
+from signaling.session import MAX_QUEUED
+from signaling.socket import Socket
 from signaling.tickets import KeyRing
 from tests.signaling.parts import FakeWorker, Person, School, until
 
@@ -225,8 +226,8 @@ async def test_a_client_that_does_not_read_is_closed_as_slow_and_the_queue_is_bo
     message = encode(wire.Done(1))
     await asyncio.sleep(0)
     for _ in range(MAX_QUEUED + 10):
-        socket.send(message)
-    assert socket.closed
+        socket.session.send(message)
+    assert socket.session.closed
     stuck.reads.set()
     await running
     assert len(stuck.sent) <= 2
@@ -240,6 +241,6 @@ async def test_what_is_sent_after_the_close_is_dropped() -> None:
     socket = Socket(stuck, None, lessons, KeyRing([b"k" * 64]), "p/1", lambda: 0)
     socket.close("removed")
     socket.close("ended")
-    socket.send(encode(wire.Done(1)))
+    socket.session.send(encode(wire.Done(1)))
     await socket.run()
     assert stuck.sent == [encode(wire.Closed("removed"))]
