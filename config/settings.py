@@ -135,6 +135,7 @@ class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tiles_teacher: Annotated[int, Meta(ge=0, le=24)]
     tiles_phone: Annotated[int, Meta(ge=0, le=24)]
     keep_state_h: Positive
+    keep_ended_s: Annotated[int, Meta(ge=60)]
 
 
 class Recorder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -86,7 +86,7 @@ class Signalling:
         self.catalog = await Catalog.open(settings.sql.url)
         closing.push_async_callback(self.catalog.close)
         redis = connect(settings.redis.url)
-        self.log = LessonLog(redis, keep_s, self._now_ms, self.process)
+        self.log = LessonLog(redis, keep_s, self._now_ms, self.process, settings.lesson.keep_ended_s)
         closing.push_async_callback(self.log.close)
         await self.log.ping()
         self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"))

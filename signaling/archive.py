@@ -114,6 +114,10 @@ class Archive:
     async def _finish(self, lesson: str, event: Record) -> None:
         await self._catalog.set_state(lesson, "ended", event.at_ms)
         await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(event.at_ms))
+        try:
+            await self._log.retire(lesson)
+        except LogUnreachable as error:
+            log.warning("lesson stays in redis", extra={"lesson": lesson, "reason": type(error).__name__})
 
     async def _roll(self, lesson: str) -> Roll:
         roll = self._rolls.get(lesson)

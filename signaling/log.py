@@ -33,6 +33,8 @@ _SCRIPT: Final = Path(__file__).with_name("log.lua").read_text(encoding="utf-8")
 _LIVE: Final = "zvonok:live"
 _PAGE: Final = 500
 RECENT: Final = 500
+_PARTS: Final = ("state", "log", "meta", "lease", "seats")
+"""What a lesson has in Redis until it is retired; the rest is over within seconds by itself."""
 SEATS_KEPT_S: Final = 24 * 3600
 PROCESS_TTL_MS: Final = 5_000
 SUBSCRIBE_LIMIT_S: Final = 2.0
@@ -123,11 +125,15 @@ def key(lesson: str, part: str) -> str:
 class LessonLog:
     """All lessons' logs. One instance a process; ``close`` at the end."""
 
-    def __init__(self, redis: Client, keep_s: int, now_ms: Clock, process: str) -> None:
-        """``process``: this process's id, in seats and announcements."""
+    def __init__(
+        self, redis: Client, keep_s: int, now_ms: Clock, process: str, keep_ended_s: int = 600
+    ) -> None:
+        """``process``: this process's id, in seats and announcements. ``keep_ended_s``: longer than a process
+        holds a lesson in which nothing happens (``lessons.LINGER_MS``)."""
         self.redis = redis
         self.process = process
         self._keep_s = keep_s
+        self._keep_ended_s = keep_ended_s
         self._now_ms = now_ms
         self._script = redis.register_script(_SCRIPT)
         self._pubsub = redis.pubsub()
@@ -175,11 +181,29 @@ class LessonLog:
         return int(await self._script(keys=_keys(lesson), args=arguments))
 
     async def set_live(self, lesson: str, live: bool) -> None:
-        """Enter the lesson among those that some process must hold, or take it out."""
-        if live:
-            await self.redis.zadd(_LIVE, {lesson: self._now_ms()})
-        else:
+        """Enter the lesson among those that some process must hold, at once as held by this one; or take it
+        out."""
+        if not live:
             await self.redis.zrem(_LIVE, lesson)
+            return
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.set(key(lesson, "keeper"), self.process, px=KEEPER_TTL_MS)
+            pipe.zadd(_LIVE, {lesson: self._now_ms()})
+            await pipe.execute()
+
+    async def retire(self, lesson: str) -> None:
+        """A lesson that has ended and is copied goes from Redis soon; raises LogUnreachable."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for part in _PARTS:
+                pipe.expire(key(lesson, part), self._keep_ended_s)
+            await pipe.execute()
+
+    async def count_keys(self) -> int:
+        """How many keys of lessons there are; walks all of Redis. Raises LogUnreachable."""
+        found = 0
+        async for _ in self.redis.scan_iter(match="zvonok:{*", count=1000):
+            found += 1
+        return found
 
     async def live_lessons(self) -> list[str]:
         """Lessons that some process must hold."""

@@ -18,7 +18,7 @@ from signaling.catalog.models import Base
 from signaling.catalog.store import Catalog, Lesson
 from signaling.codec import builtins, pack
 from signaling.lesson.change import Change
-from signaling.log import LessonLog, connect
+from signaling.log import LessonLog, connect, key
 from signaling.replica import Record, record
 from signaling.wire import AttendanceRow, LessonField, PersonField
 
@@ -117,6 +117,7 @@ async def test_events_are_copied_once_and_in_order(catalog: Catalog) -> None:
 
 async def test_flushing_copies_events_state_and_attendance(catalog: Catalog, log: LessonLog) -> None:
     archive = Archive(catalog, log, lambda: 100)
+    await log.create("l", EVENTS[0], Change(EVENTS[0].kind, dict(EVENTS[0].set)))
     for event in EVENTS:
         archive.note("l", event)
     await archive.flush()
@@ -130,6 +131,7 @@ async def test_flushing_copies_events_state_and_attendance(catalog: Catalog, log
     lesson = await catalog.lesson("l")
     assert lesson is not None
     assert (lesson.state, lesson.ended_at_ms) == ("ended", 60)
+    assert 0 < await log.redis.ttl(key("l", "log")) <= 600, "what is copied need not stay in Redis"
     assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, 60, 40, 1),)
 
 

@@ -113,6 +113,16 @@ async def test_keys_expire_together(log: LessonLog) -> None:
         assert 3500 < await log.redis.ttl(key("l", part)) <= 3600
 
 
+async def test_a_retired_lesson_goes_soon_and_whole(log: LessonLog) -> None:
+    change = Change("opened", {"a": 1})
+    await log.create("l", record(change, 5, None), change)
+    await log.take_seat("l", "p", "p1/1")
+    assert await log.count_keys() == 4
+    await log.retire("l")
+    for part in ("state", "log", "meta", "seats"):
+        assert 590 < await log.redis.ttl(key("l", part)) <= 600
+
+
 async def test_all_that_is_published_is_heard(log: LessonLog, valkey: str) -> None:
     other = LessonLog(connect(valkey), 3600, lambda: 1, "p2")
     heard: list[Heard] = []
@@ -155,6 +165,8 @@ async def test_restoring_takes_the_most_that_is_known_and_nothing_that_moved(log
 async def test_processes_and_lessons_they_keep(log: LessonLog) -> None:
     await log.set_live("l", live=True)
     await log.set_live("m", live=True)
+    assert await log.unkept(["l", "m"]) == [], "held at once, or every other process takes it on too"
+    await log.redis.delete(key("l", "keeper"), key("m", "keeper"))
     await log.announce(["l"])
     assert sorted(await log.live_lessons()) == ["l", "m"]
     assert await log.unkept(["l", "m"]) == ["m"]
