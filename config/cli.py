@@ -104,6 +104,15 @@ def _parser() -> argparse.ArgumentParser:
     add_bell_arguments(bell)
     bell.set_defaults(run=_bell)
 
+    term = loadtest.add_parser(
+        "term", help="whole lives of lessons at full speed: what they cost, and whether any is lost"
+    )
+    term.add_argument("--lessons", type=int, default=2000, help="how many (default 2000)")
+    term.add_argument("--shards", type=int, default=2, help="processes that live them (default 2)")
+    term.add_argument("--seed", type=int, default=0, help="another term")
+    term.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    term.set_defaults(run=_term)
+
     bench = commands.add_parser("bench", help="measure one part on this machine")
     bench.add_argument("name", help="what to measure, e.g. plane")
     bench.add_argument("--json", action="store_true", help="one JSON object as the last line")
@@ -291,6 +300,18 @@ def _bell(chosen: argparse.Namespace) -> int:
     except CannotRing as error:
         print(f"zvonok: {error}", file=sys.stderr)
         return VOID
+
+
+def _term(chosen: argparse.Namespace) -> int:
+    from loadtest.term.run import run
+
+    def say(words: str) -> None:
+        print(words, file=sys.stderr, flush=True)
+
+    report = run(chosen.lessons, shards=chosen.shards, seed=chosen.seed, say=say)
+    print(report.to_json() if chosen.json else report.to_table(), flush=True)
+    met = [report.figures[name].met for name in ("lessons", "lost", "leftovers")]
+    return VOID if None in met else 0 if all(met) else 1
 
 
 def _bench(chosen: argparse.Namespace) -> int:

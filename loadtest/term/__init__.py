@@ -1,0 +1,1 @@
+"""Whole lives of lessons at full speed: what a term costs, and whether anything of it is lost."""
