@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from signaling import metrics
 from signaling.attendance import Roll
-from signaling.catalog.store import Catalog
+from signaling.catalog.store import Catalog, LessonState
 from signaling.lesson import fields
 from signaling.log import Clock, LessonLog, LogUnreachable, heed_cancellation
 from signaling.replica import Record, Replica
-from signaling.wire import AttendanceRow, LessonField
+from signaling.wire import AttendanceRow
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,27 @@ EVERY_S: Final = 2.0
 BATCH: Final = 1000
 MAX_WAITING: Final = 100_000
 """Events kept in memory while SQL does not answer; beyond that they are read from the log later."""
+
+
+@dataclass
+class _Owed:
+    """What SQL has yet to be told of a lesson whose events it has."""
+
+    state: LessonState | None = None
+    people: bool = False
+    """Its attendance."""
+    ended_at_ms: int | None = None
+
+    def add(self, event: Record) -> None:
+        changed = event.set.get(fields.LESSON)
+        if changed is not None:
+            self.state = fields.typed(fields.LESSON, changed).state
+        if event.kind == "ended":
+            self.state, self.ended_at_ms = "ended", event.at_ms
+        # A change of the lesson's state may end stays, too.
+        self.people = (
+            self.people or changed is not None or any(path.startswith("person/") for path in event.set)
+        )
 
 
 class Archive:
@@ -36,10 +58,13 @@ class Archive:
         self._rolls: dict[str, Roll] = {}
         self._copied: dict[str, int] = {}
         self._incomplete: set[str] = set()
+        self._owed: dict[str, _Owed] = {}
+        self._leaving: set[str] = set()
         self._writing = asyncio.Lock()
 
     def note(self, lesson: str, event: Record) -> None:
         """An event that is to be copied."""
+        self._leaving.discard(lesson)
         if len(self._waiting) >= MAX_WAITING:
             self._incomplete.add(lesson)
             metrics.dropped.labels("archive_full").inc()
@@ -63,30 +88,25 @@ class Archive:
     async def flush(self) -> None:
         """Copy everything noted so far; raises SQLAlchemyError, then nothing is lost."""
         async with self._writing:
-            touched: dict[str, LessonField | None] = {}
             while self._waiting:
                 batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
                 await self._fill_gaps(batch)
                 await self._catalog.add_events(batch)
+                for lesson in {lesson for lesson, _ in batch}:
+                    if lesson not in self._rolls:
+                        self._rolls[lesson] = Roll(await self._catalog.events(lesson))
+                # Nothing is awaited here: an event leaves the queue and what it owes is noted, both or none.
                 for lesson, event in batch:
                     self._waiting.popleft()
-                    roll = await self._roll(lesson)
-                    roll.add(event)
+                    self._rolls[lesson].add(event)
                     self._copied[lesson] = max(event.number, self._copied.get(lesson, 0))
-                    changed = event.set.get(fields.LESSON)
-                    if changed is not None:
-                        touched[lesson] = fields.typed(fields.LESSON, changed)
-                    elif any(path.startswith("person/") for path in event.set):
-                        touched.setdefault(lesson, None)
-                    if event.kind == "ended":
-                        touched.pop(lesson, None)
-                        await self._finish(lesson, event)
+                    self._owed.setdefault(lesson, _Owed()).add(event)
                 metrics.archived.inc(len(batch))
                 metrics.archive_waiting.set(len(self._waiting))
-            for lesson, field in touched.items():
-                if field is not None:
-                    await self._catalog.set_state(lesson, field.state, None)
-                await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(self._now_ms()))
+            for lesson, owed in list(self._owed.items()):
+                await self._pay(lesson, owed)
+                del self._owed[lesson]
+            self._let_go()
 
     async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
         """Who is and was there, up to now; raises SQLAlchemyError."""
@@ -106,24 +126,30 @@ class Archive:
         return replica.number, dict(replica.raw)
 
     def forget(self, lesson: str) -> None:
-        """This process holds the lesson no longer."""
-        if not any(name == lesson for name, _ in self._waiting):
+        """This process holds the lesson no longer; it goes once all of it is copied."""
+        self._leaving.add(lesson)
+        if not self._writing.locked() and not self._waiting:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        waiting = {lesson for lesson, _ in self._waiting}
+        for lesson in [each for each in self._leaving if each not in waiting and each not in self._owed]:
+            self._leaving.remove(lesson)
             self._rolls.pop(lesson, None)
             self._copied.pop(lesson, None)
 
-    async def _finish(self, lesson: str, event: Record) -> None:
-        await self._catalog.set_state(lesson, "ended", event.at_ms)
-        await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(event.at_ms))
-        try:
-            await self._log.retire(lesson)
-        except LogUnreachable as error:
-            log.warning("lesson stays in redis", extra={"lesson": lesson, "reason": type(error).__name__})
-
-    async def _roll(self, lesson: str) -> Roll:
-        roll = self._rolls.get(lesson)
-        if roll is None:
-            roll = self._rolls[lesson] = Roll(await self._catalog.events(lesson))
-        return roll
+    async def _pay(self, lesson: str, owed: _Owed) -> None:
+        ended_at_ms = owed.ended_at_ms
+        if owed.state is not None:
+            await self._catalog.set_state(lesson, owed.state, ended_at_ms)
+        if owed.people:
+            now_ms = self._now_ms() if ended_at_ms is None else ended_at_ms
+            await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(now_ms))
+        if ended_at_ms is not None:
+            try:
+                await self._log.retire(lesson)
+            except LogUnreachable as error:
+                log.warning("lesson stays in redis", extra={"lesson": lesson, "reason": type(error).__name__})
 
     async def _fill_gaps(self, batch: list[tuple[str, Record]]) -> None:
         """Events that no process noted (all were away) are still in the log: fetched before later ones."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
+from signaling.catalog.database import Database
 from signaling.catalog.models import LessonRow, PartRow, RecordingRow, VideoRow
 from signaling.wire import RecordingEnd, VideoState
 
@@ -118,28 +118,28 @@ class Recordings:
     Errors of the database go through as they are.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     # --- as the recorder goes on ---------------------------------------------------------------------
 
     async def begin(self, recording: str, lesson: str, part: int, at_ms: int) -> None:
         """A part is being written; the first one makes the recording."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(
-                self._insert(RecordingRow)
+                self._database.insert(RecordingRow)
                 .values(id=recording, lesson_id=lesson, state="running", created_at_ms=at_ms)
                 .on_conflict_do_nothing(index_elements=["id"])
             )
             await connection.execute(
-                self._insert(PartRow)
+                self._database.insert(PartRow)
                 .values(recording_id=recording, number=part, started_at_ms=at_ms)
                 .on_conflict_do_nothing()
             )
 
     async def end_part(self, recording: str, part: int, at_ms: int, reason: RecordingEnd) -> None:
         """A part is over; how it ended first stays."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(
                 update(PartRow)
                 .where(
@@ -153,7 +153,7 @@ class Recordings:
 
         False: there is nothing to make, because it was deleted, published or found empty.
         """
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(RecordingRow)
                 .where(
@@ -170,7 +170,7 @@ class Recordings:
                     .where(RecordingRow.id == recording)
                 )
             ).one()
-            video = self._insert(VideoRow).values(
+            video = self._database.insert(VideoRow).values(
                 id=recording,
                 lesson_id=found.id,
                 teacher_id=found.teacher_id,
@@ -193,7 +193,7 @@ class Recordings:
 
     async def published(self, recording: str, video: Published, at_ms: int) -> bool:
         """The video is in the library. False: it was deleted meanwhile, its files are to go."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(VideoRow)
                 .where(VideoRow.id == recording)
@@ -211,13 +211,13 @@ class Recordings:
 
     async def empty(self, recording: str) -> None:
         """Nothing was recorded, so there is no video."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await self._set_state(connection, recording, "empty")
             await connection.execute(delete(VideoRow).where(VideoRow.id == recording))
 
     async def failed(self, recording: str) -> None:
         """The video could not be made; ``finishing`` may be tried again."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await self._set_state(connection, recording, "failed")
             await connection.execute(
                 update(VideoRow)
@@ -235,12 +235,12 @@ class Recordings:
 
     async def exists(self, recording: str) -> bool:
         """False: it was never begun, or was deleted."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             return bool(await connection.scalar(select(exists().where(RecordingRow.id == recording))))
 
     async def parts(self, recording: str) -> tuple[Part, ...]:
         """Its parts in their order."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.execute(
                 select(PartRow.__table__).where(PartRow.recording_id == recording).order_by(PartRow.number)
             )
@@ -260,7 +260,7 @@ class Recordings:
     async def awaited(self, lesson: str) -> bool:
         """Whether something of the lesson was recorded of which no video was begun yet, or is being made."""
         running = RecordingRow.state.in_(("running", "finishing"))
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             return bool(
                 await connection.scalar(select(exists().where(RecordingRow.lesson_id == lesson, running)))
             )
@@ -294,7 +294,7 @@ class Recordings:
 
     async def choices(self, teacher: str | None = None) -> Choices:
         """What the videos that a teacher (or, None, anybody) sees can be filtered by."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             return Choices(
                 await _distinct(connection, VideoRow.subject, teacher),
                 await _distinct(connection, VideoRow.grade, teacher),
@@ -303,7 +303,7 @@ class Recordings:
 
     async def delete(self, video: str) -> bool:
         """Forget a video with its recording and parts; False: there is none. Files are the caller's."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             gone = await connection.execute(delete(VideoRow).where(VideoRow.id == video))
             if not gone.rowcount:
                 return False
@@ -321,7 +321,7 @@ class Recordings:
         )
 
     async def _recordings(self, condition: ColumnElement[bool], limit: int) -> list[Recording]:
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.execute(
                 select(RecordingRow.__table__, LessonRow.state.label("lesson_state"))
                 .join(LessonRow, LessonRow.id == RecordingRow.lesson_id)
@@ -335,7 +335,7 @@ class Recordings:
             ]
 
     async def _videos(self, condition: ColumnElement[bool], limit: int) -> list[Video]:
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.execute(
                 select(VideoRow.__table__)
                 .where(condition)
@@ -361,10 +361,6 @@ class Recordings:
                 )
                 for row in rows
             ]
-
-    def _insert(self, table: type[Any]) -> Any:
-        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
-        return dialect.insert(table)
 
 
 def fold(text: str) -> str:

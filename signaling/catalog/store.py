@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, delete, event, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sfu.model import Role
+from signaling.catalog.database import Database
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
 from signaling.catalog.recordings import Recordings
 from signaling.replica import Record
@@ -59,9 +54,9 @@ class Copied:
 class Catalog:
     """SQL behind async calls. Make it with ``open``; errors of the database go through as they are."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._recordings = Recordings(engine)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._recordings = Recordings(database)
 
     @property
     def recordings(self) -> Recordings:
@@ -72,30 +67,18 @@ class Catalog:
     async def open(cls, url: str, *, migrate: bool = True) -> Self:
         """Connect and, with ``migrate``, bring the tables up to date. ``url`` is SQLAlchemy's, of an async
         driver. Signalling migrates; who else opens the catalog comes after it."""
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        # Errors are logged, so they must not show the values of a statement: there are names in them.
-        engine = create_async_engine(
-            parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite", hide_parameters=True
-        )
-        if parsed.get_backend_name() == "sqlite":
-            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        if migrate:
-            async with engine.begin() as connection:
-                await connection.run_sync(_migrate)
-        return cls(engine)
+        return cls(await Database.open(url, migrate=migrate))
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._database.close()
 
     # --- teachers --------------------------------------------------------------------------------
 
     async def use_key(self, jti: str, teacher: str, now_ms: int) -> bool:
         """Mark a one-time key as used; False when it was already. The teacher exists afterwards."""
         try:
-            async with self._engine.begin() as connection:
+            async with self._database.begin() as connection:
                 await connection.execute(
                     insert(UsedKeyRow).values(jti=jti, teacher_id=teacher, used_at_ms=now_ms)
                 )
@@ -109,7 +92,7 @@ class Catalog:
         return True
 
     async def teacher(self, teacher: str) -> Teacher | None:
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             row = (
                 await connection.execute(
                     select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == teacher)
@@ -121,7 +104,7 @@ class Catalog:
 
     async def new_lesson(self, lesson: Lesson) -> None:
         """Enter a lesson with its links; its teacher's name is kept for the next one."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(
                 update(TeacherRow).where(TeacherRow.id == lesson.teacher).values(name=lesson.teacher_name)
             )
@@ -153,7 +136,7 @@ class Catalog:
 
     async def unfinished(self, limit: int = 100_000) -> list[str]:
         """Lessons that have not ended."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.scalars(
                 select(LessonRow.id).where(LessonRow.state != "ended").limit(limit)
             )
@@ -161,7 +144,7 @@ class Catalog:
 
     async def link(self, code: str) -> tuple[Lesson, Role] | None:
         """What a join code leads to."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             row = (
                 await connection.execute(select(LinkRow.lesson_id, LinkRow.role).where(LinkRow.code == code))
             ).one_or_none()
@@ -172,7 +155,7 @@ class Catalog:
 
     async def set_state(self, lesson: str, state: LessonState, ended_at_ms: int | None) -> None:
         """What the log says of the lesson now; an ended lesson stays ended."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(
                 update(LessonRow)
                 .where(LessonRow.id == lesson, LessonRow.state != "ended")
@@ -180,7 +163,7 @@ class Catalog:
             )
 
     async def _lessons(self, condition: Any, limit: int = 1) -> list[Lesson]:
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = (
                 await connection.execute(
                     select(LessonRow.__table__)
@@ -220,12 +203,12 @@ class Catalog:
         rows = [
             {"lesson_id": lesson, "number": record.number, "body": record.body()} for lesson, record in events
         ]
-        async with self._engine.begin() as connection:
-            await connection.execute(self._insert(EventRow).on_conflict_do_nothing(), rows)
+        async with self._database.begin() as connection:
+            await connection.execute(self._database.insert(EventRow).on_conflict_do_nothing(), rows)
 
     async def events(self, lesson: str) -> list[Record]:
         """All copied events of a lesson in their order."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.execute(
                 select(EventRow.number, EventRow.body)
                 .where(EventRow.lesson_id == lesson)
@@ -235,7 +218,7 @@ class Catalog:
 
     async def last_number(self, lesson: str) -> int:
         """Number of the last copied event, 0 when there is none."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             number = await connection.scalar(
                 select(func.max(EventRow.number)).where(EventRow.lesson_id == lesson)
             )
@@ -247,7 +230,7 @@ class Catalog:
         events = select(of_event, func.count(), func.max(EventRow.number)).where(of_event.in_(lessons))
         people = select(of_person, func.count()).where(of_person.in_(lessons)).group_by(of_person)
         states = select(LessonRow.id, LessonRow.state).where(LessonRow.id.in_(lessons))
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             logs = {row[0]: (row[1], row[2]) for row in await connection.execute(events.group_by(of_event))}
             present = {row[0]: row[1] for row in await connection.execute(people)}
             return {
@@ -270,14 +253,14 @@ class Catalog:
             }
             for row in rows
         ]
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(delete(PresenceRow).where(PresenceRow.lesson_id == lesson))
             if values:
                 await connection.execute(insert(PresenceRow), values)
 
     async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
         """Who was there, in the order of their first coming."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             rows = await connection.execute(
                 select(PresenceRow.__table__)
                 .where(PresenceRow.lesson_id == lesson)
@@ -295,21 +278,3 @@ class Catalog:
                 )
                 for row in rows
             )
-
-    def _insert(self, table: type[Any]) -> Any:
-        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
-        return dialect.insert(table)
-
-
-def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

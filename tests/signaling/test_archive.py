@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from sfu.model import Role
 from signaling.archive import Archive
+from signaling.catalog import database
 from signaling.catalog.models import Base
 from signaling.catalog.store import Catalog, Lesson
 from signaling.codec import builtins, pack
@@ -61,7 +64,7 @@ EVENTS = [
 
 
 async def test_tables_are_what_the_migrations_make(catalog: Catalog) -> None:
-    async with catalog._engine.connect() as connection:
+    async with catalog._database.connect() as connection:
         differences = await connection.run_sync(
             lambda sync: compare_metadata(MigrationContext.configure(sync), Base.metadata)
         )
@@ -75,9 +78,30 @@ async def test_opening_an_existing_database_keeps_it(catalog: Catalog, tmp_path:
 
 
 async def test_sqlite_writes_ahead(catalog: Catalog) -> None:
-    async with catalog._engine.connect() as connection:
+    async with catalog._database.connect() as connection:
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
         assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
+
+
+async def test_writers_of_one_process_come_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MS", 0)  # who finds SQLite writing fails at once
+    catalog = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/busy.db")
+    try:
+        await catalog.use_key("k0", "main", 1)
+        lessons = [replace(LESSON, id=f"l{n}", codes={Role.STUDENT: f"c{n}"}) for n in range(40)]
+        await asyncio.gather(
+            *(catalog.new_lesson(lesson) for lesson in lessons),
+            *(catalog.add_events([(f"l{n}", event) for event in EVENTS]) for n in range(40)),
+        )
+        found = await catalog.copied([lesson.id for lesson in lessons])
+        assert {(each.state, each.events, each.last, each.people) for each in found.values()} == {
+            (LESSON.state, 3, 3, 0)
+        }
+        assert len(found) == 40
+    finally:
+        await catalog.close()
 
 
 async def test_a_key_is_used_once_and_makes_its_teacher(catalog: Catalog) -> None:
@@ -175,6 +199,49 @@ async def test_sql_that_does_not_answer_loses_nothing(
             await archive.flush()
     await archive.flush()
     assert await catalog.last_number("l") == 3
+
+
+ENDED = Record(4, "ended", 60, "t", {"lesson": field("ended")})
+
+
+async def test_a_lesson_that_is_put_away_while_it_is_copied_keeps_its_attendance(
+    catalog: Catalog, log: LessonLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(catalog, log, lambda: 100)
+    for event in (*EVENTS, ENDED):
+        archive.note("l", event)
+    set_state = catalog.set_state
+
+    async def put_away(*told: Any) -> None:
+        archive.forget("l")
+        await set_state(*told)
+
+    monkeypatch.setattr(catalog, "set_state", put_away)
+    await archive.flush()
+    assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, 60, 40, 1),)
+    assert not archive._rolls, "forgotten after all, once it is copied"
+
+
+@pytest.mark.parametrize("broken", ["set_state", "put_attendance", "events"])
+async def test_sql_that_fails_halfway_is_told_the_rest_later(
+    catalog: Catalog, log: LessonLog, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    archive = Archive(catalog, log, lambda: 100)
+    for event in (*EVENTS, ENDED):
+        archive.note("l", event)
+
+    async def fail(*_told: object) -> None:
+        raise OperationalError("update", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as away:
+        away.setattr(catalog, broken, fail)
+        with pytest.raises(OperationalError):
+            await archive.flush()
+    archive.forget("l")
+    await archive.flush()
+    found = (await catalog.copied(["l"]))["l"]
+    assert (found.state, found.events, found.last, found.people) == ("ended", 4, 4, 1)
+    assert not archive._rolls
 
 
 async def test_recall_gives_the_state_with_what_still_waits(catalog: Catalog, log: LessonLog) -> None:

@@ -162,7 +162,7 @@ async def test_what_was_deleted_is_not_published_afterwards(catalog: Catalog) ->
     assert not await recordings.exists("r")
     assert await recordings.parts("r") == ()
     assert not await recordings.delete("r")
-    async with catalog._engine.connect() as connection:
+    async with catalog._database.connect() as connection:
         for table in ("recordings", "parts", "videos"):
             assert (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() == 0
 
@@ -256,14 +256,14 @@ async def test_choices_are_those_of_the_videos_that_one_sees(library: Catalog) -
 async def test_a_page_is_read_from_an_index_in_its_order(
     library: Catalog, monkeypatch: pytest.MonkeyPatch, filters: Filters, index: str
 ) -> None:
-    async with library._engine.connect() as connection:
+    async with library._database.connect() as connection:
         raw = await connection.get_raw_connection()
         statements: list[str] = []
         await raw.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
         await connection.close()
     await library.recordings.videos(filters, Position(5000, "z"))
     statement = next(s for s in statements if "FROM videos" in s)
-    async with library._engine.connect() as connection:
+    async with library._database.connect() as connection:
         rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
         plans = [str(row.detail) for row in rows]
     assert any(index in plan for plan in plans), plans
@@ -312,7 +312,7 @@ async def test_a_database_of_the_first_version_is_brought_here_with_all_it_holds
     assert await catalog.lesson("l") == expected
     assert [row.participant for row in await catalog.attendance("l")] == ["m"]
     assert await catalog.last_number("l") == 1
-    async with catalog._engine.connect() as connection:
+    async with catalog._database.connect() as connection:
         differences = await connection.run_sync(
             lambda sync: compare_metadata(MigrationContext.configure(sync), Base.metadata)
         )
