@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import WSMsgType, web
 
 from sfu.model import ProtocolError
+from signaling import metrics
 from signaling.codec import encode
 from signaling.lessons import Lessons
 from signaling.session import Session
 from signaling.tickets import KeyRing
+
+log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S: Final = 5.0
 HEARTBEAT_S: Final = 10.0
@@ -76,6 +80,10 @@ class Socket:
             session.fail(error)
         except ConnectionError:
             return
+        except Exception:
+            metrics.failures.labels("socket").inc()
+            log.exception("socket failed", extra={"participant": session.participant, "seat": session.seat})
+            session.close("internal", retry=True)
 
     async def _frame(self) -> bytes | None:
         """The next binary frame, None when the client has gone; raises ProtocolError."""

@@ -42,12 +42,12 @@ def cpu_s(server: Server) -> dict[str, float]:
     used: dict[str, float] = {}
     for pid, command in server.processes().items():
         part = next((name for word, name in PART_OF.items() if word in command), "serve")
-        used[part] = used.get(part, 0.0) + _ran_s(pid)
+        used[part] = used.get(part, 0.0) + ran_s(pid)
     return used
 
 
-def _ran_s(pid: int) -> float:
-    """All threads that live, by the scheduler's own count (``stat`` has hundredths of a second)."""
+def ran_s(pid: int) -> float:
+    """CPU seconds of a process's living threads, by the scheduler: ``stat`` has hundredths of a second."""
     return (
         sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
     )

@@ -91,6 +91,6 @@ def life(number: int, seed: int = 0) -> Life:
     )
 
 
-def numbers(lessons: int, shard: int, shards: int, first: int = 0) -> Iterator[int]:
-    """Which lessons of the term a shard lives, from ``first`` on."""
-    return iter(range(first + (shard - first) % shards, lessons, shards))
+def numbers(lessons: int, shard: int, shards: int) -> Iterator[int]:
+    """Which lessons of the term a shard lives."""
+    return iter(range(shard, lessons, shards))

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 import uvloop
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import log_to_stderr
 from config.settings import load_settings
@@ -38,6 +39,7 @@ AT_ONCE: Final = 24
 LOOK_UP: Final = 200
 """So many lessons are looked up in SQL together."""
 SAY_S: Final = 2.0
+MOST_LINES: Final = 100
 WELCOME_LIMIT_S: Final = 30.0
 _WELCOME: Final = pack("welcome")
 """How its kind stands in a welcome's first bytes."""
@@ -64,8 +66,10 @@ class Tally:
     people: int = 0
     frames_in: int = 0
     frames_out: int = 0
-    lost: list[str] = field(default_factory=list)
-    """A line for each lesson that is not as it should be, the first hundred."""
+    lost: int = 0
+    """Lessons that are not as they should be."""
+    why: list[str] = field(default_factory=list)
+    """A line for each of them, the first hundred."""
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
 
@@ -155,16 +159,18 @@ class Shard:
     async def _live_on(self, teachers: list[Browser]) -> None:
         for number in self._left:
             try:
-                self._lived.append(await self._live(number, teachers[number % len(teachers)]))
+                lived = await self._live(number, teachers[number % len(teachers)])
+                self._lived.append(lived)  # not in one line: the list may be another one by now
                 self.tally.lived += 1
-            except (Lost, Refused) as error:
+            except (Lost, Refused, SQLAlchemyError) as error:
                 self._lose(number, str(error) or getattr(error, "code", "refused"))
             if len(self._lived) >= LOOK_UP and not self._looking.locked():
                 await self._look_up()
 
     def _lose(self, number: int, why: str) -> None:
-        if len(self.tally.lost) < 100:
-            self.tally.lost.append(f"lesson {number}: {why}")
+        self.tally.lost += 1
+        if len(self.tally.why) < MOST_LINES:
+            self.tally.why.append(f"lesson {number}: {why}")
 
     # --- one life ---------------------------------------------------------------------------------------
 
@@ -235,7 +241,7 @@ class Shard:
         while True:
             await asyncio.sleep(SAY_S)
             self._count()
-            print(json.dumps({**asdict(self.tally), "lost": len(self.tally.lost)}), flush=True)
+            print(json.dumps(asdict(self.tally)), flush=True)
 
 
 def _done(answer: bytes, number: int) -> int:

@@ -12,8 +12,8 @@ import msgpack
 import pytest
 from aiohttp import web
 
+from signaling import metrics, wire
 from signaling import socket as socket_module
-from signaling import wire
 from signaling.codec import encode
 from signaling.lessons import Lessons
 from signaling.session import MAX_QUEUED
@@ -244,3 +244,17 @@ async def test_what_is_sent_after_the_close_is_dropped() -> None:
     socket.session.send(encode(wire.Done(1)))
     await socket.run()
     assert stuck.sent == [encode(wire.Closed("removed"))]
+
+
+async def test_a_fault_of_what_carries_the_bytes_is_counted_and_said() -> None:
+    class Broken(Stuck):
+        async def receive(self) -> aiohttp.WSMessage:
+            raise RuntimeError("of our own")
+
+    broken: Any = Broken()
+    broken.reads.set()
+    lessons: Lessons = None  # type: ignore[assignment]
+    before = metrics.failures.labels("socket")._value.get()
+    await Socket(broken, None, lessons, KeyRing([b"k" * 64]), "p/1", lambda: 0).run()
+    assert broken.sent == [encode(wire.Closed("internal", retry=True))]
+    assert metrics.failures.labels("socket")._value.get() == before + 1
