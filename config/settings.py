@@ -134,6 +134,7 @@ class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tiles_student: Annotated[int, Meta(ge=0, le=24)]
     tiles_teacher: Annotated[int, Meta(ge=0, le=24)]
     tiles_phone: Annotated[int, Meta(ge=0, le=24)]
+    joins_s: Positive
     keep_state_h: Positive
     keep_ended_s: Annotated[int, Meta(ge=60)]
 

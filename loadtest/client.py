@@ -12,6 +12,7 @@ import contextlib
 import gzip
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ from sfu.model import SEND_SECTIONS, MediaKind, Refused, SlotIndex, Source, slot
 from signaling import wire
 
 LIMIT_S: Final = 10.0
+QUEUE_LIMIT_S: Final = 120.0
+"""A place in the queue at the door is kept up for this time."""
 MESSAGES_KEPT: Final = 1000
 
 Frames = Callable[[int, Any], None]
@@ -55,6 +58,14 @@ def use_loopback_candidates() -> None:
 
     with_loopback.with_loopback = True  # type: ignore[attr-defined]
     aioice.ice.get_host_addresses = with_loopback
+
+
+class Queued(Refused):
+    """``door_queue``: ask again after ``after_s``."""
+
+    def __init__(self, after_s: float, detail: str = "") -> None:
+        super().__init__("door_queue", detail)
+        self.after_s = after_s
 
 
 class Door:
@@ -90,10 +101,12 @@ class Door:
             if answer.status < 400:
                 return content
             try:
-                code = msgspec.json.decode(content, type=wire.ErrorReply).code
+                reply = msgspec.json.decode(content, type=wire.ErrorReply)
             except msgspec.DecodeError:
-                code = f"http_{answer.status}"
-            raise Refused(code, path)
+                raise Refused(f"http_{answer.status}", path) from None
+            if reply.code == "door_queue":
+                raise Queued(reply.retry_after_s or 1, path)
+            raise Refused(reply.code, path)
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -129,9 +142,17 @@ class Door:
         return msgspec.json.decode(content, type=wire.Attendance)
 
     async def join(self, code: str, name: str = "") -> wire.JoinReply:
-        """Get a ticket for the lesson behind a link's code."""
+        """Get a ticket for the lesson behind a link's code; as a page does, asks again while there is a
+        queue, for QUEUE_LIMIT_S at most."""
         body = wire.JoinRequest(code=code, name=name)
-        return msgspec.json.decode(await self._call("POST", "/api/join", body), type=wire.JoinReply)
+        deadline_s = time.monotonic() + QUEUE_LIMIT_S
+        while True:
+            try:
+                return msgspec.json.decode(await self._call("POST", "/api/join", body), type=wire.JoinReply)
+            except Queued as queued:
+                if time.monotonic() + queued.after_s > deadline_s:
+                    raise
+                await asyncio.sleep(queued.after_s)
 
     async def library_sign_in(self, key: str) -> wire.VideoList:
         """Turn the key of a library link into this browser's cookie; the library's first page."""

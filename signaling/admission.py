@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Final
 
 from config.settings import IceServer, Settings
@@ -15,6 +16,7 @@ from signaling import texts, wire
 from signaling.archive import Archive
 from signaling.catalog.recordings import Video
 from signaling.catalog.store import Catalog, Lesson
+from signaling.door_queue import Admitted, DoorQueue, Full
 from signaling.lesson import fields, presence
 from signaling.lessons import Lessons
 from signaling.links import new_code, new_id, participant_of_device, participant_of_teacher, read_code
@@ -42,6 +44,24 @@ class Browser:
     phone: bool = False
 
 
+class TooMany(Refused):
+    """``rate_limited`` with the time after which coming back makes sense."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__("rate_limited")
+        self.after_s = max(1, ceil(after_s))
+
+
+class Queued(Refused):
+    """``door_queue``: nothing is wrong, ask again after ``after_s`` with the same device id."""
+
+    def __init__(self, place: int, wait_s: float, after_s: float) -> None:
+        super().__init__("door_queue")
+        self.place = place
+        self.wait_s = max(1, ceil(wait_s))
+        self.after_s = max(1, ceil(after_s))
+
+
 class Admission:
     """Everything here raises Refused with a code for the person."""
 
@@ -54,6 +74,7 @@ class Admission:
         lesson_log: LessonLog,
         keys: Keys,
         origin: Callable[[], str],
+        queue: DoorQueue,
         now_ms: Clock,
     ) -> None:
         """``origin``: what links carry."""
@@ -64,6 +85,7 @@ class Admission:
         self._log = lesson_log
         self._keys = keys
         self._origin = origin
+        self._queue = queue
         self._now_ms = now_ms
         self._links: dict[str, tuple[int, tuple[Lesson, Role]]] = {}
 
@@ -144,12 +166,13 @@ class Admission:
         return (await self._find(code))[0]
 
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
-        """A ticket for the lesson behind a link."""
+        """A ticket for the lesson behind a link; Queued when too many want one just now."""
         lesson, role = await self._find(request.code)
         if role is Role.TEACHER and browser.teacher != lesson.teacher:
             raise Refused("not_your_lesson")
         if lesson.state == "ended":
             raise Refused("lesson_ended")
+        self._take_turn(browser, role)
         participant = self._participant(browser, lesson, role)
         async with self._lessons.get(lesson.id) as live:
             name = self._check(live, lesson, role, participant, request.name)
@@ -174,6 +197,20 @@ class Admission:
             student_link=self._link_of(lesson, Role.STUDENT) if role.leads else None,
             co_teacher_link=self._link_of(lesson, Role.CO_TEACHER) if role is Role.TEACHER else None,
         )
+
+    def waits(self, browser: Browser) -> bool:
+        """Whether this browser has a place in the queue."""
+        return self._queue.waits(browser.device)
+
+    def _take_turn(self, browser: Browser, role: Role) -> None:
+        answer = self._queue.ask(browser.device, role.leads, self._now_ms() / 1000)
+        match answer:
+            case Admitted():
+                return
+            case Full():
+                raise TooMany(answer.retry_s)
+            case _:
+                raise Queued(answer.place, answer.wait_s, answer.retry_s)
 
     def _link_of(self, lesson: Lesson, role: Role) -> str:
         return f"{self._origin()}/l/{lesson.codes[role]}"

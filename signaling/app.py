@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from random import Random
 from typing import Any, Final
 
 import uvloop
@@ -25,6 +26,7 @@ from signaling import admin, metrics
 from signaling.admission import Admission, Keys
 from signaling.archive import Archive
 from signaling.catalog.store import Catalog
+from signaling.door_queue import DoorQueue
 from signaling.http import Door
 from signaling.lessons import Lessons
 from signaling.library import Library
@@ -102,9 +104,10 @@ class Signalling:
         self.door = Door(
             settings, lambda: self.admission, self.lessons, self.keys, self.process, self._now_ms
         )
+        queue = DoorQueue(settings.lesson.joins_s, Random(), self._now_ms() / 1000)
         self.admission = Admission(
             settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
-            lambda: self.door.origin, self._now_ms,
+            lambda: self.door.origin, queue, self._now_ms,
         )  # fmt: skip
         self.library = Library(
             self.catalog.recordings,

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
-from math import ceil
 from typing import Final, TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.settings import Settings
 from sfu.model import Refused
 from signaling import metrics, wire
-from signaling.admission import Admission, Browser, Keys
+from signaling.admission import Admission, Browser, Keys, Queued, TooMany
 from signaling.attendance import as_csv
 from signaling.headers import IMMUTABLE, client_address, is_loopback, rate_key, security
 from signaling.lessons import Lessons
@@ -43,7 +42,7 @@ STATUS: Final = {
     "link_unknown": 404, "not_found": 404, "lesson_ended": 410, "link_expired": 410, "lesson_full": 409,
     "lesson_locked": 409, "removed": 403, "not_your_lesson": 403, "origin_refused": 403, "not_signed_in": 401,
     "sign_in_key_used": 403, "sign_in_key_bad": 403, "rate_limited": 429, "internal": 503, "bad_request": 400,
-    "address_expired": 410, "library_key_bad": 403,
+    "address_expired": 410, "library_key_bad": 403, "door_queue": 429,
     "text_empty": 422, "name_empty": 422, "name_too_long": 422, "name_bad_characters": 422,
     "name_taken_teacher": 409,
 }  # fmt: skip
@@ -52,14 +51,6 @@ STATUS: Final = {
 _FILE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
-
-
-class TooMany(Refused):
-    """``rate_limited`` with the time after which coming back makes sense."""
-
-    def __init__(self, after_s: float) -> None:
-        super().__init__("rate_limited")
-        self.after_s = max(1, ceil(after_s))
 
 
 @dataclass
@@ -306,9 +297,14 @@ class Door:
     async def _join(self, request: web.Request) -> web.Response:
         browser = self.browser(request)
         body = await read_body(request, wire.JoinRequest)
-        self._limit_crowd(self.limits.joins, request)
-        self.limits.take(self.limits.device_joins, browser.device)
-        response = as_json(await self.guarded(request, self._admission().join(browser, body)))
+        if not self._admission().waits(browser):  # who was told to ask again is not counted for it
+            self._limit_crowd(self.limits.joins, request)
+            self.limits.take(self.limits.device_joins, browser.device)
+        try:
+            response = as_json(await self.guarded(request, self._admission().join(browser, body)))
+        except Queued as queued:
+            metrics.refused.labels(queued.code).inc()
+            response = _error(queued.code, queued.after_s, place=queued.place, wait_s=queued.wait_s)
         self.remember(response, DEVICE_COOKIE, "device", browser.device, DEVICE_LIFETIME_S)
         return response
 
@@ -408,8 +404,15 @@ def as_json(value: msgspec.Struct) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
-def _error(code: str, retry_after_s: int | None = None, *, status: int | None = None) -> web.Response:
-    response = as_json(wire.ErrorReply(code, retry_after_s))
+def _error(
+    code: str,
+    retry_after_s: int | None = None,
+    *,
+    status: int | None = None,
+    place: int | None = None,
+    wait_s: int | None = None,
+) -> web.Response:
+    response = as_json(wire.ErrorReply(code, retry_after_s, place, wait_s))
     response.set_status(status or STATUS.get(code, 400))
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)

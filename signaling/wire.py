@@ -644,7 +644,12 @@ class Attendance(Struct, frozen=True):
 
 
 class ErrorReply(Struct, frozen=True):
-    """Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense."""
+    """Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense.
+
+    With ``door_queue``: ``place`` in the queue, from 1 on, and about when it is one's turn.
+    """
 
     code: str
     retry_after_s: int | None = None
+    place: int | None = None
+    wait_s: int | None = None

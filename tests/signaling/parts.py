@@ -54,13 +54,19 @@ async def until_answer(question: Callable[[], Awaitable[Any]], what: str, limit_
 
 
 class Clock:
-    """Server time that a test may push forward."""
+    """Server time that a test may push forward, or stop."""
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self._stopped_ms: int | None = None
 
     def __call__(self) -> int:
-        return time.time_ns() // 1_000_000 + self.ahead_ms
+        now_ms = time.time_ns() // 1_000_000 if self._stopped_ms is None else self._stopped_ms
+        return now_ms + self.ahead_ms
+
+    def stop(self) -> None:
+        """From now on it goes only where ``ahead_ms`` pushes it."""
+        self._stopped_ms = time.time_ns() // 1_000_000
 
 
 def settings(var: Path, redis_url: str, **overrides: Any) -> Settings:

@@ -13,12 +13,18 @@ import msgspec
 import pytest
 from yarl import URL
 
+from loadtest.client import Door
 from signaling import wire
 from signaling.tickets import issue_one_time_key
 from tests.signaling.conftest import Start
-from tests.signaling.parts import Person, School, settings, until_answer
+from tests.signaling.parts import Clock, Person, School, settings, until_answer
 
 pytestmark = pytest.mark.asyncio
+
+
+def error(code: str) -> dict[str, Any]:
+    """The body of a refusal that says nothing else."""
+    return {"code": code, "retry_after_s": None, "place": None, "wait_s": None}
 
 
 def code_of(link: str) -> str:
@@ -35,7 +41,7 @@ async def test_a_one_time_key_signs_in_once(school: School) -> None:
     other = school.person()
     assert await other.post("/api/teacher/sign-in", {"key": key}) == (
         403,
-        {"code": "sign_in_key_used", "retry_after_s": None},
+        error("sign_in_key_used"),
     )
     assert (await other.post("/api/teacher/sign-in", {"key": key[:-1]}))[1]["code"] == "sign_in_key_bad"
     assert (await other.get("/api/teacher"))[0] == 401
@@ -66,7 +72,7 @@ async def test_lessons_of_a_teacher_newest_first_with_links_of_the_origin(school
 )
 async def test_lessons_that_cannot_be_made(school: School, body: Any, status: int, code: str) -> None:
     teacher = await school.teacher()
-    assert await teacher.post("/api/lessons", body) == (status, {"code": code, "retry_after_s": None})
+    assert await teacher.post("/api/lessons", body) == (status, error(code))
 
 
 async def test_nobody_makes_lessons_without_the_cookie(school: School) -> None:
@@ -80,7 +86,7 @@ async def test_wrong_and_unknown_codes_answer_alike(school: School) -> None:
         await person.post("/api/join", {"code": code, "name": "A"}) for code in ("x", "0" * 13, "Ж" * 13)
     ]
     answers += [await person.get(f"/api/links/{code}") for code in ("x", "0" * 13)]
-    assert answers == [(404, {"code": "link_unknown", "retry_after_s": None})] * 5
+    assert answers == [(404, error("link_unknown"))] * 5
 
 
 async def test_guessing_codes_is_rate_limited(school: School) -> None:
@@ -187,6 +193,44 @@ async def test_a_full_lesson_is_said_at_the_door(start: Start, worker: object) -
         "/api/join", {"code": code_of(lesson.student_link), "name": "Петя"}
     )
     assert (status, body["code"]) == (409, "lesson_full")
+    await school.close()
+
+
+async def test_more_students_than_can_be_let_in_get_a_place_and_come_in_by_turns(
+    start: Start, worker: object, clock: Clock
+) -> None:
+    school = School(await start(lesson__joins_s=1))
+    teacher = await school.teacher()
+    lesson = await school.lesson(teacher)
+    clock.stop()
+    first, second, third = (school.person() for _ in range(3))
+    asked = {"code": code_of(lesson.student_link), "name": "Маша"}
+    assert (await first.post("/api/join", asked))[0] == 200
+    status, body = await second.post("/api/join", asked)
+    assert (status, body["code"], body["place"], body["wait_s"]) == (429, "door_queue", 1, 1)
+    assert 1 <= body["retry_after_s"] <= 2
+    assert (await third.post("/api/join", asked))[1]["place"] == 2
+    assert [cookie.key for cookie in third.http.cookie_jar] == ["zvonok_device"]
+    assert await teacher.join(lesson.teacher_link) == ""
+    assert await school.person().join(lesson.co_teacher_link, "Борис") == ""
+    for _ in range(30):  # a page that asks again is not taken for one that tries too often
+        assert (await third.post("/api/join", asked))[1]["code"] == "door_queue"
+    clock.ahead_ms += 1000
+    assert (await second.post("/api/join", asked))[1]["place"] == 1
+    clock.ahead_ms += 1000
+    assert (await third.post("/api/join", asked))[1]["place"] == 1
+    assert (await second.post("/api/join", asked))[0] == 200
+    clock.ahead_ms += 1000
+    assert (await third.post("/api/join", asked))[0] == 200
+    await school.close()
+
+
+async def test_the_load_tests_door_waits_its_turn(start: Start, worker: object) -> None:
+    school = School(await start(lesson__joins_s=1))
+    lesson = await school.lesson(await school.teacher())
+    assert await school.person().join(lesson.co_teacher_link, "Борис") == ""
+    async with Door(school.origin) as door:
+        assert (await door.join(code_of(lesson.student_link), "Маша")).name == "Маша"
     await school.close()
 
 

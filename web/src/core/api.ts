@@ -104,6 +104,8 @@ async function request<T>(path: string, body?: object, method = body === undefin
   }
   if (status < 400 && answer !== null) return answer as T;
   const error = answer as Partial<ErrorReply> | null;
+  const { place = null, wait_s = null, retry_after_s = null } = error ?? {};
+  const turn = place === null || wait_s === null ? null : { place, waitS: wait_s };
   // an error page of a proxy in between has no code
-  throw new Failed(error?.code ?? (status >= 500 ? "network" : "bad_request"), error?.retry_after_s ?? null);
+  throw new Failed(error?.code ?? (status >= 500 ? "network" : "bad_request"), retry_after_s, turn);
 }

@@ -44,7 +44,7 @@ export interface SignallingOptions {
 }
 
 /** Refusals of `ticket` and reasons of `closed` after which trying again may help. */
-const PASSING: ReadonlySet<string> = new Set(["network", "internal", "rate_limited", "no_worker", "worker_lost", "hello_timeout"]);
+const PASSING: ReadonlySet<string> = new Set(["network", "internal", "rate_limited", "door_queue", "no_worker", "worker_lost", "hello_timeout"]);
 const TICKET: ReadonlySet<string> = new Set(["ticket_bad", "ticket_expired"]);
 /** No `welcome` or `waiting` in this time: the try has failed. */
 export const HELLO_TIMEOUT_MS = 10_000;

@@ -22,13 +22,22 @@ export type { ChatField, LessonField, PictureName, RecordingField, RoleName, Sou
 export class Failed extends Error {
   readonly code: string;
   readonly retryAfterS: number | null;
+  /** With `door_queue`. */
+  readonly turn: Turn | null;
 
-  constructor(code: string, retryAfterS: number | null = null) {
+  constructor(code: string, retryAfterS: number | null = null, turn: Turn | null = null) {
     super(code);
     this.name = "Failed";
     this.code = code;
     this.retryAfterS = retryAfterS;
+    this.turn = turn;
   }
+}
+
+/** A place in the queue at the door, from 1 on, and the seconds after which it is about one's turn. */
+export interface Turn {
+  readonly place: number;
+  readonly waitS: number;
 }
 
 /** Where this person is. `closed` is final: `resumable` says whether `Lesson.comeBack()` makes sense (a button). */

@@ -565,10 +565,16 @@ export interface Attendance {
   readonly rows: readonly AttendanceRow[];
 }
 
-/** Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense. */
+/**
+ * Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense.
+ *
+ * With ``door_queue``: ``place`` in the queue, from 1 on, and about when it is one's turn.
+ */
 export interface ErrorReply {
   readonly code: string;
   readonly retry_after_s: number | null;
+  readonly place: number | null;
+  readonly wait_s: number | null;
 }
 
 export type ClientMessage =

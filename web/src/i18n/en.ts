@@ -22,6 +22,7 @@ const refusals: Record<RefusalCode, string> = {
   sign_in_key_bad: "This sign-in link is not valid. Check that it was copied whole, or ask the administrator for a new one.",
   not_signed_in: "Sign in first: open the sign-in link that the administrator gave you.",
   rate_limited: "Too many attempts from this place. Wait a little and try again.",
+  door_queue: "Many are coming in at once. You will be let in when it is your turn.",
   ticket_bad: "Your pass to the lesson was not accepted. Join again.",
   ticket_expired: "Your pass to the lesson has run out. Join again.",
   version_mismatch: "The server has been updated. Reload the page to go on.",
@@ -114,6 +115,12 @@ export const en = {
     code: (code: string) => `Code: ${code}`,
     crashed: "The page stopped because of a mistake of ours. Reload it: you will come back to the same place.",
     retryAfter: (seconds: number) => `Try again in ${seconds} s`,
+  },
+  queue: {
+    title: "Many are coming in at once",
+    place: (place: number, seconds: number) =>
+      `You are number ${place} in the queue. You will be let in automatically in about ${seconds} s.`,
+    help: "There is nothing you need to do. Just keep this page open.",
   },
   home: {
     title: "Lessons by link",

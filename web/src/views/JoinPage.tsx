@@ -4,18 +4,20 @@ import * as api from "../core/api";
 import type { JoinReply, LinkInfo } from "../core/api";
 import { obstacle } from "../core/capture";
 import { Devices } from "../core/devices";
+import { joinInTurn, type Told } from "../core/turn";
 import { refusalAction, knownRefusal } from "../i18n";
 import { CheckView, type Wanted } from "./CheckView";
 import { LessonRoot } from "./lesson/LessonRoot";
 import { forget, stayedIn } from "./lesson/stay";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
+import { QueueNotice } from "./QueueNotice";
 import { remember, remembered } from "./remember";
 import { useText } from "./text";
 import { VideoOffer } from "./VideoOffer";
 import { Busy, CopyButton, Dialog, Field, Page } from "./widgets";
 
 type State =
-  | { at: "loading" }
+  | { at: "loading"; told: Told | null }
   | { at: "failed"; code: string; waitS: number | null }
   | { at: "ended"; info: LinkInfo }
   | { at: "asking"; info: LinkInfo }
@@ -27,39 +29,43 @@ const NOTHING_ON: Wanted = { camera: false, microphone: false };
 export function JoinPage({ code }: { code: string }) {
   const text = useText();
   const [devices] = useState(() => new Devices());
-  const [state, setState] = useState<State>({ at: "loading" });
+  const [state, setState] = useState<State>({ at: "loading", told: null });
   const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
-    let here = true;
+    const leaving = new AbortController();
+    const { signal } = leaving;
     const open = async () => {
       const name = stayedIn(code);
       if (name !== null) {
         try {
-          const joined = await api.join(code, name);
-          if (here) setState({ at: "in", name, joined, wanted: NOTHING_ON });
+          const joined = await joinInTurn(code, name, signal, (told) => {
+            setState({ at: "loading", told });
+          });
+          setState({ at: "in", name, joined, wanted: NOTHING_ON });
           return;
         } catch {
+          if (signal.aborted) return;
           forget(code); // the join page says what is wrong
         }
       }
       const info = await api.link(code);
-      if (!here) return;
+      if (signal.aborted) return;
       if (info.state !== "ended") setState({ at: "asking", info });
       else if (info.video_state === null) setState({ at: "failed", code: "lesson_ended", waitS: null });
       else setState({ at: "ended", info });
     };
     open().catch((error: unknown) => {
-      if (here) setState({ at: "failed", code: codeOfError(error), waitS: waitOfError(error) });
+      if (!signal.aborted) setState({ at: "failed", code: codeOfError(error), waitS: waitOfError(error) });
     });
     return () => {
-      here = false;
+      leaving.abort();
     };
   }, [code, attempt]);
 
   const again = () => {
     forget(code);
-    setState({ at: "loading" });
+    setState({ at: "loading", told: null });
     setAttempt(attempt + 1);
   };
 
@@ -67,7 +73,7 @@ export function JoinPage({ code }: { code: string }) {
     case "loading":
       return (
         <Page title={text.join.join}>
-          <Busy label={text.common.loading} />
+          {state.told === null ? <Busy label={text.common.loading} /> : <QueueNotice told={state.told} />}
         </Page>
       );
     case "failed":
@@ -123,8 +129,17 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
   const [busy, setBusy] = useState(false);
   const [checking, setChecking] = useState(false);
   const [refused, setRefused] = useState<{ code: string; waitS: number | null } | null>(null);
+  const [told, setTold] = useState<Told | null>(null);
   const [blocked] = useState(obstacle);
   const input = useRef<HTMLInputElement>(null);
+  const leaving = useRef<AbortController | null>(null);
+  useEffect(() => {
+    const controller = new AbortController();
+    leaving.current = controller;
+    return () => {
+      controller.abort();
+    };
+  }, []);
 
   const join = async (chosen: Wanted) => {
     const trimmed = name.trim();
@@ -133,19 +148,24 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
       input.current?.focus();
       return;
     }
+    const signal = leaving.current?.signal;
+    if (signal === undefined) return;
     setBusy(true);
     setRefused(null);
     try {
-      const joined = await api.join(code, trimmed);
+      const joined = await joinInTurn(code, trimmed, signal, setTold);
       if (!teacher) remember("name", trimmed);
       onJoined(trimmed, joined, chosen);
     } catch (error) {
+      if (signal.aborted) return;
+      setTold(null);
       setRefused({ code: codeOfError(error), waitS: waitOfError(error) });
       setBusy(false);
       input.current?.focus();
     }
   };
   const nameRefused = refused !== null && refusalAction(knownRefusal(refused.code)) === "name";
+  const waiting = told !== null && <QueueNotice told={told} />;
   const other = refused !== null && !nameRefused && (
     <Problem code={refused.code} waitS={refused.waitS} onAgain={() => void join(wanted)} />
   );
@@ -155,6 +175,7 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
       <Page title={info.title} wide>
         <LessonHead info={info} />
         {other}
+        {waiting}
         <section className="card">
           <CheckView
             devices={devices}
@@ -187,6 +208,7 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
         </section>
       )}
       {other}
+      {waiting}
       <form
         className="card"
         noValidate
@@ -208,6 +230,7 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
               type="text"
               autoComplete="name"
               maxLength={200}
+              readOnly={told !== null}
               data-testid="name-input"
               value={name}
               onChange={(event) => {

@@ -84,7 +84,8 @@ function act(action: RefusalAction, onAgain: (() => void) | undefined): void {
   else onAgain();
 }
 
-function useCountdown(seconds: number | null): number {
+/** Whole seconds left of `seconds`; another number of them needs another `key`. */
+export function useCountdown(seconds: number | null): number {
   const [left, setLeft] = useState(seconds ?? 0);
   useEffect(() => {
     if (left <= 0) return;

@@ -203,9 +203,9 @@ describe("coming back", () => {
     expect(signalling.state.get()).toEqual({ socket: "down", retryAtMs: null });
   });
 
-  it("waits as long as a full door says, and ends for a refusal that lasts", async () => {
+  it.each(["rate_limited", "door_queue"])("waits as long as %s says, and ends for a refusal that lasts", async (code) => {
     const { signalling, world, tickets, closed } = setUp();
-    world.ticket = () => Promise.reject(new Failed("rate_limited", 30));
+    world.ticket = () => Promise.reject(new Failed(code, 30));
     signalling.start();
     await vi.advanceTimersByTimeAsync(29_999);
     expect(tickets).toHaveLength(1);

@@ -42,7 +42,7 @@ describe("dictionaries", () => {
 describe("refusals", () => {
   /** The server's codes as its documentation lists them. */
   const SERVER = `link_unknown link_expired lesson_ended lesson_full lesson_locked removed name_empty name_too_long
-    name_bad_characters name_taken_teacher not_your_lesson sign_in_key_used sign_in_key_bad not_signed_in rate_limited
+    name_bad_characters name_taken_teacher not_your_lesson sign_in_key_used sign_in_key_bad not_signed_in rate_limited door_queue
     ticket_bad ticket_expired version_mismatch hello_timeout message_malformed message_too_big message_out_of_order
     not_allowed not_found text_empty offer_malformed offer_too_big offer_no_codec offer_sections no_worker worker_lost
     stale_epoch stale_number bad_request origin_refused internal shutting_down slow

@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
 import "./setup";
 
-import { fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { LinkInfo } from "../../src/generated/wire";
 import { JoinPage } from "../../src/views/JoinPage";
@@ -39,11 +39,11 @@ function serve(link: Reply, ...joins: Reply[]) {
   return posted;
 }
 
-function open() {
+function open(language: "en" | "ru" = "en") {
   vi.stubGlobal("RTCPeerConnection", () => undefined);
   vi.stubGlobal("isSecureContext", true);
   render(
-    <Language initial="en">
+    <Language initial={language}>
       <JoinPage code="AZ492KE3R7T31" />
     </Language>,
   );
@@ -162,5 +162,82 @@ describe("join page", () => {
     await waitFor(() => {
       expect(screen.getByTestId("in-lesson")).toBeTruthy();
     });
+  });
+});
+
+describe("queue at the door", () => {
+  const queued = (place: number, wait_s: number, retry_after_s: number): Reply => ({
+    status: 429,
+    body: { code: "door_queue", place, wait_s, retry_after_s },
+  });
+  const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    localStorage.clear();
+    sessionStorage.clear();
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  async function join(language: "en" | "ru" = "en") {
+    open(language);
+    await pass(0);
+    fireEvent.change(screen.getByTestId("name-input"), { target: { value: "Ann" } });
+    fireEvent.click(screen.getByTestId("join"));
+    await pass(0);
+  }
+
+  it.each([
+    ["en", "You are number 123 in the queue. You will be let in automatically in about 4 s."],
+    ["ru", "Ваш номер в очереди: 123. Вы войдёте автоматически примерно через 4 с."],
+  ] as const)("says the place in %s, counts down, and goes in by itself", async (language, sentence) => {
+    const posted = serve({ body: LINK }, queued(123, 4, 5), queued(9, 1, 1), { body: JOINED });
+    await join(language);
+    const notice = screen.getByTestId("door-queue");
+    expect(notice.textContent).toContain(sentence);
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(screen.queryByTestId("problem")).toBeNull();
+    expect(screen.getByTestId<HTMLButtonElement>("join").disabled).toBe(true);
+    await pass(1000);
+    expect(notice.textContent).toContain("93");
+    await pass(3999);
+    expect(posted).toHaveLength(1);
+    await pass(1);
+    expect(posted).toHaveLength(2);
+    expect(screen.getByTestId("door-queue").dataset["place"]).toBe("9");
+    await pass(1000);
+    expect(screen.getByTestId("in-lesson")).toBeTruthy();
+    expect(posted).toEqual(Array(3).fill({ code: "AZ492KE3R7T31", name: "Ann" }));
+  });
+
+  it("asks no more once the page is left", async () => {
+    const posted = serve({ body: LINK }, queued(5, 2, 2), { body: JOINED });
+    await join();
+    cleanup();
+    await pass(60_000);
+    expect(posted).toHaveLength(1);
+  });
+
+  it("says what is wrong when a refusal follows, and takes the next try", async () => {
+    serve({ body: LINK }, queued(5, 2, 2), { status: 409, body: { code: "lesson_full" } }, { body: JOINED });
+    await join();
+    await pass(2000);
+    expect(screen.queryByTestId("door-queue")).toBeNull();
+    expect(screen.getByTestId("problem").dataset["code"]).toBe("lesson_full");
+    expect(screen.getByTestId<HTMLButtonElement>("join").disabled).toBe(false);
+  });
+
+  it("keeps a reloaded tab in the queue, without the form", async () => {
+    sessionStorage.setItem("zvonok.in", JSON.stringify({ code: "AZ492KE3R7T31", name: "Ann" }));
+    serve({ body: LINK }, queued(5, 2, 2), { body: JOINED });
+    open();
+    await pass(0);
+    expect(screen.getByTestId("door-queue")).toBeTruthy();
+    expect(screen.queryByTestId("name-input")).toBeNull();
+    await pass(2000);
+    expect(screen.getByTestId("in-lesson")).toBeTruthy();
   });
 });
