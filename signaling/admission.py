@@ -123,6 +123,7 @@ class Admission:
             created_at_ms=self._now_ms(),
             ended_at_ms=None,
             codes={role: new_code() for role in _ROLES},
+            opens_at_ms=request.opens_at_ms,
         )
         await self._catalog.new_lesson(lesson)
         change = presence.open_lesson(lesson.title, lesson.subject, lesson.grade)
@@ -158,7 +159,8 @@ class Admission:
         if state == "ended" and video is None and await self._catalog.recordings.awaited(lesson.id):
             video_state = "processing"  # the recorder is about to begin: who comes this early shall wait
         return wire.LinkInfo(
-            lesson.title, lesson.subject, lesson.grade, state, role.value, name, video_state
+            lesson.title, lesson.subject, lesson.grade, state, role.value, name, video_state,
+            lesson.opens_at_ms,
         )  # fmt: skip
 
     async def lesson(self, code: str) -> Lesson:
@@ -266,6 +268,7 @@ class Admission:
             co_teacher_link=self._link_of(lesson, Role.CO_TEACHER),
             video=None if video is None else video.id,
             video_state=None if video is None else video.state,
+            opens_at_ms=lesson.opens_at_ms,
         )
 
 

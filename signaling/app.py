@@ -24,6 +24,7 @@ from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
 from signaling import admin, metrics
 from signaling.admission import Admission, Keys
+from signaling.announced import Announced
 from signaling.archive import Archive
 from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
@@ -119,7 +120,8 @@ class Signalling:
         LibraryRoutes(self.door, self.library, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        for work in (self.archive.run(), self.library.run(), self._watch_redis()):
+        announced = Announced(self.catalog, self.workers.placement, self._now_ms)
+        for work in (self.archive.run(), self.library.run(), announced.run(), self._watch_redis()):
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))

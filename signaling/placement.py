@@ -30,6 +30,8 @@ class Lease:
 
 COMING_S: Final = 180
 """For so long a lesson counts with those who have not come to it yet."""
+AHEAD_S: Final = 120
+"""So long before it opens an announced lesson is placed."""
 EXPECTED: Final = 26
 """How many a lesson brings, until it is known: a class and its teacher."""
 SURVEY_S: Final = 0.5
@@ -111,16 +113,17 @@ class Placement:
                 self._seen_until_ms = self._now_ms() + round(SURVEY_S * 1000)
         return self._seen
 
-    async def expect(self, worker: str, lesson: str, people: int) -> None:
-        """A lesson was placed there that may bring so many: they count until they have had time to come."""
+    async def expect(self, worker: str, lesson: str, people: int, opens_at_ms: int = 0) -> None:
+        """A lesson was placed there that may bring so many: they count until they have had time to come, from
+        now or from ``opens_at_ms`` on, which is at most AHEAD_S away."""
         seen = self._seen.get(worker)
         if seen is not None:
             self._seen[worker] = replace(seen, coming=seen.coming + people)
         now_ms = self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(coming_key(worker), {f"{lesson} {people}": now_ms + COMING_S * 1000})
+            pipe.zadd(coming_key(worker), {f"{lesson} {people}": max(now_ms, opens_at_ms) + COMING_S * 1000})
             pipe.zremrangebyscore(coming_key(worker), 0, now_ms)
-            pipe.expire(coming_key(worker), COMING_S)
+            pipe.expire(coming_key(worker), AHEAD_S + COMING_S)
             await pipe.execute()
 
     async def _survey(self) -> dict[str, Candidate]:
@@ -166,6 +169,7 @@ class Placement:
 
 
 def _coming(lessons: Iterable[tuple[bytes, float]], now_ms: int) -> float:
-    """People of (lesson and how many, until when in ms): fewer and fewer, as they come and are counted."""
+    """People of (lesson and how many, until when in ms): all before it opens, then fewer and fewer, as they
+    come and are counted."""
     left = ((int(lesson.rpartition(b" ")[2]), until_ms - now_ms) for lesson, until_ms in lessons)
-    return sum(people * left_ms / (COMING_S * 1000) for people, left_ms in left)
+    return sum(people * min(1.0, left_ms / (COMING_S * 1000)) for people, left_ms in left)

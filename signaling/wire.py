@@ -32,6 +32,8 @@ MAX_CHAT: Final = 1000
 MAX_STILL: Final = 4096
 MAX_STILL_SIDE: Final = 640
 MAX_TITLE: Final = 120
+MAX_TIME_MS: Final = 8_640_000_000_000_000
+"""ECMA-262: the last moment that a page can name."""
 CHAT_KEPT: Final = 200
 
 SourceName = Literal["microphone", "camera", "screen", "screen_sound"]
@@ -494,15 +496,21 @@ class LinkInfo(Struct, frozen=True):
     role: RoleName
     name: str | None = None
     video_state: VideoState | None = None
+    opens_at_ms: int | None = None
 
 
 class NewLesson(Struct, frozen=True):
-    """POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time."""
+    """POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time.
+
+    ``opens_at_ms`` announces the lesson for then (server time); it is for people to know, the teacher opens
+    the lesson by coming, before or after.
+    """
 
     title: Annotated[str, Meta(max_length=400)]
     subject: Annotated[str, Meta(max_length=400)]
     grade: Annotated[int, Meta(ge=1, le=11)]
     teacher_name: Annotated[str, Meta(max_length=400)] = ""
+    opens_at_ms: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)] | None = None
 
 
 class LessonInfo(Struct, frozen=True):
@@ -520,6 +528,7 @@ class LessonInfo(Struct, frozen=True):
     co_teacher_link: str
     video: str | None = None
     video_state: VideoState | None = None
+    opens_at_ms: int | None = None
 
 
 class TeacherInfo(Struct, frozen=True):

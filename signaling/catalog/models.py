@@ -29,7 +29,10 @@ class UsedKeyRow(Base):
 
 
 class LessonRow(Base):
-    """A lesson. ``state`` follows the log within seconds; ``name`` is how the teacher is called in it."""
+    """A lesson. ``state`` follows the log within seconds; ``name`` is how the teacher is called in it.
+
+    ``opens_at_ms``: announced for then.
+    """
 
     __tablename__ = "lessons"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -41,7 +44,11 @@ class LessonRow(Base):
     state: Mapped[str] = mapped_column(String(8))
     created_at_ms: Mapped[int] = mapped_column(BigInteger)
     ended_at_ms: Mapped[int | None] = mapped_column(BigInteger)
-    __table_args__ = (Index("lessons_of_teacher", "teacher_id", "created_at_ms"),)
+    opens_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("lessons_of_teacher", "teacher_id", "created_at_ms"),
+        Index("lessons_opening", "opens_at_ms"),
+    )
 
 
 class LinkRow(Base):

@@ -39,6 +39,7 @@ class Lesson:
     created_at_ms: int
     ended_at_ms: int | None
     codes: dict[Role, str]
+    opens_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Catalog:
                     state=lesson.state,
                     created_at_ms=lesson.created_at_ms,
                     ended_at_ms=lesson.ended_at_ms,
+                    opens_at_ms=lesson.opens_at_ms,
                 )
             )
             await connection.execute(
@@ -141,6 +143,16 @@ class Catalog:
                 select(LessonRow.id).where(LessonRow.state != "ended").limit(limit)
             )
             return list(rows)
+
+    async def opening(self, from_ms: int, until_ms: int) -> dict[str, int]:
+        """Announced lessons that nobody has opened yet, and when they open; the next one first."""
+        async with self._database.connect() as connection:
+            rows = await connection.execute(
+                select(LessonRow.id, LessonRow.opens_at_ms)
+                .where(LessonRow.state == "waiting", LessonRow.opens_at_ms.between(from_ms, until_ms))
+                .order_by(LessonRow.opens_at_ms, LessonRow.id)
+            )
+            return {row.id: row.opens_at_ms for row in rows}
 
     async def link(self, code: str) -> tuple[Lesson, Role] | None:
         """What a join code leads to."""
@@ -190,6 +202,7 @@ class Catalog:
                 created_at_ms=row.created_at_ms,
                 ended_at_ms=row.ended_at_ms,
                 codes=codes[row.id],
+                opens_at_ms=row.opens_at_ms,
             )
             for row in rows
         ]

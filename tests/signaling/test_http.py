@@ -105,7 +105,7 @@ async def test_what_a_link_tells(school: School) -> None:
     _, info = await student.get(f"/api/links/{code_of(lesson.student_link)}")
     assert info == {
         "title": "Optics", "subject": "Physics", "grade": 8, "state": "waiting", "role": "student",
-        "name": None, "video_state": None,
+        "name": None, "video_state": None, "opens_at_ms": None,
     }  # fmt: skip
     await student.enter(lesson.student_link, "Маша")
     assert (await student.get(f"/api/links/{code_of(lesson.student_link)}"))[1]["name"] == "Маша"

@@ -9,6 +9,7 @@ export const MAX_CHAT = 1000;
 export const MAX_STILL = 4096;
 export const MAX_STILL_SIDE = 640;
 export const MAX_TITLE = 120;
+export const MAX_TIME_MS = 8640000000000000;
 export const CHAT_KEPT = 200;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
@@ -427,14 +428,21 @@ export interface LinkInfo {
   readonly role: RoleName;
   readonly name: string | null;
   readonly video_state: VideoState | null;
+  readonly opens_at_ms: number | null;
 }
 
-/** POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time. */
+/**
+ * POST /api/lessons (teacher's cookie). ``teacher_name`` is kept for the next time.
+ *
+ * ``opens_at_ms`` announces the lesson for then (server time); it is for people to know, the teacher opens
+ * the lesson by coming, before or after.
+ */
 export interface NewLesson {
   readonly title: string;
   readonly subject: string;
   readonly grade: number;
   readonly teacher_name?: string;
+  readonly opens_at_ms?: number | null;
 }
 
 /** A lesson of one's own. Links carry the configured public origin. */
@@ -451,6 +459,7 @@ export interface LessonInfo {
   readonly co_teacher_link: string;
   readonly video: string | null;
   readonly video_state: VideoState | null;
+  readonly opens_at_ms: number | null;
 }
 
 /** GET /api/teacher: who is signed in, and their lessons, newest first. */

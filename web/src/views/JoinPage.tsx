@@ -9,6 +9,7 @@ import { refusalAction, knownRefusal } from "../i18n";
 import { CheckView, type Wanted } from "./CheckView";
 import { LessonRoot } from "./lesson/LessonRoot";
 import { forget, stayedIn } from "./lesson/stay";
+import { OpeningNote } from "./OpeningNote";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
 import { QueueNotice } from "./QueueNotice";
 import { remember, remembered } from "./remember";
@@ -217,7 +218,9 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
           void join(wanted);
         }}
       >
-        <p className="note">{info.role === "co_teacher" ? text.join.coTeacher : info.state === "live" ? text.join.stateLive : text.join.stateWaiting}</p>
+        <p className="note">
+          <StateWords info={info} />
+        </p>
         <Field
           label={text.join.name}
           help={text.join.nameHelp}
@@ -278,6 +281,14 @@ function Asking({ code, info, devices, onJoined }: AskingProps) {
       )}
     </Page>
   );
+}
+
+function StateWords({ info }: { info: LinkInfo }) {
+  const text = useText();
+  if (info.role === "co_teacher") return text.join.coTeacher;
+  if (info.state === "live") return text.join.stateLive;
+  if (info.opens_at_ms === null) return text.join.stateWaiting;
+  return <OpeningNote opensAtMs={info.opens_at_ms}>{text.join.stateWaiting}</OpeningNote>;
 }
 
 function LessonHead({ info }: { info: LinkInfo }) {

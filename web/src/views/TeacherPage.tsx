@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 import * as api from "../core/api";
 import type { LessonInfo, TeacherInfo } from "../core/api";
+import { readLocalTime } from "../core/opening";
 import { localeOf } from "../i18n";
 import { Film } from "./icons";
 import { codeOfError, Problem, ProblemPage, useSentence, waitOfError } from "./problems";
@@ -65,7 +66,12 @@ export function TeacherPage() {
         <Busy label={text.common.loading} />
       ) : (
         <div className="teacher-columns">
-          <NewLessonForm info={state.info} />
+          <NewLessonForm
+            info={state.info}
+            onAnnounced={(lesson) => {
+              setState({ at: "ready", info: { ...state.info, lessons: [lesson, ...state.info.lessons] } });
+            }}
+          />
           <MyLessons lessons={state.info.lessons} />
         </div>
       )}
@@ -75,7 +81,13 @@ export function TeacherPage() {
 
 const GRADES = [6, 7, 8, 9, 10, 11];
 
-function NewLessonForm({ info }: { info: TeacherInfo }) {
+interface NewLessonProps {
+  info: TeacherInfo;
+  /** A lesson for later was made: one stays here. Who makes one for now goes into it. */
+  onAnnounced: (lesson: LessonInfo) => void;
+}
+
+function NewLessonForm({ info, onAnnounced }: NewLessonProps) {
   const { text, language } = useWords();
   const sentence = useSentence();
   const last = info.lessons[0];
@@ -84,6 +96,8 @@ function NewLessonForm({ info }: { info: TeacherInfo }) {
   const [subject, setSubject] = useState(() => last?.subject ?? text.subjects[2] ?? "");
   const [grade, setGrade] = useState(() => last?.grade ?? 8);
   const [name, setName] = useState(info.name);
+  const [opens, setOpens] = useState("");
+  const [past, setPast] = useState(false);
   const [busy, setBusy] = useState(false);
   const [tried, setTried] = useState(false);
   const [refused, setRefused] = useState<string | null>(null);
@@ -94,6 +108,10 @@ function NewLessonForm({ info }: { info: TeacherInfo }) {
     setTried(true);
     setRefused(null);
     if (title.trim() === "" || subject.trim() === "" || name.trim() === "") return;
+    const opensAtMs = readLocalTime(opens);
+    const over = opensAtMs !== null && opensAtMs <= Date.now();
+    setPast(over);
+    if (over) return;
     setBusy(true);
     try {
       const lesson = await api.createLesson({
@@ -101,8 +119,16 @@ function NewLessonForm({ info }: { info: TeacherInfo }) {
         subject: subject.trim(),
         grade,
         teacher_name: name.trim(),
+        opens_at_ms: opensAtMs,
       });
-      navigate(pathOf(lesson.teacher_link));
+      if (opensAtMs === null) {
+        navigate(pathOf(lesson.teacher_link));
+        return;
+      }
+      onAnnounced(lesson);
+      setOpens("");
+      setTried(false);
+      setBusy(false);
     } catch (error) {
       setRefused(codeOfError(error));
       setBusy(false);
@@ -196,8 +222,26 @@ function NewLessonForm({ info }: { info: TeacherInfo }) {
           />
         )}
       </Field>
+      <Field
+        label={text.teacher.opens}
+        help={text.teacher.opensHelp}
+        error={past ? text.teacher.opensPast : undefined}
+      >
+        {(ids) => (
+          <input
+            {...ids}
+            type="datetime-local"
+            data-testid="new-lesson-opens"
+            value={opens}
+            onChange={(event) => {
+              setOpens(event.target.value);
+              setPast(false);
+            }}
+          />
+        )}
+      </Field>
       <button type="submit" className="button primary large" data-testid="create-lesson" disabled={busy}>
-        {busy ? text.teacher.creating : text.teacher.create}
+        {busy ? text.teacher.creating : opens === "" ? text.teacher.create : text.teacher.announce}
       </button>
       {refused !== null && !nameRefused && <Problem code={refused} onAgain={() => void create()} />}
     </form>
@@ -243,13 +287,15 @@ function LessonLine({ lesson }: { lesson: LessonInfo }) {
   const { text, language } = useWords();
   const when = new Intl.DateTimeFormat(localeOf(language), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const live = lesson.state === "live";
+  const announced = lesson.state === "waiting" ? lesson.opens_at_ms : null;
+  const time = announced === null ? when.format(lesson.created_at_ms) : text.teacher.opensAt(when.format(announced));
   return (
     <li className={live ? "live" : ""} data-testid={`lesson-${lesson.lesson}`}>
       <div>
         <h3>{lesson.title}</h3>
         <p className="note">
           <span className={live ? "state live" : "state"}>{text.teacher[lesson.state]}</span>{" "}
-          {[lesson.subject, text.common.grade(lesson.grade), when.format(lesson.created_at_ms)].join(" · ")}
+          {[lesson.subject, text.common.grade(lesson.grade), time].join(" · ")}
         </p>
       </div>
       {lesson.state !== "ended" && (

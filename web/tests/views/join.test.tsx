@@ -14,7 +14,7 @@ vi.mock("../../src/views/lesson/LessonRoot", () => ({
   ),
 }));
 
-const LINK: LinkInfo = { title: "Optics", subject: "Physics", grade: 8, state: "live", role: "student", name: null, video_state: null };
+const LINK: LinkInfo = { title: "Optics", subject: "Physics", grade: 8, state: "live", role: "student", name: null, video_state: null, opens_at_ms: null };
 const JOINED = { ticket: "t", lesson: "l", participant: "p", role: "student", name: "Ann", title: "Optics" };
 
 interface Reply {

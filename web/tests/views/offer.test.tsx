@@ -16,7 +16,7 @@ vi.mock("../../src/core/poll", () => ({ pollDelayMs: () => 5 }));
 
 const CODE = "AZ492KE3R7T31";
 const link = (video_state: VideoState | null): Reply => ({
-  body: { title: "Optics", subject: "Physics", grade: 8, state: "ended", role: "student", name: null, video_state } satisfies LinkInfo,
+  body: { title: "Optics", subject: "Physics", grade: 8, state: "ended", role: "student", name: null, video_state, opens_at_ms: null } satisfies LinkInfo,
 });
 const JOINED: JoinReply = {
   ticket: "t", lesson: "l", participant: "p", role: "student", name: "Ann", title: "Optics", subject: "Physics", grade: 8,
@@ -88,7 +88,7 @@ describe("the way to the video", () => {
     const lesson = (id: string, video_state: VideoState | null): LessonInfo => ({
       lesson: id, title: id, subject: "Physics", grade: 8, state: "ended", created_at_ms: 1, ended_at_ms: 2,
       teacher_link: "https://a.example/l/T", student_link: "https://a.example/l/S", co_teacher_link: "https://a.example/l/C",
-      video: video_state === null ? null : `video-${id}`, video_state,
+      video: video_state === null ? null : `video-${id}`, video_state, opens_at_ms: null,
     });
     let made: VideoState = "processing";
     serve(() => ({ body: { name: "Maria", lessons: [lesson("a", made), lesson("b", "failed"), lesson("c", null)] } }));
