@@ -1,4 +1,5 @@
-"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status, config show, bench."""
+"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status, config show, and what
+tests and measures a server: loadtest, bench, chaos."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.bell import VOID, CannotRing, add_bell_arguments, ring
+from config.bell import VOID, CannotRing, add_bell_arguments, ring, terminated_in_order
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
 
 if TYPE_CHECKING:
@@ -117,6 +118,18 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("name", help="what to measure, e.g. plane")
     bench.add_argument("--json", action="store_true", help="one JSON object as the last line")
     bench.set_defaults(run=_bench)
+
+    chaos = commands.add_parser(
+        "chaos", help="kill parts of a server of its own under lessons; 0 held, 1 violated, 2 void"
+    )
+    chaos.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of what is killed when (%(default)s)"
+    )
+    chaos.add_argument(
+        "--minutes", type=float, default=10.0, metavar="M", help="how long it goes on (%(default)s)"
+    )
+    chaos.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    chaos.set_defaults(run=_chaos)
     return parser
 
 
@@ -327,6 +340,13 @@ def _bench(chosen: argparse.Namespace) -> int:
         raise Stopped(f"no bench is called {chosen.name}; there are: {', '.join(names)}")
     code: int = import_module(f"loadtest.bench.{chosen.name}").main(["--json"] if chosen.json else [])
     return code
+
+
+def _chaos(chosen: argparse.Namespace) -> int:
+    from loadtest.chaos.run import main as run
+
+    with terminated_in_order():
+        return run(chosen.seed, chosen.minutes, as_json=chosen.json)
 
 
 if __name__ == "__main__":

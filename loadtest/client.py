@@ -285,9 +285,16 @@ class LessonClient:
                 lease=self.call.lease if resume and self.call else None,
             )
         )
-        await self.until(lambda: self.welcome or self.waiting or self.closed, "an answer to hello")
+        opened = self._socket
+
+        def answered() -> object:
+            return self.welcome or self.waiting or self.closed
+
+        await self.until(lambda: answered() or opened.closed, "an answer to hello")
         if self.closed is not None:
             raise Refused(self.closed.code, "hello")
+        if not answered():
+            raise ConnectionError("the socket was closed before an answer to hello")
 
     async def renew(self) -> None:
         """Get a fresh ticket, as the same person."""
@@ -342,6 +349,8 @@ class LessonClient:
                 if not reply.done():
                     reply.set_exception(ConnectionError("the socket was closed"))
             self._replies.clear()
+            async with self._changed:
+                self._changed.notify_all()
 
     def _take(self, message: wire.ServerMessage) -> None:
         match message:
@@ -399,9 +408,12 @@ class LessonClient:
         number = self._requests
         reply: asyncio.Future[wire.ServerMessage] = asyncio.get_running_loop().create_future()
         self._replies[number] = reply
-        await self._send(build(number))
-        async with asyncio.timeout(LIMIT_S):
-            message = await reply
+        try:
+            await self._send(build(number))
+            async with asyncio.timeout(LIMIT_S):
+                message = await reply
+        finally:
+            self._replies.pop(number, None)
         if isinstance(message, wire.Done | wire.Answer):
             return message
         raise Refused(message.code if isinstance(message, wire.Refused) else "internal", "request")
