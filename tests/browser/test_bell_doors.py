@@ -32,7 +32,7 @@ async def test_an_announced_lesson_is_told_at_the_door_and_a_crowd_comes_in_by_t
         await classroom.sign_in(teacher, server.teacher_link)
         await teacher.page.fill(by("new-lesson-title"), "Optics")
         await teacher.page.fill(by("teacher-name"), "Anna Orlova")
-        bell = datetime.now() + timedelta(days=1, minutes=30)
+        bell = datetime.now().astimezone() + timedelta(days=1, minutes=30)
         await teacher.page.fill(by("new-lesson-opens"), bell.strftime("%Y-%m-%dT%H:%M"))
         await click(teacher, "create-lesson")
         line = await teacher.page.wait_for_selector("li[data-testid^=lesson-]", timeout=CLICK_MS)
