@@ -10,6 +10,15 @@
 -- restore: ARGV 2 number, 3 seconds to keep, 4 channel, then set as above: writes a lesson that is not
 --   there, or that was itself restored from less and has not moved since
 --   -> number in force
+-- seat: KEYS: seats (hash: participant -> process/socket); ARGV 2 participant, 3 seat, 4 seconds to keep,
+--   5 channel
+
+if ARGV[1] == 'seat' then
+  redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+  redis.call('SPUBLISH', ARGV[5], 's' .. ARGV[2] .. ':' .. ARGV[3])
+  return 'taken'
+end
 
 local state, log, meta = KEYS[1], KEYS[2], KEYS[3]
 

@@ -23,13 +23,14 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from signaling import metrics
+from signaling.autopipeline import AutoPipeline, Script
 from signaling.codec import pack
 from signaling.lesson.change import Change
 from signaling.replica import Record
 
 log = logging.getLogger(__name__)
 
-_SCRIPT: Final = Path(__file__).with_name("log.lua").read_text(encoding="utf-8")
+_SCRIPT: Final = Script(Path(__file__).with_name("log.lua").read_text(encoding="utf-8"))
 _LIVE: Final = "zvonok:live"
 _PAGE: Final = 500
 RECENT: Final = 500
@@ -135,7 +136,7 @@ class LessonLog:
         self._keep_s = keep_s
         self._keep_ended_s = keep_ended_s
         self._now_ms = now_ms
-        self._script = redis.register_script(_SCRIPT)
+        self.pipeline = AutoPipeline(redis)
         self._pubsub = redis.pubsub()
         self._following: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
@@ -156,7 +157,7 @@ class LessonLog:
             arguments += [path, b"-" if value is None else b"=" + value]
         arguments += _sets({path: pack(value) for path, value in event.set.items()})
         arguments += [len(event.delete), *event.delete]
-        answer = await self._script(keys=_keys(lesson), args=arguments)
+        answer = await self.pipeline.run(_SCRIPT, _keys(lesson), arguments)
         if answer == b"conflict":
             raise Conflict
         if answer == b"absent":
@@ -165,7 +166,7 @@ class LessonLog:
 
     async def create(self, lesson: str, event: Record, change: Change) -> None:
         """Write a new lesson's first event; raises LogUnreachable."""
-        await self._script(keys=_keys(lesson), args=["create", self._keep_s])
+        await self.pipeline.run(_SCRIPT, _keys(lesson), ["create", self._keep_s])
         try:
             await self.append(lesson, event, change, {})
         except Conflict:
@@ -178,7 +179,7 @@ class LessonLog:
     async def restore(self, lesson: str, number: int, raw: Mapping[str, bytes]) -> int:
         """Write a lesson that Redis does not have; the number in force afterwards."""
         arguments = ["restore", number, self._keep_s, key(lesson, "live"), *_sets(raw)]
-        return int(await self._script(keys=_keys(lesson), args=arguments))
+        return int(await self.pipeline.run(_SCRIPT, _keys(lesson), arguments))
 
     async def set_live(self, lesson: str, live: bool) -> None:
         """Enter the lesson among those that some process must hold, at once as held by this one; or take it
@@ -191,11 +192,12 @@ class LessonLog:
             pipe.zadd(_LIVE, {lesson: self._now_ms()})
             await pipe.execute()
 
-    async def retire(self, lesson: str) -> None:
-        """A lesson that has ended and is copied goes from Redis soon; raises LogUnreachable."""
+    async def retire(self, lessons: Iterable[str]) -> None:
+        """Lessons that have ended and are copied go from Redis soon; raises LogUnreachable."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            for part in _PARTS:
-                pipe.expire(key(lesson, part), self._keep_ended_s)
+            for lesson in lessons:
+                for part in _PARTS:
+                    pipe.expire(key(lesson, part), self._keep_ended_s)
             await pipe.execute()
 
     async def count_keys(self) -> int:
@@ -244,15 +246,12 @@ class LessonLog:
 
     async def take_seat(self, lesson: str, participant: str, seat: str) -> None:
         """This socket is the participant's now; every process is told. ``seat``: ``<process>/<socket>``."""
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key(lesson, "seats"), participant, seat)
-            pipe.expire(key(lesson, "seats"), SEATS_KEPT_S)
-            pipe.execute_command("SPUBLISH", key(lesson, "live"), f"s{participant}:{seat}")
-            await pipe.execute()
+        arguments = ["seat", participant, seat, SEATS_KEPT_S, key(lesson, "live")]
+        await self.pipeline.run(_SCRIPT, [key(lesson, "seats")], arguments)
 
     async def tell_still(self, lesson: str, still: bytes) -> None:
         """Every process that holds the lesson hears of this still, this one too; nothing keeps it."""
-        await self.redis.execute_command("SPUBLISH", key(lesson, "live"), b"t:" + still)
+        await self.pipeline.call("SPUBLISH", key(lesson, "live"), b"t:" + still)
 
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""

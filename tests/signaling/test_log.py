@@ -118,7 +118,7 @@ async def test_a_retired_lesson_goes_soon_and_whole(log: LessonLog) -> None:
     await log.create("l", record(change, 5, None), change)
     await log.take_seat("l", "p", "p1/1")
     assert await log.count_keys() == 4
-    await log.retire("l")
+    await log.retire(["l"])
     for part in ("state", "log", "meta", "seats"):
         assert 590 < await log.redis.ttl(key("l", part)) <= 600
 
