@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from signaling import metrics
 from signaling.attendance import Roll
-from signaling.catalog.store import Catalog, LessonState
+from signaling.catalog.store import Catalog, LessonState, Outcome
 from signaling.lesson import fields
 from signaling.log import Clock, LessonLog, LogUnreachable, heed_cancellation
 from signaling.replica import Record, Replica
@@ -92,9 +92,10 @@ class Archive:
                 batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
                 await self._fill_gaps(batch)
                 await self._catalog.add_events(batch)
-                for lesson in {lesson for lesson, _ in batch}:
+                for lesson, event in batch:
                     if lesson not in self._rolls:
-                        self._rolls[lesson] = Roll(await self._catalog.events(lesson))
+                        before = () if event.number == 1 else await self._catalog.events(lesson)
+                        self._rolls[lesson] = Roll(before)
                 # Nothing is awaited here: an event leaves the queue and what it owes is noted, both or none.
                 for lesson, event in batch:
                     self._waiting.popleft()
@@ -103,9 +104,7 @@ class Archive:
                     self._owed.setdefault(lesson, _Owed()).add(event)
                 metrics.archived.inc(len(batch))
                 metrics.archive_waiting.set(len(self._waiting))
-            for lesson, owed in list(self._owed.items()):
-                await self._pay(lesson, owed)
-                del self._owed[lesson]
+            await self._pay()
             self._let_go()
 
     async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
@@ -138,18 +137,26 @@ class Archive:
             self._rolls.pop(lesson, None)
             self._copied.pop(lesson, None)
 
-    async def _pay(self, lesson: str, owed: _Owed) -> None:
-        ended_at_ms = owed.ended_at_ms
-        if owed.state is not None:
-            await self._catalog.set_state(lesson, owed.state, ended_at_ms)
-        if owed.people:
-            now_ms = self._now_ms() if ended_at_ms is None else ended_at_ms
-            await self._catalog.put_attendance(lesson, self._rolls[lesson].rows(now_ms))
-        if ended_at_ms is not None:
-            try:
-                await self._log.retire(lesson)
-            except LogUnreachable as error:
-                log.warning("lesson stays in redis", extra={"lesson": lesson, "reason": type(error).__name__})
+    async def _pay(self) -> None:
+        now_ms = self._now_ms()
+        outcomes = [
+            Outcome(
+                lesson,
+                owed.state,
+                owed.ended_at_ms,
+                self._rolls[lesson].rows(owed.ended_at_ms or now_ms) if owed.people else None,
+            )
+            for lesson, owed in self._owed.items()
+        ]
+        if not outcomes:
+            return
+        await self._catalog.put_outcomes(outcomes)
+        self._owed.clear()
+        ended = [outcome.lesson for outcome in outcomes if outcome.ended_at_ms is not None]
+        try:
+            await self._log.retire(ended)
+        except LogUnreachable as error:
+            log.warning("lessons stay in redis", extra={"lessons": ended, "reason": type(error).__name__})
 
     async def _fill_gaps(self, batch: list[tuple[str, Record]]) -> None:
         """Events that no process noted (all were away) are still in the log: fetched before later ones."""
@@ -158,7 +165,7 @@ class Archive:
             first.setdefault(lesson, event.number)
         for lesson, number in first.items():
             if lesson not in self._copied:
-                self._copied[lesson] = await self._catalog.last_number(lesson)
+                self._copied[lesson] = 0 if number == 1 else await self._catalog.last_number(lesson)
             if self._copied[lesson] + 1 >= number and lesson not in self._incomplete:
                 continue
             try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from sfu.model import Role
 from signaling.catalog.database import Database
@@ -52,6 +53,41 @@ class Copied:
     people: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the log says of a lesson now. ``state`` None: as it was; an ended lesson stays ended.
+    ``attendance`` None: as it was, else all who were there."""
+
+    lesson: str
+    state: LessonState | None = None
+    ended_at_ms: int | None = None
+    attendance: tuple[AttendanceRow, ...] | None = None
+
+
+# Built once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_SET_STATE: Final = (
+    update(LessonRow.__table__)  # type: ignore[arg-type]
+    .where(LessonRow.id == bindparam("of_lesson"), LessonRow.state != "ended")
+    .values(state=bindparam("state"), ended_at_ms=bindparam("ended_at_ms"))
+)
+_FORGET_ATTENDANCE: Final = delete(PresenceRow.__table__).where(  # type: ignore[arg-type]
+    PresenceRow.lesson_id == bindparam("of_lesson")
+)
+_TEACHER: Final = select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == bindparam("teacher"))
+_SAME_LESSON: Final = aliased(LinkRow)
+_LINK: Final = (
+    select(
+        LessonRow.__table__,
+        LinkRow.role.label("of_code"),
+        _SAME_LESSON.role,
+        _SAME_LESSON.code,
+    )
+    .join(LinkRow, LinkRow.lesson_id == LessonRow.id)
+    .join(_SAME_LESSON, _SAME_LESSON.lesson_id == LessonRow.id)
+    .where(LinkRow.code == bindparam("code"))
+)
+
+
 class Catalog:
     """SQL behind async calls. Make it with ``open``; errors of the database go through as they are."""
 
@@ -94,11 +130,7 @@ class Catalog:
 
     async def teacher(self, teacher: str) -> Teacher | None:
         async with self._database.connect() as connection:
-            row = (
-                await connection.execute(
-                    select(TeacherRow.id, TeacherRow.name).where(TeacherRow.id == teacher)
-                )
-            ).one_or_none()
+            row = (await connection.execute(_TEACHER, {"teacher": teacher})).one_or_none()
         return None if row is None else Teacher(row.id, row.name)
 
     # --- lessons ---------------------------------------------------------------------------------
@@ -157,22 +189,10 @@ class Catalog:
     async def link(self, code: str) -> tuple[Lesson, Role] | None:
         """What a join code leads to."""
         async with self._database.connect() as connection:
-            row = (
-                await connection.execute(select(LinkRow.lesson_id, LinkRow.role).where(LinkRow.code == code))
-            ).one_or_none()
-        if row is None:
+            rows = (await connection.execute(_LINK, {"code": code})).all()
+        if not rows:
             return None
-        lesson = await self.lesson(row.lesson_id)
-        return None if lesson is None else (lesson, Role(row.role))
-
-    async def set_state(self, lesson: str, state: LessonState, ended_at_ms: int | None) -> None:
-        """What the log says of the lesson now; an ended lesson stays ended."""
-        async with self._database.begin() as connection:
-            await connection.execute(
-                update(LessonRow)
-                .where(LessonRow.id == lesson, LessonRow.state != "ended")
-                .values(state=state, ended_at_ms=ended_at_ms)
-            )
+        return _lesson(rows[0], {Role(row.role): row.code for row in rows}), Role(rows[0].of_code)
 
     async def _lessons(self, condition: Any, limit: int = 1) -> list[Lesson]:
         async with self._database.connect() as connection:
@@ -190,22 +210,7 @@ class Catalog:
             )
             for link in links:
                 codes[link.lesson_id][Role(link.role)] = link.code
-        return [
-            Lesson(
-                id=row.id,
-                teacher=row.teacher_id,
-                teacher_name=row.name,
-                title=row.title,
-                subject=row.subject,
-                grade=row.grade,
-                state=row.state,
-                created_at_ms=row.created_at_ms,
-                ended_at_ms=row.ended_at_ms,
-                codes=codes[row.id],
-                opens_at_ms=row.opens_at_ms,
-            )
-            for row in rows
-        ]
+        return [_lesson(row, codes[row.id]) for row in rows]
 
     # --- log and attendance ------------------------------------------------------------------------
 
@@ -251,11 +256,17 @@ class Catalog:
                 for row in await connection.execute(states)
             }
 
-    async def put_attendance(self, lesson: str, rows: Iterable[AttendanceRow]) -> None:
-        """Replace what is known of who was there."""
-        values = [
+    async def put_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Enter what became of lessons, all of it or, when it raises, nothing."""
+        states = [
+            {"of_lesson": each.lesson, "state": each.state, "ended_at_ms": each.ended_at_ms}
+            for each in outcomes
+            if each.state is not None
+        ]
+        counted = [each for each in outcomes if each.attendance is not None]
+        rows = [
             {
-                "lesson_id": lesson,
+                "lesson_id": each.lesson,
                 "participant": row.participant,
                 "name": row.name,
                 "role": row.role,
@@ -264,12 +275,16 @@ class Catalog:
                 "present_ms": row.present_ms,
                 "stays": row.stays,
             }
-            for row in rows
+            for each in counted
+            for row in each.attendance or ()
         ]
         async with self._database.begin() as connection:
-            await connection.execute(delete(PresenceRow).where(PresenceRow.lesson_id == lesson))
-            if values:
-                await connection.execute(insert(PresenceRow), values)
+            if states:
+                await connection.execute(_SET_STATE, states)
+            if counted:
+                await connection.execute(_FORGET_ATTENDANCE, [{"of_lesson": each.lesson} for each in counted])
+            if rows:
+                await connection.execute(insert(PresenceRow), rows)
 
     async def attendance(self, lesson: str) -> tuple[AttendanceRow, ...]:
         """Who was there, in the order of their first coming."""
@@ -291,3 +306,19 @@ class Catalog:
                 )
                 for row in rows
             )
+
+
+def _lesson(row: Any, codes: dict[Role, str]) -> Lesson:
+    return Lesson(
+        id=row.id,
+        teacher=row.teacher_id,
+        teacher_name=row.name,
+        title=row.title,
+        subject=row.subject,
+        grade=row.grade,
+        state=row.state,
+        created_at_ms=row.created_at_ms,
+        ended_at_ms=row.ended_at_ms,
+        codes=codes,
+        opens_at_ms=row.opens_at_ms,
+    )

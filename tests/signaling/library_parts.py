@@ -11,6 +11,7 @@ from multidict import CIMultiDictProxy
 
 from signaling import wire
 from signaling.catalog.recordings import Published
+from signaling.catalog.store import Outcome
 from signaling.tickets import issue_library_key
 from tests.signaling.parts import Person, School
 
@@ -50,7 +51,7 @@ async def recorded(
 ) -> None:
     """A lesson that ended with a recording; the files lie there when its video is ready."""
     signalling = school.signalling
-    await signalling.catalog.set_state(lesson.lesson, "ended", at_ms + 60_000)
+    await signalling.catalog.put_outcomes([Outcome(lesson.lesson, "ended", at_ms + 60_000)])
     recordings, paths = signalling.catalog.recordings, signalling._settings.paths
     await recordings.begin(video, lesson.lesson, 1, at_ms)
     await recordings.end_part(video, 1, at_ms + 60_000, "ended")

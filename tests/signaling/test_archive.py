@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from sfu.model import Role
 from signaling.archive import Archive
 from signaling.catalog import database
 from signaling.catalog.models import Base
-from signaling.catalog.store import Catalog, Lesson
+from signaling.catalog.store import Catalog, Lesson, Outcome
 from signaling.codec import builtins, pack
 from signaling.lesson.change import Change
 from signaling.log import LessonLog, connect, key
@@ -121,8 +121,8 @@ async def test_links_lead_to_their_lesson_and_role(catalog: Catalog) -> None:
 
 
 async def test_an_ended_lesson_stays_ended(catalog: Catalog) -> None:
-    await catalog.set_state("l", "ended", 99)
-    await catalog.set_state("l", "live", None)
+    await catalog.put_outcomes([Outcome("l", "ended", 99)])
+    await catalog.put_outcomes([Outcome("l", "live")])
     lesson = await catalog.lesson("l")
     assert lesson is not None
     assert (lesson.state, lesson.ended_at_ms) == ("ended", 99)
@@ -210,24 +210,25 @@ async def test_a_lesson_that_is_put_away_while_it_is_copied_keeps_its_attendance
     archive = Archive(catalog, log, lambda: 100)
     for event in (*EVENTS, ENDED):
         archive.note("l", event)
-    set_state = catalog.set_state
+    put_outcomes = catalog.put_outcomes
 
-    async def put_away(*told: Any) -> None:
+    async def put_away(told: Sequence[Outcome]) -> None:
         archive.forget("l")
-        await set_state(*told)
+        await put_outcomes(told)
 
-    monkeypatch.setattr(catalog, "set_state", put_away)
+    monkeypatch.setattr(catalog, "put_outcomes", put_away)
     await archive.flush()
     assert await catalog.attendance("l") == (AttendanceRow("m", "Маша", "student", 20, 60, 40, 1),)
     assert not archive._rolls, "forgotten after all, once it is copied"
 
 
-@pytest.mark.parametrize("broken", ["set_state", "put_attendance", "events"])
+@pytest.mark.parametrize("broken", ["put_outcomes", "events", "last_number"])
 async def test_sql_that_fails_halfway_is_told_the_rest_later(
     catalog: Catalog, log: LessonLog, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
+    await catalog.add_events([("l", EVENTS[0])])
     archive = Archive(catalog, log, lambda: 100)
-    for event in (*EVENTS, ENDED):
+    for event in (*EVENTS[1:], ENDED):
         archive.note("l", event)
 
     async def fail(*_told: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from signaling import wire
 from signaling.catalog.recordings import Published
+from signaling.catalog.store import Outcome
 from signaling.library import LATE_MS, UNDONE_MS
 from signaling.limits import Buckets, Rate
 from signaling.tickets import LIBRARY_LIFETIME_S
@@ -267,7 +268,7 @@ async def test_who_comes_between_the_end_and_the_first_word_of_the_video_waits_f
     path = f"/api/links/{code_of(lesson.student_link)}"
     catalog = school.signalling.catalog
     await catalog.recordings.begin("v", lesson.lesson, 1, RECORDED_AT_MS)
-    await catalog.set_state(lesson.lesson, "ended", RECORDED_AT_MS + 60_000)
+    await catalog.put_outcomes([Outcome(lesson.lesson, "ended", RECORDED_AT_MS + 60_000)])
     assert (await school.person().get(path))[1]["video_state"] == "processing"
     await catalog.recordings.end_part("v", 1, RECORDED_AT_MS + 60_000, "ended")
     await catalog.recordings.empty("v")

@@ -18,7 +18,7 @@ import signaling.catalog.store as store
 from sfu.model import Role
 from signaling.catalog.models import Base
 from signaling.catalog.recordings import Choices, Filters, Part, Position, Published, Recording, Video, fold
-from signaling.catalog.store import Catalog, Lesson
+from signaling.catalog.store import Catalog, Lesson, Outcome
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,7 +83,7 @@ async def test_a_recording_goes_from_its_first_part_to_the_library(catalog: Cata
     await recordings.begin("r", "l", 2, 300)
     assert await recordings.exists("r")
     assert await recordings.unfinished() == [Recording("r", "l", "running", 100, lesson_ended=False)]
-    await catalog.set_state("l", "ended", 400)
+    await catalog.put_outcomes([Outcome("l", "ended", 400)])
     await recordings.end_part("r", 2, 400, "ended")
     assert await recordings.parts("r") == (Part(1, 100, 200, "stopped"), Part(2, 300, 400, "ended"))
     assert await recordings.video("r") is None
