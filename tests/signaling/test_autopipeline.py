@@ -47,15 +47,11 @@ async def test_what_is_called_meanwhile_goes_with_the_next_ones(redis: Redis) ->
 async def test_an_error_is_only_its_own_command_s(redis: Redis) -> None:
     pipeline = AutoPipeline(redis)
     await redis.set("text", "a")
-    fine, bad, fine_too = await asyncio.gather(
-        pipeline.call("PING"),
-        pipeline.call("INCR", "text"),
-        pipeline.call("GET", "text"),
-        return_exceptions=True,
-    )
-    assert fine
-    assert isinstance(bad, ResponseError)
-    assert fine_too == b"a"
+    commands = (("PING",), ("INCR", "text"), ("GET", "text"))
+    answers = await asyncio.gather(*(pipeline.call(*each) for each in commands), return_exceptions=True)
+    assert answers[0]
+    assert isinstance(answers[1], ResponseError)
+    assert answers[2] == b"a"
 
 
 async def test_a_script_that_redis_lost_is_loaded_again(redis: Redis) -> None:
