@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from sfu.model import Refused
@@ -79,6 +80,7 @@ def file_name(text: str, limit_bytes: int = 150) -> str:
     return cut.strip(_NOT_AT_ENDS)
 
 
+@lru_cache(maxsize=10_000)
 def skeleton(text: str) -> str:
     """What a name looks like: equal for names that a reader could take for each other.
 
