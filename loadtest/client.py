@@ -75,11 +75,21 @@ class Door:
     """
 
     def __init__(
-        self, origin: str, *, tls: ssl.SSLContext | None = None, cookies: Mapping[str, str] | None = None
+        self,
+        origin: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        cookies: Mapping[str, str] | None = None,
+        source: str | None = None,
     ) -> None:
+        """``source``: an address of this machine to come from; the door counts some things an address."""
         self.origin = origin.rstrip("/")
         self._tls: ssl.SSLContext | bool = tls if tls is not None else True
-        self.http = aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self.http = aiohttp.ClientSession(
+            cookies=cookies,
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            connector=aiohttp.TCPConnector(local_addr=None if source is None else (source, 0)),
+        )
 
     async def __aenter__(self) -> Self:
         return self

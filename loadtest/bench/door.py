@@ -27,13 +27,16 @@ from loadtest.bench.plane import allow_files
 from loadtest.bench.record import Server
 from loadtest.client import Door, code_of, origin_of
 from sfu.model import Refused, Role
-from signaling.tickets import KeyRing, Ticket, issue_ticket
+from signaling.tickets import KeyRing, Ticket, issue_one_time_key, issue_ticket
 
 PEOPLE: Final = 10_000
 LESSONS: Final = 400
 PACE_S: Final = 500
 TIMED: Final = 5_000
 """How many of the people come at that pace; the others as fast as they are let in."""
+LESSONS_A_TEACHER: Final = 20
+TEACHERS_AN_ADDRESS: Final = 10
+"""What the door bears of one teacher and one address at once."""
 WARM_UP: Final = 200
 VOID_ABOVE: Final = 0.8
 _AT_ONCE: Final = 200
@@ -106,12 +109,15 @@ async def measure(
         await server.start()
         origin = origin_of(server.teacher_link)
         say(f"{lessons} lessons")
-        door = await stack.enter_async_context(Door(origin))
-        await door.sign_in(server.teacher_link.partition("#")[2])
-        made = []
-        for number in range(lessons):
-            info = await door.new_lesson(f"Lesson {number}", teacher_name="Teacher")
-            made.append((await door.join(code_of(info.teacher_link))).lesson)
+        keys = KeyRing.read(folder / "keys" / "cookie.key")
+        made: list[str] = []
+        for teacher in range(-(-lessons // LESSONS_A_TEACHER)):
+            source = f"127.0.0.{1 + teacher // TEACHERS_AN_ADDRESS}"
+            async with Door(origin, source=source) as door:
+                await door.sign_in(issue_one_time_key(keys, f"teacher{teacher}", int(time.time())))
+                for number in range(len(made), min(lessons, len(made) + LESSONS_A_TEACHER)):
+                    info = await door.new_lesson(f"Lesson {number}", teacher_name="Teacher")
+                    made.append((await door.join(code_of(info.teacher_link))).lesson)
         crowd = _Crowd(origin, KeyRing.read(folder / "keys" / "ticket.key"), made)
         stack.callback(crowd.leave)
         for _ in made:
