@@ -218,6 +218,10 @@ class LessonLog:
             left_ms = await pipe.execute()
         return sum(1 for left in left_ms if left == -1 or left > seconds * 1000)
 
+    async def count_commands(self) -> int:
+        """How many commands Redis has carried out since it started; raises LogUnreachable."""
+        return int((await self.redis.info("stats"))["total_commands_processed"])
+
     async def live_lessons(self) -> list[str]:
         """Lessons that some process must hold."""
         return [name.decode() for name in await self.redis.zrange(_LIVE, 0, -1)]

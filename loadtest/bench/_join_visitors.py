@@ -18,7 +18,7 @@ from typing import Final
 
 import pylibsrtp
 
-from loadtest.bench._offer import IDS, SOUND_PT, browser_offer, ssrc_of
+from loadtest.bench._offer import IDS, SOUND_PT, VIDEO_PT, browser_offer, ssrc_of
 from loadtest.bench._peer import Identity, Peer, remote_of
 from loadtest.bench._stamps import STAMP, receive, want_arrival
 from loadtest.bench.record import Server
@@ -35,6 +35,10 @@ PART_OF: Final[Mapping[str, str]] = {
 _PROD_S: Final = 0.05
 _FIRST_MEDIA: Final = 128
 _UNREAD_BYTES: Final = 4096
+_FRAME_PACKETS: Final = 3
+_FRAME_PACKET_BYTES: Final = 800
+_KEYFRAME: Final = b"\x10\0\0\x9d\x01\x2a\x80\x02\x68\x01"
+"""The beginning of a VP8 keyframe of 640x360 (RFC 6386 section 9.1)."""
 
 
 def cpu_s(server: Server) -> dict[str, float]:
@@ -76,6 +80,7 @@ class Visitor:
         self._protection: pylibsrtp.Session | None = None
         self._opened: pylibsrtp.Session | None = None
         self._sent = 0
+        self._frames = 0
 
     @classmethod
     async def come(cls, door: Door, link: str, name: str, identity: Identity) -> Visitor:
@@ -122,6 +127,26 @@ class Visitor:
         )
         self._sent += 1
         self._send(self._protection.protect(packet))
+
+    def show(self) -> None:
+        """Send a frame of a camera whose every frame is a keyframe."""
+        assert self._protection is not None
+        for index in range(_FRAME_PACKETS):
+            first = index == 0
+            header = bytes((0x90 if first else 0x80, 0x80)) + (0x8000 | self._frames & 0x7FFF).to_bytes(
+                2, "big"
+            )
+            packet = rtp.build(
+                payload_type=VIDEO_PT,
+                sequence_number=(self._frames * _FRAME_PACKETS + index) & 0xFFFF,
+                timestamp=self._frames * 9000 & 0xFFFFFFFF,
+                ssrc=ssrc_of(1000, 1),
+                payload=header + (_KEYFRAME if first else b"") + bytes(_FRAME_PACKET_BYTES),
+                marker=index == _FRAME_PACKETS - 1,
+                extensions={IDS.abs_send_time: b"\0\0\0"},
+            )
+            self._send(self._protection.protect(packet))
+        self._frames += 1
 
     def keep(self) -> None:
         """What an idle browser sends: a check (RFC 7675) and a receiver report."""

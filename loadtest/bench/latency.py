@@ -180,7 +180,7 @@ async def measure_bell(
             async with AsyncExitStack() as stack:
                 school = School(server, stack)
                 stack.push_async_callback(school.clear)
-                with _nice():
+                with nice():
                     bell = _Bell(school, TILES, await stack.enter_async_context(AsyncExitStack()))
                     for number in range(lessons):
                         say(f"lesson {number + 1} of {lessons}")
@@ -194,7 +194,7 @@ async def measure_bell(
 
 
 @contextlib.contextmanager
-def _nice() -> Iterator[None]:
+def nice() -> Iterator[None]:
     """This process gives way to all others; for good where it may not take that back."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     os.setpriority(os.PRIO_PROCESS, 0, NICE)

@@ -21,7 +21,7 @@ from config.valkey import server_binary
 from loadtest.bench._join_visitors import ran_s
 from loadtest.bench._report import Figure, Report
 from loadtest.term.progress import read, write
-from loadtest.term.shard import AT_ONCE, REPEATED
+from loadtest.term.shard import AT_ONCE, REPEATED, Kept
 from signaling.log import LessonLog, LogUnreachable, connect
 
 JOINS_S: Final = 1_000_000
@@ -79,6 +79,9 @@ async def live(
             if not await worker.stdout.readline():
                 raise RuntimeError("the worker did not start")
         began_s, began_valkey_s, began_worker_s = time.monotonic(), ran_s(valkey.pid), ran_s(worker.pid)
+        began_commands = await log.count_commands()
+        shard_files = [read(folder / f"term-shard-{number}.json", Kept) for number in range(shards)]
+        already = sum(kept.tally.verified for kept in shard_files if kept is not None)
 
         def spent() -> Spent:
             return msgspec.structs.replace(
@@ -100,6 +103,7 @@ async def live(
             *(_said(each, hear, number) for number, each in enumerate((first, *rest)))
         )
         whole = spent()
+        commands = await log.count_commands() - began_commands
         await asyncio.gather(*(each.wait() for each in (first, *rest)))
         verified = sum(int(row["verified"]) for row in rows)
         parts = {
@@ -119,6 +123,7 @@ async def live(
                 "elapsed_s": round(whole.elapsed_s, 1),
                 # Nobody is left who could write: what goes within this time, goes.
                 "leftovers": await log.count_keys(KEEP_ENDED_S),
+                "redis_commands": round(commands / max(1, verified - already), 1),
                 "sql_mb": _sql_mb(folder),
                 **{
                     f"{part}_cpu_ms": round(1000 * used / max(1, verified), 2) for part, used in parts.items()
@@ -130,7 +135,16 @@ async def live(
 def figures_of(whole: Mapping[str, Any] | None, lessons: int, why: str = "") -> dict[str, Figure]:
     """The term's figures; ``why``: the reason when there is no run."""
     if whole is None:
-        names = ("lessons", "minutes", "lost", "leftovers", "repeated", "cpu_ms", "events_core_s")
+        names = (
+            "lessons",
+            "minutes",
+            "lost",
+            "leftovers",
+            "repeated",
+            "cpu_ms",
+            "redis_commands",
+            "events_core_s",
+        )
         return {name: Figure(None, None, "", why or "not run") for name in names}
     minutes = float(whole["elapsed_s"]) / 60
     hours = minutes / 60 * 1e6 / max(1, int(whole["verified"]))
@@ -156,6 +170,7 @@ def figures_of(whole: Mapping[str, Any] | None, lessons: int, why: str = "") -> 
             at_most=False,
         ),
         "cpu_ms": Figure(round(cpu_ms, 2), None, "ms a lesson", f"{parts} (with its clients)"),
+        "redis_commands": Figure(float(whole["redis_commands"]), None, "a lesson", "those of scripts too"),
         "events_core_s": Figure(
             round(events_s), None, "events a second and core", "of all processes together"
         ),

@@ -24,6 +24,7 @@ from signaling.codec import decode
 from signaling.replica import Record
 
 WHOLE: dict[str, Any] = {
+    "redis_commands": 130.0,
     "repeated": 1, "verified": 100, "events": 6000, "lost": 0, "why": [], "elapsed_s": 3.6, "leftovers": 0,
     "valkey_cpu_ms": 4.0, "worker_cpu_ms": 1.0, "signalling_cpu_ms": 15.0,
 }  # fmt: skip
