@@ -74,13 +74,15 @@ class Asked:
 @dataclass(slots=True)
 class Happened:
     """One planned fault as it was. ``cut``: listeners whose lesson was at the killed or stopped worker;
-    ``redis_back_s``: when Redis answered again; ``lost``: packets that listeners missed by the next one."""
+    ``redis_back_s``: when Redis answered again; ``registered_s``: when it had every
+    lesson again; ``lost``: packets that listeners missed by the next one."""
 
     planned: Planned
     at_s: float
     until_s: float = NEVER_S
     cut: frozenset[str] = frozenset()
     redis_back_s: float | None = None
+    registered_s: float | None = None
     lost: int = 0
 
 
@@ -103,6 +105,7 @@ class Recovery:
     welcome_s: float | None
     command_s: float
     redis_s: float | None
+    registered_s: float | None
     lost: int
 
 
@@ -124,6 +127,9 @@ def recovery(one: Happened, told: Told) -> Recovery:
                 first_after([ask.done_s for ask in asked], one.redis_back_s, one.until_s)
                 for asked in told.asked.values()
             )
+    registered_s = None
+    if Fault.REDIS_EMPTIED in faults:
+        registered_s = NEVER_S if one.registered_s is None else one.registered_s - one.at_s
     return Recovery(
         one.planned.name,
         one.at_s,
@@ -133,6 +139,7 @@ def recovery(one: Happened, told: Told) -> Recovery:
         else None,
         command_s,
         redis_s,
+        registered_s,
         one.lost,
     )
 
@@ -148,6 +155,7 @@ def rows(recoveries: Sequence[Recovery], began_s: float) -> list[dict[str, Any]]
             "welcome_s": _shown(each.welcome_s),
             "command_s": _shown(each.command_s),
             "after_redis_s": _shown(each.redis_s),
+            "registered_s": _shown(each.registered_s),
             "packets_lost": each.lost,
         }
         for each in recoveries
@@ -175,13 +183,13 @@ def figures(recoveries: Sequence[Recovery], violated: Mapping[Kind, int], void: 
             return Figure(None, limit, "s", "not back before the next fault; see the rows")
         return Figure(round(found, 2), limit, "s", f"of {len(values)} {what}")
 
-    worker, signalling, redis = (
-        alone(fault) for fault in (Fault.WORKER_KILLED, Fault.SIGNALLING_KILLED, Fault.REDIS_KILLED)
-    )
+    kinds = (Fault.WORKER_KILLED, Fault.SIGNALLING_KILLED, Fault.REDIS_KILLED, Fault.REDIS_EMPTIED)
+    worker, signalling, redis, emptied = (alone(fault) for fault in kinds)
     sound = [value for each in worker for value in each.sound_s.values()]
     no_sound = "no worker was killed alone" if not worker else "nobody listened at the worker that was killed"
     signalling_s = [max(each.welcome_s or 0.0, each.command_s) for each in signalling]
     redis_s = [each.redis_s for each in redis if each.redis_s is not None]
+    registered_s = [each.registered_s for each in emptied if each.registered_s is not None]
     return {
         "sound_back_p95_s": timed(sound, 95, 5, "listeners who were cut off", no_sound),
         "sound_back_p99_s": timed(sound, 99, 8, "listeners who were cut off", no_sound),
@@ -195,6 +203,9 @@ def figures(recoveries: Sequence[Recovery], violated: Mapping[Kind, int], void: 
             void or ("" if signalling else "signalling was not killed alone"),
         ),
         "redis_resume_s": timed(redis_s, 100, 5, "kills, the slowest", "redis was not killed alone"),
+        "reregister_s": timed(
+            registered_s, 100, 10, "times emptied, the slowest", "redis was not emptied alone"
+        ),
         "double_owners": Figure(violated.get("owners", 0), 0, ""),
         "lost": Figure(violated.get("lost", 0), 0, "", "of what clients were told: events, chat, people"),
         "not_back": Figure(violated.get("fault", 0), 0, "", "parts that were not there"),

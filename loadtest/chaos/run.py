@@ -233,11 +233,17 @@ async def _strike(
     redis = victims.pid("valkey-server") if Fault.REDIS_KILLED in one.faults else None
     signalling = victims.pid("signaling.app") if Fault.SIGNALLING_KILLED in one.faults else None
     happened = Happened(one, time.monotonic(), cut=cut)
+    if Fault.REDIS_EMPTIED in one.faults:
+        await victims.empty()
     for pid in (worker if Fault.WORKER_KILLED in one.faults else None, signalling, redis):
         if pid is not None:
             victims.kill(pid)
     if worker is not None and Fault.WORKER_STOPPED in one.faults:
         await victims.stop_for(worker, one.stop_s)
+    if Fault.REDIS_EMPTIED in one.faults:
+        happened.registered_s = await victims.registered(each.lesson for each in school)
+        if happened.registered_s is None:
+            violations.add("redis did not get every lesson again", "fault")
     if redis is not None:
         happened.redis_back_s = await victims.redis_back()
         if happened.redis_back_s is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from loadtest.bench.record import Server
-from signaling.log import Client, LogUnreachable, connect
+from signaling.log import Client, LogUnreachable, connect, key
 from signaling.placement import Lease, Placement
 
 _URL: Final = "ZVONOK_REDIS__URL"
@@ -75,6 +75,23 @@ class Victims:
             await asyncio.sleep(seconds)
         finally:
             self._go_on(pid)
+
+    async def empty(self) -> None:
+        """Redis loses everything it has; raises LogUnreachable."""
+        await self._redis.flushall()
+
+    async def registered(self, lessons: Iterable[str], limit_s: float = BACK_LIMIT_S) -> float | None:
+        """When Redis has the state and the lease of each of these lessons (monotonic); None when it does not
+        in time."""
+        names = list(lessons)
+        deadline_s = time.monotonic() + limit_s
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(*LogUnreachable):
+                there = await self._redis.exists(*(key(lesson, "meta") for lesson in names))
+                if there == len(names) == len(await self.leases(names)):
+                    return time.monotonic()
+            await asyncio.sleep(_LOOK_S)
+        return None
 
     async def redis_back(self, limit_s: float = BACK_LIMIT_S) -> float | None:
         """When Redis answers again (monotonic); None when it does not in time."""

@@ -209,6 +209,7 @@ def test_figures_of_faults_that_came_alone() -> None:
         recovery(happened(Fault.WORKER_KILLED, cut=frozenset({"A"})), told()),
         recovery(happened(Fault.SIGNALLING_KILLED, lost=3), told(heard={})),
         recovery(happened(Fault.REDIS_KILLED, redis_back_s=10.9), told(heard={})),
+        recovery(happened(Fault.REDIS_EMPTIED, registered_s=14.0), told(heard={})),
     ]
     found = figures(recoveries, {}, "")
     assert {name: figure.value for name, figure in found.items()} == {
@@ -217,11 +218,12 @@ def test_figures_of_faults_that_came_alone() -> None:
         "signalling_back_s": 1.5,
         "signalling_lost": 3,
         "redis_resume_s": 0.6,
+        "reregister_s": 4.0,
         "double_owners": 0,
         "lost": 0,
         "not_back": 0,
     }
-    assert [row["sound_back_s"] for row in rows(recoveries, 0)] == [2.0, None, None]
+    assert [row["sound_back_s"] for row in rows(recoveries, 0)] == [2.0, None, None, None]
 
 
 def test_figures_that_were_not_taken_say_why() -> None:
@@ -254,10 +256,11 @@ def test_a_server_holds_when_each_part_is_killed_once() -> None:
         Planned(3, frozenset({Fault.WORKER_KILLED})),
         Planned(16, frozenset({Fault.SIGNALLING_KILLED})),
         Planned(29, frozenset({Fault.REDIS_KILLED})),
+        Planned(42, frozenset({Fault.REDIS_EMPTIED})),
     ]
-    result = chaos.run(planned, 0.7)
+    result = chaos.run(planned, 0.9)
     assert (list(result.violations), result.void) == ([], ""), result.report.to_table()
-    assert len(result.report.rows) == 3
+    assert len(result.report.rows) == 4
     assert all(figure.value is not None for figure in result.report.figures.values()), (
         result.report.to_table()
     )
