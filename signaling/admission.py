@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import IceServer, Settings
 from sfu.model import Refused, Role
@@ -19,13 +22,26 @@ from signaling.catalog.store import Catalog, Lesson
 from signaling.door_queue import Admitted, DoorQueue, Full
 from signaling.lesson import fields, presence
 from signaling.lessons import Lessons
-from signaling.links import new_code, new_id, participant_of_device, participant_of_teacher, read_code
+from signaling.links import (
+    Backup,
+    backup_code,
+    new_code,
+    new_id,
+    participant_of_device,
+    participant_of_teacher,
+    read_backup_code,
+    read_code,
+)
 from signaling.live import LiveLesson
 from signaling.log import Clock, LessonLog, LogUnreachable
 from signaling.replica import record
 from signaling.tickets import KeyRing, Ticket, issue_ticket, read_one_time_key
 
+log = logging.getLogger(__name__)
+
 TURN_LIFETIME_S: Final = 600
+LONGEST_AHEAD_S: Final = 60 * 24 * 3600
+"""Redis keeps a lesson that is announced for later, so that it can be held without SQL; at most so long."""
 LINK_KEPT_MS: Final = 10_000
 """A class joins by one link within seconds: SQL is asked once."""
 LINKS_KEPT: Final = 10_000
@@ -126,10 +142,11 @@ class Admission:
             opens_at_ms=request.opens_at_ms,
         )
         await self._catalog.new_lesson(lesson)
-        change = presence.open_lesson(lesson.title, lesson.subject, lesson.grade)
+        change = presence.open_lesson(lesson.title, lesson.subject, lesson.grade, lesson.teacher_name)
         event = record(change, lesson.created_at_ms, None)
+        opens_in_s = min(((lesson.opens_at_ms or 0) - lesson.created_at_ms) // 1000, LONGEST_AHEAD_S)
         try:
-            await self._log.create(lesson.id, event, change)
+            await self._log.create(lesson.id, event, change, opens_in_s)
         except LogUnreachable as error:
             raise Refused("internal", type(error).__name__) from None
         self._archive.note(lesson.id, replace(event, number=1))
@@ -144,7 +161,7 @@ class Admission:
 
     async def link(self, browser: Browser, code: str) -> wire.LinkInfo:
         """What a join page shows."""
-        lesson, role = await self._find(code)
+        lesson, role = await self._find(code, browser)
         state, name = lesson.state, None
         if state != "ended":
             async with self._lessons.get(lesson.id) as live:
@@ -165,11 +182,11 @@ class Admission:
 
     async def lesson(self, code: str) -> Lesson:
         """The lesson behind a link of any role."""
-        return (await self._find(code))[0]
+        return (await self._find(code, Browser("")))[0]
 
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
         """A ticket for the lesson behind a link; Queued when too many want one just now."""
-        lesson, role = await self._find(request.code)
+        lesson, role = await self._find(request.code, browser)
         if role is Role.TEACHER and browser.teacher != lesson.teacher:
             raise Refused("not_your_lesson")
         if lesson.state == "ended":
@@ -196,8 +213,10 @@ class Admission:
             if role.leads
             else limits.tiles_student,
             ice_servers=ice_servers(self._settings.media.ice_servers, participant, now_s),
-            student_link=self._link_of(lesson, Role.STUDENT) if role.leads else None,
-            co_teacher_link=self._link_of(lesson, Role.CO_TEACHER) if role is Role.TEACHER else None,
+            student_link=self._class_link(lesson) if role.leads else None,
+            co_teacher_link=self._link_of(lesson, Role.CO_TEACHER)
+            if role is Role.TEACHER and lesson.codes
+            else None,
         )
 
     def waits(self, browser: Browser) -> bool:
@@ -217,6 +236,14 @@ class Admission:
     def _link_of(self, lesson: Lesson, role: Role) -> str:
         return f"{self._origin()}/l/{lesson.codes[role]}"
 
+    def _backup_link(self, lesson: Lesson, role: Role) -> str:
+        return f"{self._origin()}/l/{backup_code(self._keys.people, lesson.id, role, lesson.teacher)}"
+
+    def _class_link(self, lesson: Lesson) -> str:
+        return (
+            self._link_of(lesson, Role.STUDENT) if lesson.codes else self._backup_link(lesson, Role.STUDENT)
+        )
+
     def _check(self, live: LiveLesson, lesson: Lesson, role: Role, participant: str, given: str) -> str:
         presence.check_entry(live.state, participant, role, self._settings.lesson.max_people)
         if role is Role.TEACHER:
@@ -225,7 +252,10 @@ class Admission:
         presence.check_name(live.state, name, role, lesson.teacher_name)
         return name
 
-    async def _find(self, text: str) -> tuple[Lesson, Role]:
+    async def _find(self, text: str, browser: Browser) -> tuple[Lesson, Role]:
+        backup = read_backup_code(text)
+        if backup is not None:
+            return await self._find_backup(backup, browser), backup.role
         code = read_code(text)
         if code is None:
             raise Refused("link_unknown")
@@ -239,6 +269,32 @@ class Admission:
             self._links.clear()
         self._links[code] = (self._now_ms(), found)
         return found
+
+    async def _find_backup(self, backup: Backup, browser: Browser) -> Lesson:
+        """As SQL has the lesson, or, while that does not answer, as its log has it."""
+        if not backup.signed(self._keys.people, browser.teacher or ""):
+            raise Refused("not_your_lesson" if backup.role is Role.TEACHER else "link_unknown")
+        try:
+            lesson = await self._catalog.lesson(backup.lesson)
+            if lesson is None:
+                raise Refused("link_unknown")
+            return lesson
+        except SQLAlchemyError as error:
+            log.warning("sql: a backup link is used", extra={"reason": type(error).__name__})
+        async with self._lessons.get(backup.lesson) as live:
+            known = fields.lesson(live.state)
+        return Lesson(
+            id=backup.lesson,
+            teacher=browser.teacher or "" if backup.role is Role.TEACHER else "",
+            teacher_name=known.teacher,
+            title=known.title,
+            subject=known.subject,
+            grade=known.grade,
+            state=known.state,
+            created_at_ms=0,
+            ended_at_ms=None,
+            codes={},
+        )
 
     def _participant(self, browser: Browser, lesson: Lesson, role: Role) -> str:
         if role is Role.TEACHER:
@@ -266,6 +322,8 @@ class Admission:
             teacher_link=self._link_of(lesson, Role.TEACHER),
             student_link=self._link_of(lesson, Role.STUDENT),
             co_teacher_link=self._link_of(lesson, Role.CO_TEACHER),
+            backup_teacher_link=self._backup_link(lesson, Role.TEACHER),
+            backup_student_link=self._backup_link(lesson, Role.STUDENT),
             video=None if video is None else video.id,
             video_state=None if video is None else video.state,
             opens_at_ms=lesson.opens_at_ms,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 from typing import Final
 
 from sfu.model import Role
@@ -31,6 +32,53 @@ def read_code(text: str) -> str | None:
     """A code as typed (any case, hyphens, O for 0, I and L for 1); None when it cannot be one."""
     code = text.strip().upper().replace("-", "").translate(_READ_AS)
     return code if len(code) == CODE_LENGTH and all(c in _CROCKFORD for c in code) else None
+
+
+_BACKUP_ROLES: Final = (Role.STUDENT, Role.TEACHER)
+_ID_BYTES: Final = 10
+_MAC_BYTES: Final = 16
+BACKUP_LENGTH: Final = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup code says; believe it only once ``signed`` has checked it."""
+
+    lesson: str
+    role: Role
+    mac: bytes
+
+    def signed(self, key: bytes, teacher: str = "") -> bool:
+        """Whether it is ours: a student's for everybody, a teacher's for this teacher only."""
+        return hmac.compare_digest(self.mac, _backup_mac(key, self.lesson, self.role, teacher))
+
+
+def backup_code(key: bytes, lesson: str, role: Role, teacher: str) -> str:
+    """The code of a link that can be read without a database: lesson and role, signed. Students' and the
+    teacher's own."""
+    mac = _backup_mac(key, lesson, role, teacher)
+    data = base64.b32decode(lesson.upper()) + bytes((_BACKUP_ROLES.index(role),)) + mac
+    return base64.urlsafe_b64encode(data).decode()
+
+
+def read_backup_code(text: str) -> Backup | None:
+    """None for what is no backup code."""
+    if len(text) != BACKUP_LENGTH:
+        return None
+    try:
+        data = base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    role = data[_ID_BYTES]
+    if role >= len(_BACKUP_ROLES):
+        return None
+    return Backup(_base32(data[:_ID_BYTES]), _BACKUP_ROLES[role], data[_ID_BYTES + 1 :])
+
+
+def _backup_mac(key: bytes, lesson: str, role: Role, teacher: str) -> bytes:
+    whose = teacher if role is Role.TEACHER else ""
+    message = f"backup link\0{lesson}\0{role.value}\0{whose}".encode()
+    return hmac.new(key, message, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
 def new_id() -> str:

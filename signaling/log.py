@@ -145,13 +145,22 @@ class LessonLog:
 
     # --- write ---------------------------------------------------------------------------------
 
-    async def append(self, lesson: str, event: Record, change: Change, raw: Mapping[str, bytes]) -> int:
-        """Append if all fields the change rests on are as in ``raw``; the event's number.
+    async def append(
+        self, lesson: str, event: Record, change: Change, raw: Mapping[str, bytes], keep_s: int | None = None
+    ) -> int:
+        """Append if all fields the change rests on are as in ``raw``; the event's number. ``keep_s``: how
+        long Redis keeps the lesson if nothing more happens.
 
         Raises Conflict, Absent, LogUnreachable.
         """
         expect = sorted(change.rests_on())
-        arguments: list[Any] = ["append", event.body(), self._keep_s, key(lesson, "live"), len(expect)]
+        arguments: list[Any] = [
+            "append",
+            event.body(),
+            keep_s or self._keep_s,
+            key(lesson, "live"),
+            len(expect),
+        ]
         for path in expect:
             value = raw.get(path)
             arguments += [path, b"-" if value is None else b"=" + value]
@@ -164,11 +173,13 @@ class LessonLog:
             raise Absent
         return int(answer)
 
-    async def create(self, lesson: str, event: Record, change: Change) -> None:
-        """Write a new lesson's first event; raises LogUnreachable."""
-        await self.pipeline.run(_SCRIPT, _keys(lesson), ["create", self._keep_s])
+    async def create(self, lesson: str, event: Record, change: Change, opens_in_s: int = 0) -> None:
+        """Write a new lesson's first event; raises LogUnreachable. It is kept for those who come after
+        ``opens_in_s``."""
+        keep_s = self._keep_s + max(0, opens_in_s)
+        await self.pipeline.run(_SCRIPT, _keys(lesson), ["create", keep_s])
         try:
-            await self.append(lesson, event, change, {})
+            await self.append(lesson, event, change, {}, keep_s)
         except Conflict:
             return  # it was there already
 

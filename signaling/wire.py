@@ -56,6 +56,7 @@ class LessonField(Struct, frozen=True):
     ``may`` lists what students may publish. ``locked`` is the teacher's lock; while no teacher is
     in, newcomers wait in the lobby whatever it says. ``ends_at_ms``: server time at which a lesson
     without a teacher ends, None while one is in. ``stage``: who is large for all, None: the teacher.
+    ``teacher``: the name of whose lesson it is.
     """
 
     title: str
@@ -67,6 +68,7 @@ class LessonField(Struct, frozen=True):
     stage: str | None = None
     started_at_ms: int | None = None
     ends_at_ms: int | None = None
+    teacher: str = ""
 
 
 class PersonField(Struct, frozen=True):
@@ -514,7 +516,8 @@ class NewLesson(Struct, frozen=True):
 
 
 class LessonInfo(Struct, frozen=True):
-    """A lesson of one's own. Links carry the configured public origin."""
+    """A lesson of one's own. Links carry the configured public origin; backup links lead into the lesson also
+    while the database does not answer."""
 
     lesson: str
     title: str
@@ -526,6 +529,8 @@ class LessonInfo(Struct, frozen=True):
     teacher_link: str
     student_link: str
     co_teacher_link: str
+    backup_teacher_link: str
+    backup_student_link: str
     video: str | None = None
     video_state: VideoState | None = None
     opens_at_ms: int | None = None

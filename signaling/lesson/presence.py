@@ -17,9 +17,10 @@ MAX_EVER_FACTOR: Final = 5
 """How many people a lesson ever admits, as a multiple of how many may be in at once: bounds its state."""
 
 
-def open_lesson(title: str, subject: str, grade: int) -> Change:
+def open_lesson(title: str, subject: str, grade: int, teacher: str = "") -> Change:
     """The first event of a lesson."""
-    return Change("opened", {LESSON: LessonField(title=title, subject=subject, grade=grade, state="waiting")})
+    lesson = LessonField(title=title, subject=subject, grade=grade, state="waiting", teacher=teacher)
+    return Change("opened", {LESSON: lesson})
 
 
 def check_entry(state: State, participant: str, role: Role, max_people: int) -> None:

@@ -38,6 +38,8 @@ async def test_an_announced_lesson_is_told_at_the_door_and_a_crowd_comes_in_by_t
         line = await teacher.page.wait_for_selector("li[data-testid^=lesson-]", timeout=CLICK_MS)
         assert line is not None
         assert bell.strftime("%H:%M") in await line.inner_text()
+        await teacher.page.click("[data-testid^=backup-] summary")
+        assert await teacher.page.is_visible("[data-testid^=copy-backup-student-link-]")
         await teacher.photograph("announced")
 
         office = await stack.enter_async_context(Door(server.origin))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from sfu.model import Role
 from signaling.links import (
+    BACKUP_LENGTH,
     CODE_BITS,
+    backup_code,
     code_from,
     new_code,
     new_id,
     participant_of_device,
     participant_of_teacher,
+    read_backup_code,
     read_code,
 )
 
@@ -66,3 +71,38 @@ def test_a_browser_is_the_same_person_in_a_lesson_and_another_one_in_the_next() 
 
 def test_ids_are_16_characters() -> None:
     assert len(new_id()) == 16
+
+
+KEY = b"k" * 32
+
+
+@given(st.binary(min_size=10, max_size=10), st.sampled_from([Role.STUDENT, Role.TEACHER]))
+def test_a_backup_code_says_its_lesson_and_role_and_is_no_join_code(lesson: bytes, role: Role) -> None:
+    name = base64.b32encode(lesson).decode().lower()
+    code = backup_code(KEY, name, role, "anna")
+    found = read_backup_code(code)
+    assert found is not None
+    assert (len(code), found.lesson, found.role) == (BACKUP_LENGTH, name, role)
+    assert found.signed(KEY, "anna")
+    assert read_code(code) is None
+
+
+def test_a_backup_code_is_ours_and_a_teacher_s_only_the_own_one_s() -> None:
+    lesson = new_id()
+    for role in (Role.STUDENT, Role.TEACHER):
+        code = backup_code(KEY, lesson, role, "anna")
+        found = read_backup_code(code)
+        assert found is not None
+        assert found.signed(KEY, "boris") == (role is Role.STUDENT)
+        assert found.signed(KEY) == (role is Role.STUDENT)
+        assert not found.signed(b"j" * 32, "anna")
+        for place in range(BACKUP_LENGTH):
+            other = code[:place] + ("A" if code[place] != "A" else "B") + code[place + 1 :]
+            forged = read_backup_code(other)
+            assert forged is None or not forged.signed(KEY, "anna")
+
+
+@given(st.text(max_size=40) | st.text("ABCdef-_019", min_size=36, max_size=36))
+def test_whatever_is_given_as_a_backup_code_is_read_or_not(text: str) -> None:
+    found = read_backup_code(text)
+    assert found is None or not found.signed(KEY, "anna")

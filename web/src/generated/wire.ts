@@ -28,6 +28,7 @@ export type VideoState = "processing" | "ready" | "failed";
  * ``may`` lists what students may publish. ``locked`` is the teacher's lock; while no teacher is
  * in, newcomers wait in the lobby whatever it says. ``ends_at_ms``: server time at which a lesson
  * without a teacher ends, None while one is in. ``stage``: who is large for all, None: the teacher.
+ * ``teacher``: the name of whose lesson it is.
  */
 export interface LessonField {
   readonly title: string;
@@ -39,6 +40,7 @@ export interface LessonField {
   readonly stage: string | null;
   readonly started_at_ms: number | null;
   readonly ends_at_ms: number | null;
+  readonly teacher: string;
 }
 
 /**
@@ -445,7 +447,10 @@ export interface NewLesson {
   readonly opens_at_ms?: number | null;
 }
 
-/** A lesson of one's own. Links carry the configured public origin. */
+/**
+ * A lesson of one's own. Links carry the configured public origin; backup links lead into the lesson also
+ * while the database does not answer.
+ */
 export interface LessonInfo {
   readonly lesson: string;
   readonly title: string;
@@ -457,6 +462,8 @@ export interface LessonInfo {
   readonly teacher_link: string;
   readonly student_link: string;
   readonly co_teacher_link: string;
+  readonly backup_teacher_link: string;
+  readonly backup_student_link: string;
   readonly video: string | null;
   readonly video_state: VideoState | null;
   readonly opens_at_ms: number | null;

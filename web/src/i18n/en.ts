@@ -170,6 +170,11 @@ export const en = {
     ended: "Over",
     studentLink: "Copy student link",
     coTeacherLink: "Copy co-teacher link",
+    backup: "Backup links",
+    backupHelp:
+      "They lead into the lesson also when the server's database is down and this page cannot be shown. Keep them where you keep the others.",
+    backupStudentLink: "Copy backup link for students",
+    backupTeacherLink: "Copy backup link for yourself",
     attendance: "Attendance",
     showAll: "Show older lessons",
   },

@@ -283,6 +283,30 @@ function MyLessons({ lessons }: { lessons: readonly LessonInfo[] }) {
   );
 }
 
+function BackupLinks({ lesson }: { lesson: LessonInfo }) {
+  const text = useText();
+  return (
+    <details className="backup" data-testid={`backup-${lesson.lesson}`}>
+      <summary>{text.teacher.backup}</summary>
+      <p className="note">{text.teacher.backupHelp}</p>
+      <div className="links">
+        <CopyButton
+          value={lesson.backup_student_link}
+          label={text.teacher.backupStudentLink}
+          testId={`copy-backup-student-link-${lesson.lesson}`}
+          className="button small"
+        />
+        <CopyButton
+          value={lesson.backup_teacher_link}
+          label={text.teacher.backupTeacherLink}
+          testId={`copy-backup-teacher-link-${lesson.lesson}`}
+          className="button small"
+        />
+      </div>
+    </details>
+  );
+}
+
 function LessonLine({ lesson }: { lesson: LessonInfo }) {
   const { text, language } = useWords();
   const when = new Intl.DateTimeFormat(localeOf(language), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -333,6 +357,7 @@ function LessonLine({ lesson }: { lesson: LessonInfo }) {
         </Link>
         <LessonVideo lesson={lesson} />
       </div>
+      {lesson.state !== "ended" && <BackupLinks lesson={lesson} />}
     </li>
   );
 }

@@ -42,13 +42,17 @@ export function parseRoute(path: string): Route {
 
 const ID = /^[A-Za-z0-9_-]{1,40}$/;
 const ADDRESS = /^\d{1,12}-[A-Za-z0-9_-]{43}$/;
+/** A backup link's code: as long as `BACKUP_LENGTH` of the server says, case and all. */
+const BACKUP = /^[A-Za-z0-9_-]{36}$/;
 const CODE = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** The join code in what a person pasted: a whole link, its path or the code alone. */
 export function codeOf(pasted: string): string | null {
   const text = pasted.trim();
   const inLink = /\/l\/([A-Za-z0-9_-]{1,64})\/?(?:[?#].*)?$/.exec(text);
-  const code = inLink?.[1] ?? text.replaceAll(/[\s-]/g, "");
+  const linked = inLink?.[1];
+  if (linked !== undefined && BACKUP.test(linked)) return linked;
+  const code = linked ?? text.replaceAll(/[\s-]/g, "");
   return /^[0-9A-Za-z]{13}$/.test(code) ? code : null;
 }
 

@@ -68,7 +68,8 @@ describe("announcing a lesson", () => {
       const made: LessonInfo = {
         lesson: "l", title: "Optics", subject: "Physics", grade: 8, state: "waiting", created_at_ms: NOW, ended_at_ms: null,
         teacher_link: "https://a.example/l/T", student_link: "https://a.example/l/S",
-        co_teacher_link: "https://a.example/l/C", video: null, video_state: null, opens_at_ms,
+        co_teacher_link: "https://a.example/l/C",
+        backup_teacher_link: "https://a.example/l/BT", backup_student_link: "https://a.example/l/BS", video: null, video_state: null, opens_at_ms,
       };
       return { body: made };
     });

@@ -88,6 +88,7 @@ describe("the way to the video", () => {
     const lesson = (id: string, video_state: VideoState | null): LessonInfo => ({
       lesson: id, title: id, subject: "Physics", grade: 8, state: "ended", created_at_ms: 1, ended_at_ms: 2,
       teacher_link: "https://a.example/l/T", student_link: "https://a.example/l/S", co_teacher_link: "https://a.example/l/C",
+        backup_teacher_link: "https://a.example/l/BT", backup_student_link: "https://a.example/l/BS",
       video: video_state === null ? null : `video-${id}`, video_state, opens_at_ms: null,
     });
     let made: VideoState = "processing";

@@ -40,6 +40,8 @@ describe("codeOf", () => {
     ["https://lessons.example:8443/l/AZ492KE3R7T31", "AZ492KE3R7T31"],
     ["lessons.example/l/AZ492KE3R7T31/", "AZ492KE3R7T31"],
     ["https://lessons.example/l/AZ492KE3R7T31?from=chat#x", "AZ492KE3R7T31"],
+    ["https://lessons.example/l/3q2-7_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd", "3q2-7_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd"],
+    ["3q2-7_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd", null],
     ["AZ492KE3R7T3", null],
     ["https://lessons.example/", null],
     ["javascript:alert(1)", null],
