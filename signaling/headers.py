@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 _POLICY: Final = ", ".join(
@@ -84,6 +85,7 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Netw
     return peer
 
 
+@lru_cache(maxsize=10_000)
 def rate_key(address: str) -> str:
     """What an address is limited by: itself, for IPv6 its /64."""
     try:
@@ -97,6 +99,7 @@ def rate_key(address: str) -> str:
     return str(parsed)
 
 
+@lru_cache(maxsize=10_000)
 def is_loopback(address: str) -> bool:
     """Whether an address (as ``rate_key`` gives it) is this machine's own."""
     try:
