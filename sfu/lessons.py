@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from sfu.capture import Recorder
 from sfu.context import WorkerContext, monotonic_us
 from sfu.dtls import Certificate
+from sfu.fence import Fence
 from sfu.model import Epoch, LessonId, Refused
 from sfu.plane.api import (
     AddressNominated,
@@ -62,9 +63,6 @@ DROPPED_SHARE: Final = 0.01
 DROPS_EVERY_US: Final = 2_000_000
 OVERLOADED_US: Final = 4_000_000
 MAX_LESSONS: Final = 2000
-MAX_EPOCHS_KEPT: Final = 10_000
-ORPHANED_AFTER_S: Final = 60.0
-"""Without any signalling for this time, a worker ends its lessons: nobody could end them otherwise."""
 
 
 class Lessons:
@@ -77,13 +75,14 @@ class Lessons:
         push: Callable[[Push], None],
         max_transports: int,
         cpu: Callable[[], float] = lambda: 0.0,
+        clock_us: Callable[[], int] = monotonic_us,
     ) -> None:
+        """``clock_us`` never steps and never stands still."""
         self.worker = worker
         self._push = push
         self._max_transports = max_transports
         self._cpu = cpu
         self._routers: dict[LessonId, LessonRouter] = {}
-        self._epochs: OrderedDict[LessonId, Epoch] = OrderedDict()
         self._context: WorkerContext | None = None
         self._due: dict[LessonId, Epoch] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -93,7 +92,8 @@ class Lessons:
         self._ticking: asyncio.Task[None] | None = None
         self._events: deque[Event] = deque()
         self._in_events = False
-        self._unsignalled_since: float | None = None
+        self._clock_us = clock_us
+        self._fence = Fence(clock_us())
         self._overloaded_until_us = 0
         self._drops_due_us = 0
         self._sent_and_dropped = (0, 0)
@@ -126,6 +126,10 @@ class Lessons:
     def count(self) -> int:
         """Lessons that are open."""
         return len(self._routers)
+
+    def leases(self) -> list[tuple[str, int]]:
+        """The lessons that are here, and under which epoch."""
+        return [(router.lesson, router.epoch) for router in self._routers.values()]
 
     @property
     def transports(self) -> int:
@@ -160,10 +164,6 @@ class Lessons:
         """A recorder's connection is gone: what it captured is tapped no more."""
         for router in self._routers.values():
             router.end_capture(recorder)
-
-    def signalled(self, connections: int) -> None:
-        """How many signalling processes are connected now."""
-        self._unsignalled_since = None if connections else time.monotonic()
 
     def on_events(self, events: Sequence[Event]) -> None:
         """The plane's sink. Handling an event may command the plane, which may call this again: then the
@@ -203,7 +203,9 @@ class Lessons:
 
     def _carry_out(self, request: Request) -> Reply:
         if isinstance(request, GetStatus):
-            return self._status()
+            now_us = self._clock_us()
+            self._fence.confirm(request.confirms, now_us)
+            return self._status(now_us)
         if isinstance(request, Capture | EndCapture):
             raise Refused("not_allowed", "only a recorder's connection may capture")
         router = self._fenced(request.lesson, request.epoch)
@@ -221,13 +223,11 @@ class Lessons:
     def _fenced(self, name: str, number: int) -> LessonRouter | None:
         """The lesson's router of this epoch; an older epoch is refused, a newer one ends what was before."""
         lesson, epoch = LessonId(name), Epoch(number)
-        if epoch < self._epochs.get(lesson, Epoch(-1)):
-            raise Refused("stale_epoch")
+        self._fence.admit(lesson, epoch)
         router = self._routers.get(lesson)
         if router is not None and epoch > router.epoch:
             self._end(router)
             router = None
-        self._note_epoch(lesson, epoch)
         return router
 
     def _for_router(
@@ -250,6 +250,8 @@ class Lessons:
         if router is not None:
             router.tell_again()
             return
+        if not self._fence.holds(self._clock_us()):
+            raise Refused("not_confirmed")
         if len(self._routers) >= MAX_LESSONS:
             raise Refused("no_worker", "this worker takes no more lessons")
         self._routers[lesson] = LessonRouter(self._live_context, lesson, epoch)
@@ -261,13 +263,7 @@ class Lessons:
         self._due.pop(router.lesson, None)
         log.info("lesson closed", extra={"lesson": router.lesson, "epoch": router.epoch})
 
-    def _note_epoch(self, lesson: LessonId, epoch: Epoch) -> None:
-        self._epochs[lesson] = epoch
-        self._epochs.move_to_end(lesson)
-        while len(self._epochs) > MAX_EPOCHS_KEPT:
-            self._epochs.popitem(last=False)
-
-    def _status(self) -> Status:
+    def _status(self, now_us: int) -> Status:
         context = self._live_context
         plane = context.plane
         counters = plane.counters()
@@ -286,6 +282,7 @@ class Lessons:
             bytes_in=counters.bytes_in,
             bytes_out=counters.bytes_out,
             dropped=dropped,
+            stamp=now_us,
         )
 
     @property
@@ -361,15 +358,19 @@ class Lessons:
         while True:
             due = max(due + TICK_S, loop.time())
             await asyncio.sleep(due - loop.time())
+            if self._routers and not self._fence.holds(self._clock_us()):
+                self._stop_sending()
             self._note_load(loop.time() - due)
             now_us = self._live_context.now_us()
             for router in tuple(self._routers.values()):
                 self._guarded(partial(router.tick, now_us), router)
-            since = self._unsignalled_since
-            if since is not None and time.monotonic() - since > ORPHANED_AFTER_S and self._routers:
-                log.warning("no signalling: every lesson ends", extra={"lessons": self.count})
-                for router in tuple(self._routers.values()):
-                    self._end(router, "dtls_closed")
+
+    def _stop_sending(self) -> None:
+        """Not confirmed in time: the lessons may be elsewhere soon, so their epochs are over here."""
+        log.warning("not confirmed: every lesson ends", extra={"lessons": self.count})
+        for router in tuple(self._routers.values()):
+            self._end(router, "dtls_closed")
+            self._fence.over(router.lesson, router.epoch)
 
     def _note_load(self, late_s: float) -> None:
         """Late ticks are a loop that can't keep up; packets that find no room are a thread that can't."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sfu.rpc.registration import (
+    LEASE_SCRIPT,
     RECORD_TTL_S,
     RENEW_EVERY_S,
     WORKERS_KEY,
     WorkerRecord,
+    lease_key,
     pack,
+    reclaim_arguments,
     worker_key,
 )
 
@@ -30,10 +33,20 @@ FORGOTTEN_AFTER_MS: Final = 3_600_000
 
 
 class Registry:
-    """Renews the record that ``record`` returns every RENEW_EVERY_S. ``start``, later ``close``."""
+    """Renews the record that ``record`` returns every RENEW_EVERY_S. ``start``, later ``close``.
 
-    def __init__(self, url: str, record: Callable[[], WorkerRecord]) -> None:
-        """``url``: redis://, rediss:// or unix://."""
+    Where Redis does not know the worker (any more) it may have lost all its data: then the leases of the
+    lessons that are here, ``leases`` (lesson, epoch), are written again unless there are newer ones.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        record: Callable[[], WorkerRecord],
+        leases: Callable[[], Iterable[tuple[str, int]]] = tuple,
+        keep_s: int = 0,
+    ) -> None:
+        """``url``: redis://, rediss:// or unix://; ``keep_s``: how long Redis keeps a lease."""
         self._redis = Redis.from_url(
             url,
             socket_timeout=COMMAND_TIMEOUT_S,
@@ -42,6 +55,9 @@ class Registry:
             max_connections=2,
         )
         self._record = record
+        self._leases = leases
+        self._keep_s = keep_s
+        self._lease_script = self._redis.register_script(LEASE_SCRIPT)
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self.registered = False
@@ -89,6 +105,11 @@ class Registry:
 
     async def _write(self, record: WorkerRecord) -> None:
         now_ms = time.time_ns() // 1_000_000
+        if not await self._redis.exists(worker_key(record.worker)):
+            for lesson, epoch in self._leases():
+                address = record.rpc_host, record.rpc_port
+                arguments = reclaim_arguments(lesson, record.worker, epoch, address, self._keep_s)
+                await self._lease_script(keys=[lease_key(lesson)], args=arguments)
         await self._redis.set(worker_key(record.worker), pack(record), ex=RECORD_TTL_S)
         await self._redis.zadd(WORKERS_KEY, {record.worker: now_ms})
         # Ids of workers that died are not kept for ever.

@@ -25,6 +25,7 @@ from sfu.lessons import Lessons
 from sfu.plane.api import Plane
 from sfu.plane.choice import open_plane
 from sfu.registry import Registry
+from sfu.rpc.holding import require_order
 from sfu.rpc.messages import CaptureRequest, Reply, Request
 from sfu.rpc.registration import WorkerRecord
 from sfu.rpc.server import RecorderConnection, RpcServer
@@ -59,6 +60,7 @@ class Worker:
 
     def __init__(self, settings: Settings, index: int) -> None:
         """``index``: which of this machine's workers; it decides the UDP port."""
+        require_order()
         self.id = f"w{index}-{secrets.token_hex(4)}"
         self.rpc_address = ("", 0)
         self.addresses: tuple[str, ...] = ()
@@ -70,7 +72,6 @@ class Worker:
             settings.paths.secret("rpc.key"),
             self.id,
             self._handle,
-            self._signalled,
             on_capture=self._on_capture,
             on_recorder_lost=self._on_recorder_lost,
         )
@@ -107,7 +108,8 @@ class Worker:
         )
         self.rpc_address = await self._server.listen()
         if self._settings.redis.url:
-            self._registry = Registry(self._settings.redis.url, self.record)
+            keep_s = self._settings.lesson.keep_state_h * 3600
+            self._registry = Registry(self._settings.redis.url, self.record, self.lessons.leases, keep_s)
             self._registry.start()
 
     def record(self) -> WorkerRecord:
@@ -149,9 +151,6 @@ class Worker:
 
     def _on_recorder_lost(self, recorder: RecorderConnection) -> None:
         self.lessons.recorder_lost(recorder)
-
-    def _signalled(self, connections: int) -> None:
-        self.lessons.signalled(connections)
 
 
 def addresses_of(settings: Settings) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class Signalling:
         self.log = LessonLog(redis, keep_s, self._now_ms, self.process, settings.lesson.keep_ended_s)
         closing.push_async_callback(self.log.close)
         await self.log.ping()
-        self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"))
+        self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"), self.process)
         closing.push_async_callback(self.workers.close)
         self.archive = Archive(self.catalog, self.log, self._now_ms)
         closing.push_async_callback(self._copy_rest)
@@ -121,7 +121,9 @@ class Signalling:
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
-        for work in (self.archive.run(), self.library.run(), announced.run(), self._watch_redis()):
+        for work in (
+            self.archive.run(), self.library.run(), announced.run(), self.workers.run(), self._watch_redis(),
+        ):  # fmt: skip
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))

@@ -135,6 +135,10 @@ class LiveLesson:
             delay_ms = 0 if client.role.leads else random.randrange(MOVED_SPREAD_MS)
             client.send(encode(wire.Moved(epoch, delay_ms)))
 
+    def send_away(self) -> None:
+        for client in list(self.clients.values()):
+            client.close("shutting_down", retry=True)
+
     def quality(self, lines: tuple[wire.LineQuality, ...]) -> None:
         for client in list(self.clients.values()):
             if client.role.leads:
@@ -217,13 +221,18 @@ class LiveLesson:
         for client in list(self.clients.values()):
             self._welcome(client, None)
         self.media.resend()
+        self.spawn(self._restored())
         self._settle()
 
     async def _reclaim(self) -> None:
         """Redis lost the lesson and has it again: it gets back what is not in the log."""
-        await self.media.reclaim()
+        await self.media.restored()
         for client in (*self.clients.values(), *self.lobby.values()):
             await self._log.take_seat(self.lesson, client.participant, client.seat)
+
+    async def _restored(self) -> None:
+        with suppress(*LogUnreachable):
+            await self.media.restored()
 
     async def _mark_live(self, *, live: bool) -> None:
         try:

@@ -17,11 +17,12 @@ from sfu.rpc import messages as rpc
 from sfu.rpc.client import WorkerClient, WorkerLost
 from signaling import wire
 from signaling.codec import unpack
+from signaling.leasing import Leasing, StaleEpoch
 from signaling.lesson import fields
 from signaling.lesson.permissions import allowed
 from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
-from signaling.placement import EXPECTED, Lease
+from signaling.placement import Lease
 from signaling.quality import Words
 from signaling.replica import Record
 from signaling.stills import Stills
@@ -30,7 +31,6 @@ from signaling.workers import CONNECT_TIMEOUT_S, Workers
 log = logging.getLogger(__name__)
 
 RECONNECT_TIMEOUT_S: Final = 0.5
-REPLACE_TRIES: Final = 4
 WITHOUT_WORKER_S: Final = 0.5
 """Pause between tries to find a worker when there is none."""
 LOST_AFTER_S: Final = 5.0
@@ -63,6 +63,9 @@ class Audience(Protocol):
     def moved(self, epoch: int) -> None:
         """Every client makes a new connection."""
 
+    def send_away(self) -> None:
+        """Every client comes again, to whichever process."""
+
     def quality(self, lines: tuple[wire.LineQuality, ...]) -> None:
         """Lines that are not good."""
 
@@ -78,7 +81,7 @@ class LessonMedia:
         self, lesson: str, audience: Audience, workers: Workers, spawn: Callable[[Any], None]
     ) -> None:
         self.lesson = lesson
-        self.lease: Lease | None = None
+        self._leasing = Leasing(lesson, workers, self._moved)
         self._audience = audience
         self._workers = workers
         self._spawn = spawn
@@ -94,16 +97,20 @@ class LessonMedia:
         self._speakers: wire.Speakers | None = None
         self._draws: dict[str, wire.Draw] = {}
         self._drawing = False
-        self._highest_epoch = 0
         self._without: dict[str, float] = {}
         """Since when (s, monotonic) people have lost their media connection."""
         self._words = Words()
         self._lines: tuple[wire.LineQuality, ...] = ()
-        self._lost_workers: set[str] = set()
         self._replacing = False
+        self._let_go_of: str | None = None
         self._closed = False
         self._missing = False
         workers.add(self)
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease in force, None before there is one."""
+        return self._leasing.lease
 
     @property
     def worker(self) -> str | None:
@@ -137,85 +144,59 @@ class LessonMedia:
         return self.epoch
 
     async def _ensure(self) -> None:
-        for _ in range(REPLACE_TRIES):
-            if self.lease is None:
-                self.lease = await self._workers.placement.lease(self.lesson)
-                if self.lease is not None:
-                    self._mark_all()
-            if self.lease is None or self.lease.worker in self._lost_workers:
-                await self._place()
-            assert self.lease is not None  # noqa: S101 - _place raises or sets it
-            try:
-                await self._open(self.lease)
-                await self._tell(self.lease)
-            except WorkerLost:
-                self._lost_workers.add(self.lease.worker)
-                continue
-            except _StaleEpoch:
-                self.lease = await self._newer_lease(self.lease)
-                continue
-            self._lost_workers.clear()
-            return
-        raise WorkerLost("no worker takes the lesson")
+        people = sum(person.here for _, person in fields.people(self._audience.state))
+        try:
+            await self._leasing.carry(self._tell_all, people)
+        except WorkerLost:
+            if self.worker is not None:
+                self._let_go_if_cut_off(self.worker)
+            raise
 
-    async def _place(self) -> None:
-        placement = self._workers.placement
-        worker = await placement.choose(self._lost_workers)
-        if worker is None:
-            raise WorkerLost("no worker has room")
-        believed = self.epoch
-        lease = await placement.place(self.lesson, worker, believed, max(believed, self._highest_epoch))
-        self._lost_workers.discard(lease.worker)
-        self._take(lease)
-        if lease.worker == worker:
-            here = sum(person.here for _, person in fields.people(self._audience.state))
-            with suppress(*LogUnreachable):  # it has a worker, whether others know or not
-                await placement.expect(worker, self.lesson, max(EXPECTED, here))
+    async def _tell_all(self, lease: Lease) -> None:
+        await self._open(lease)
+        await self._tell(lease)
 
-    async def _newer_lease(self, stale: Lease) -> Lease | None:
-        lease = await self._workers.placement.lease(self.lesson)
-        if lease is not None and lease.epoch > stale.epoch:
-            self._take(lease)
-            return lease
-        self._highest_epoch = max(self._highest_epoch, stale.epoch) + 1
-        taken = await self._workers.placement.place(
-            self.lesson, stale.worker, stale.epoch, self._highest_epoch
-        )
-        self._take(taken)
-        return taken
+    def _let_go_if_cut_off(self, worker: str) -> None:
+        """Once each time the worker is lost here but heard elsewhere: clients do better there."""
+        if self._workers.cut_off(worker) and self._let_go_of != worker:
+            self._let_go_of = worker
+            log.warning("cut off from the worker: clients are sent away", extra={"lesson": self.lesson})
+            self._audience.send_away()
 
-    def _take(self, lease: Lease) -> None:
-        former = self.lease
-        self.lease = lease
-        self._highest_epoch = max(self._highest_epoch, lease.epoch)
-        if former is None or former.epoch != lease.epoch:
-            self._opened = False
-            self._connections.clear()
-            self._slots.clear()
-            self._watched.clear()
-            self.stills = Stills()
-            self._ask_for_stills()
-            self._speakers = None
-            self._mark_all()
-            self._audience.moved(lease.epoch)
-            log.info(
-                "lesson placed", extra={"lesson": self.lesson, "worker": lease.worker, "epoch": lease.epoch}
-            )
+    def _moved(self, former: Lease | None, lease: Lease) -> None:
+        if former is not None and former.worker != lease.worker:
+            self._spawn(self._close_at(former))
+        self._opened = False
+        self._connections.clear()
+        self._slots.clear()
+        self._watched.clear()
+        self.stills = Stills()
+        self._ask_for_stills()
+        self._speakers = None
+        self._mark_all()
+        self._audience.moved(lease.epoch)
+
+    async def _close_at(self, former: Lease) -> None:
+        """The worker that had the lesson may not know that it has moved."""
+        link = self._workers.connected_link(former.worker)
+        if link is not None:
+            with suppress(WorkerLost):
+                await link.request(rpc.CloseLesson(self.lesson, former.epoch))
 
     async def _open(self, lease: Lease) -> None:
         connected = self._workers.connected_link(lease.worker)
         link = connected or await self._workers.link(
-            lease.worker, RECONNECT_TIMEOUT_S if self._replacing else CONNECT_TIMEOUT_S
+            lease.worker, RECONNECT_TIMEOUT_S if self._replacing else CONNECT_TIMEOUT_S, lease.address
         )
         if connected is None or not self._opened:
             await self._ask(link, rpc.OpenLesson(self.lesson, lease.epoch))
             self._opened = True
+            self._let_go_of = None
             self._mark_all()
 
-    async def reclaim(self) -> None:
-        """Redis lost the lease: it is what it was. Raises LogUnreachable."""
-        if self.lease is not None:
-            await self._workers.placement.reclaim(self.lesson, self.lease)
+    async def restored(self) -> None:
+        """Redis lost the lesson and has it again; the lease is what it was. Raises LogUnreachable."""
+        await self._leasing.reclaim(self._audience.number)
 
     def worker_lost(self) -> None:
         """The connection to this lesson's worker is gone: try it once more, else place the lesson anew."""
@@ -240,9 +221,7 @@ class LessonMedia:
     async def lease_changed(self) -> None:
         """Another process placed the lesson: follow it."""
         async with self._lock:
-            lease = await self._workers.placement.lease(self.lesson)
-            if lease is not None and lease.epoch > self.epoch:
-                self._take(lease)
+            await self._leasing.follow()
         await self._replace()
 
     # --- people ----------------------------------------------------------------------------------
@@ -329,7 +308,9 @@ class LessonMedia:
         reply = await link.request(request)
         if isinstance(reply, rpc.Failed):
             if reply.code == "stale_epoch":
-                raise _StaleEpoch
+                raise StaleEpoch
+            if reply.code == "not_confirmed":
+                raise WorkerLost("the worker is not confirmed")
             if reply.code not in ("stale_number", "not_found"):
                 log.warning(
                     "worker refused",
@@ -490,10 +471,6 @@ class LessonMedia:
         """This process holds the lesson no longer; its media goes on."""
         self._closed = True
         self._workers.discard(self)
-
-
-class _StaleEpoch(Exception):
-    """The worker knows a newer lease of the lesson."""
 
 
 def _source(value: str | None) -> wire.SourceName | None:

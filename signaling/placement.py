@@ -5,27 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
+import msgspec
+
 from sfu.model import ParseError
-from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, coming_key, unpack, worker_key
-from signaling.log import Client, key
+from sfu.rpc.registration import (
+    LEASE_SCRIPT,
+    WORKERS_KEY,
+    WorkerRecord,
+    address_text,
+    coming_key,
+    lease_key,
+    live_channel,
+    reclaim_arguments,
+    unpack,
+    worker_key,
+)
+from signaling.hearing import Note
+from signaling.log import Client
 
 log = logging.getLogger(__name__)
 
-_SCRIPT: Final = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
+_NOTES: Final = "zvonok:hearing"
+"""Hash: what each signalling process hears, by process (``signaling.hearing.Note``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lesson's media is at ``worker``; every command carries ``epoch``."""
+    """A lesson's media is at ``worker``; every command carries ``epoch``. ``address``: where its rpc listens,
+    which the registry forgets within seconds."""
 
     worker: str
     epoch: int
+    address: tuple[str, int] | None = field(default=None, compare=False)
 
 
 COMING_S: Final = 180
@@ -85,7 +101,7 @@ class Placement:
     ) -> None:
         self._redis = redis
         self._keep_s = keep_s
-        self._script = redis.register_script(_SCRIPT)
+        self._script = redis.register_script(LEASE_SCRIPT)
         self._chance = chance or Random()
         self._now_ms = now_ms
         self._seen: dict[str, Candidate] = {}
@@ -148,24 +164,57 @@ class Placement:
 
     async def lease(self, lesson: str) -> Lease | None:
         """The lease in force, None when the lesson was never placed."""
-        worker, epoch = await self._redis.hmget(key(lesson, "lease"), ["worker", "epoch"])
-        return None if worker is None or epoch is None else Lease(worker.decode(), int(epoch))
+        found = await self._redis.hmget(lease_key(lesson), ["worker", "epoch", "address"])
+        return None if found[0] is None or found[1] is None else _lease(found)
 
     async def place(self, lesson: str, worker: str, believed_epoch: int, highest_epoch: int) -> Lease:
         """Lease the lesson to ``worker`` if ``believed_epoch`` is still in force; the lease in force."""
+        seen = self._seen.get(worker)
+        address = None if seen is None else (seen.record.rpc_host, seen.record.rpc_port)
         answer: Any = await self._script(
-            keys=[key(lesson, "lease")],
-            args=["place", believed_epoch, worker, highest_epoch, self._keep_s, key(lesson, "live")],
-        )
-        return Lease(answer[0].decode(), int(answer[1]))
+            keys=[lease_key(lesson)],
+            args=[
+                "place", believed_epoch, worker, highest_epoch, self._keep_s, live_channel(lesson),
+                address_text(address),
+            ],
+        )  # fmt: skip
+        return _lease(answer)
 
     async def reclaim(self, lesson: str, lease: Lease) -> Lease:
         """Write a lease again that Redis lost, unless it knows a newer one; the lease in force."""
         answer: Any = await self._script(
-            keys=[key(lesson, "lease")],
-            args=["reclaim", lease.epoch, lease.worker, lease.epoch, self._keep_s, key(lesson, "live")],
+            keys=[lease_key(lesson)],
+            args=reclaim_arguments(lesson, lease.worker, lease.epoch, lease.address, self._keep_s),
         )
-        return Lease(answer[0].decode(), int(answer[1]))
+        return _lease(answer)
+
+    # --- what processes hear -------------------------------------------------------------------
+
+    async def tell(self, process: str, note: Note) -> dict[str, Note]:
+        """This process's note is there for the others; theirs. What is no note is passed over."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_NOTES, process, msgspec.msgpack.encode(note))
+            pipe.hgetall(_NOTES)
+            _, packed = await pipe.execute()
+        found: dict[str, Note] = {}
+        for name, data in packed.items():
+            try:
+                found[name.decode()] = msgspec.msgpack.decode(data, type=Note)
+            except msgspec.MsgspecError as error:
+                log.warning("note passed over", extra={"signalling": name.decode(), "reason": str(error)})
+        found.pop(process, None)
+        return found
+
+    async def forget(self, processes: Collection[str]) -> None:
+        """Their notes go."""
+        if processes:
+            await self._redis.hdel(_NOTES, *processes)
+
+
+def _lease(found: Sequence[Any]) -> Lease:
+    """Of worker, epoch, address as Redis has them."""
+    host, _, port = (found[2] or b"").decode().rpartition(" ")
+    return Lease(found[0].decode(), int(found[1]), (host, int(port)) if port else None)
 
 
 def _coming(lessons: Iterable[tuple[bytes, float]], now_ms: int) -> float:

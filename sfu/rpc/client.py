@@ -24,6 +24,10 @@ class WorkerLost(ConnectionError):
     """The connection to the worker is gone, or an answer did not come in time (then it is dropped)."""
 
 
+class WorkerGone(WorkerLost):
+    """Nobody listens at the worker's address any more: its process is over, and with it all it sent."""
+
+
 class WorkerClient:
     """Ask a worker, hear its pushes.
 
@@ -61,7 +65,7 @@ class WorkerClient:
         return self._reading is not None and not self._reading.done()
 
     async def connect(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-        """Connect and prove the key to each other; raises WorkerLost."""
+        """Connect and prove the key to each other; raises WorkerLost, WorkerGone."""
         connection: Connection | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -76,7 +80,8 @@ class WorkerClient:
         except (OSError, TimeoutError, ParseError, ProtocolError) as error:
             if connection is not None:
                 connection.abort()
-            raise WorkerLost(f"cannot connect: {str(error) or type(error).__name__}") from error
+            kind = WorkerGone if isinstance(error, ConnectionRefusedError) else WorkerLost
+            raise kind(f"cannot connect: {str(error) or type(error).__name__}") from error
         self.worker = hello.worker
         self._connection = connection
         self._reading = asyncio.create_task(self._read(connection), name=f"rpc {self._address}")

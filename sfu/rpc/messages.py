@@ -2,8 +2,10 @@
 
 Requests are answered one by one (by request number); pushes go from the worker to every connected
 signalling process. Each request carries the lesson's lease ``epoch``: a worker ignores an older one
-(``stale_epoch``) and, seeing a newer one, closes what it held under the old. ``number`` is the
-lesson's event number on which a request rests: per object, older ones are ignored.
+(``stale_epoch``) and, seeing a newer one, closes what it held under the old. A worker that was not
+confirmed in time (``rpc.holding``) has ended its lessons: it refuses their epochs as older, and opens no
+lesson (``not_confirmed``) until it is confirmed. ``number`` is the lesson's event number on which a request
+rests: per object, older ones are ignored.
 
 A recorder's connection (``Hello.kind``) may only Capture, EndCapture and GetStatus; of the pushes it gets
 those of its taps only. Consent is signalling's to tell (``Person.recorded``) and the worker's to enforce:
@@ -17,7 +19,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, field
 
-RPC_VERSION: Final = 1
+RPC_VERSION: Final = 2
 
 
 class Hello(Struct, tag="hello", frozen=True):
@@ -121,7 +123,13 @@ class Draw(Struct, tag="draw", frozen=True):
 
 
 class GetStatus(Struct, tag="get_status", frozen=True):
-    """Ask for the worker's load and counters. Answer: Status."""
+    """Ask for the worker's load and counters. Answer: Status.
+
+    ``confirms``: the stamp of a status that was got before; until HOLD_S after it the worker sends (see
+    ``rpc.holding``). 0 confirms nothing.
+    """
+
+    confirms: int = 0
 
 
 class Capture(Struct, tag="capture", frozen=True):
@@ -168,7 +176,8 @@ class Status(Struct, tag="status", frozen=True):
     """The worker as it is now. ``cpu`` is cores used over the last second.
 
     ``packets_in`` and ``packets_out`` count datagrams, ``bytes_in`` and ``bytes_out`` what they carry,
-    ``packets_forwarded`` RTP packets sent through slots.
+    ``packets_forwarded`` RTP packets sent through slots. ``stamp``: when it was said, by the worker's own
+    clock, for ``GetStatus.confirms``.
     """
 
     worker: str
@@ -182,6 +191,7 @@ class Status(Struct, tag="status", frozen=True):
     dropped: dict[str, int] = field(default_factory=dict)
     bytes_in: int = 0
     bytes_out: int = 0
+    stamp: int = 0
 
 
 class Failed(Struct, tag="failed", frozen=True):

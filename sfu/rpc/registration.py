@@ -3,11 +3,13 @@
 ``WORKERS_KEY`` is a sorted set of worker ids by the server time in ms of their last sign of life;
 ``worker_key(id)`` holds the packed record and expires by itself; ``coming_key(id)`` is a sorted set of
 lessons that were just placed there, each with how many people it may bring, by the time in ms until which
-they may still come.
+they may still come. ``lease_key(lesson)`` says which worker has a lesson's media: signalling places and
+reclaims by LEASE_SCRIPT, a worker reclaims when Redis forgot it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import msgpack
@@ -20,6 +22,7 @@ from sfu.rpc.frames import check_shape
 WORKERS_KEY: Final = "zvonok:workers"
 RECORD_TTL_S: Final = 5
 RENEW_EVERY_S: Final = 1.0
+LEASE_SCRIPT: Final = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 
 
 class WorkerRecord(Struct, frozen=True):
@@ -48,6 +51,28 @@ def worker_key(worker: str) -> str:
 def coming_key(worker: str) -> str:
     """Redis key of who may still come to a worker."""
     return f"zvonok:coming:{worker}"
+
+
+def lease_key(lesson: str) -> str:
+    """Redis key of a lesson's lease."""
+    return f"zvonok:{{{lesson}}}:lease"
+
+
+def live_channel(lesson: str) -> str:
+    """On which all is published that happens to a lesson."""
+    return f"zvonok:{{{lesson}}}:live"
+
+
+def reclaim_arguments(
+    lesson: str, worker: str, epoch: int, address: tuple[str, int] | None, keep_s: int
+) -> list[str | int]:
+    """LEASE_SCRIPT's, to write a lease again that Redis lost unless it knows a newer one."""
+    return ["reclaim", epoch, worker, epoch, keep_s, live_channel(lesson), address_text(address)]
+
+
+def address_text(address: tuple[str, int] | None) -> str:
+    """``host port``, "" for None."""
+    return "" if address is None else f"{address[0]} {address[1]}"
 
 
 def pack(record: WorkerRecord) -> bytes:

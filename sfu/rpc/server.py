@@ -77,20 +77,16 @@ class RpcServer:
         key: bytes,
         worker: str,
         handle: Handler,
-        on_connections: Callable[[int], None] | None = None,
         *,
         on_capture: CaptureHandler | None = None,
         on_recorder_lost: Callable[[RecorderConnection], None] | None = None,
     ) -> None:
-        """``on_connections`` is told the number of signalling's proven connections each time it changes.
-
-        ``on_capture`` carries out what recorders ask (without it they are turned away);
+        """``on_capture`` carries out what recorders ask (without it they are turned away);
         ``on_recorder_lost`` is told, once, that a recorder's connection is gone.
         """
         self._key = key
         self._worker = worker
         self._handle = handle
-        self._on_connections = on_connections
         self._on_capture = on_capture
         self._on_recorder_lost = on_recorder_lost
         self._proven: set[Connection] = set()
@@ -116,7 +112,7 @@ class RpcServer:
                 connection.send(PushFrame(body))
             except ProtocolError as error:
                 log.warning("rpc connection closed", extra={"code": error.code})
-                self._forget(connection)
+                self._proven.discard(connection)
 
     async def close(self) -> None:
         """Stop listening and close every connection. Idempotent."""
@@ -141,7 +137,7 @@ class RpcServer:
             pass
         finally:
             self._all.discard(connection)
-            self._forget(connection)
+            self._proven.discard(connection)
             connection.abort()
 
     async def _converse(self, connection: Connection) -> None:
@@ -162,7 +158,6 @@ class RpcServer:
     async def _serve_signalling(self, connection: Connection, frames: AsyncIterator[Frame]) -> None:
         connection.send(Hello(key=self._key, worker=self._worker))
         self._proven.add(connection)
-        self._count()
         async for request in _requests(frames):
             connection.send(ReplyFrame(request.number, self._reply(request.body)))
             await asyncio.sleep(0)  # a burst of offers must not hold up the media
@@ -204,15 +199,6 @@ class RpcServer:
         except Exception:
             log.exception("rpc request failed", extra={"request": type(request).__name__})
             return Failed("internal")
-
-    def _forget(self, connection: Connection) -> None:
-        if connection in self._proven:
-            self._proven.discard(connection)
-            self._count()
-
-    def _count(self) -> None:
-        if self._on_connections is not None:
-            self._on_connections(len(self._proven))
 
 
 async def _requests(frames: AsyncIterator[Frame]) -> AsyncIterator[RequestFrame]:

@@ -24,6 +24,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from loadtest.client import use_loopback_candidates
 from sfu.model import SEND_SECTIONS, MediaKind, Source, slot_kind
+from sfu.rpc.beats import Beats
 from sfu.rpc.client import WorkerClient
 from sfu.rpc.messages import (
     Answered,
@@ -116,7 +117,9 @@ class Desk:
         desk = cls(worker)
         async with desk.client:
             await desk.ask(OpenLesson(LESSON, EPOCH))
+            beating = asyncio.create_task(Beats(desk.client).run())
             yield desk
+            beating.cancel()
 
     async def ask(self, request: Request) -> Reply:
         reply = await self.client.request(request)

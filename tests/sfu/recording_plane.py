@@ -136,7 +136,11 @@ class Bench:
         self.plane = RecordingPlane(capabilities)
         self.pacing_bps = pacing_bps
         self.pushes: list[Push] = []
-        self.lessons = Lessons("w1", self._push, max_transports)
+        self.stalled_us = 0
+        """How long the process stood still."""
+        self.lessons = Lessons(
+            "w1", self._push, max_transports, clock_us=lambda: monotonic_us() + self.stalled_us
+        )
         self.plane.sink = self.lessons.on_events
         self.numbers = 0
         self.ahead_us = 0

@@ -253,17 +253,6 @@ async def test_our_own_bug_in_a_lesson_ends_it_and_is_told(
 
 
 @pytest.mark.asyncio
-async def test_lessons_end_when_all_signalling_is_gone_for_long(
-    lesson: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sfu.lessons.ORPHANED_AFTER_S", 0.0)
-    lesson.lessons.signalled(1)
-    lesson.lessons.signalled(0)
-    await lesson.until(lambda: len(lesson.gone()) == 2)
-    assert lesson.lessons.count == 0
-
-
-@pytest.mark.asyncio
 async def test_who_never_comes_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfu.transport.FIRST_DATAGRAM_S", 0.02)
     bench.seat("student")

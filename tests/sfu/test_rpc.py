@@ -43,6 +43,7 @@ from sfu.rpc.messages import (
     Status,
 )
 from sfu.rpc.server import MAX_CONNECTIONS, RpcServer
+from tests.waiting import until
 
 KEY = b"k" * 64
 LIMIT_S = 5.0
@@ -164,8 +165,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.handle: Callable[[Request], Reply] = lambda _: Done()
-        self.counts: list[int] = []
-        self.server = RpcServer(KEY, "w1", lambda request: self.handle(request), self._count)
+        self.server = RpcServer(KEY, "w1", lambda request: self.handle(request))
         self.address = ("", 0)
         self.pushes: list[Push] = []
         self.lost = asyncio.Event()
@@ -173,10 +173,6 @@ class Bench:
 
     def _hear(self, push: Push) -> None:
         self.pushes.append(push)
-        self._changed.set()
-
-    def _count(self, connections: int) -> None:
-        self.counts.append(connections)
         self._changed.set()
 
     def client(self, key: bytes = KEY) -> WorkerClient:
@@ -222,8 +218,8 @@ async def test_pushes_reach_every_connected_client(bench: Bench) -> None:
 @pytest.mark.asyncio
 async def test_connections_are_counted_for_the_worker(bench: Bench) -> None:
     async with bench.client():
-        assert bench.counts == [1]
-    await bench.until(lambda: bench.counts == [1, 0])
+        await until(lambda: bench.server.connections == 1, "the connection")
+    await until(lambda: bench.server.connections == 0, "no connection")
 
 
 @pytest.mark.asyncio
@@ -367,7 +363,7 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_served(
     reader, writer = await bench.raw()
     deaf = Connection(reader, writer)
     deaf.send(Hello(KEY))
-    await bench.until(lambda: bench.server.connections == 1)
+    await until(lambda: bench.server.connections == 1, "the deaf one")
     big = Slots("l", 1, "p", 1, 1, 1, tuple(SlotContent(n, "p" * 40, "camera", True) for n in range(1000)))
     async with bench.client():
         for number in range(1000):

@@ -94,7 +94,7 @@ class FakeWorker:
         self.stage: str | None = None
         self.refuse: str | None = None
         self._redis = redis
-        self._server = RpcServer(key, name, self._handle, self._connected)
+        self._server = RpcServer(key, name, self._handle)
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> Self:
@@ -131,9 +131,6 @@ class FakeWorker:
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [request for request in self.asked if isinstance(request, kind)]
-
-    def _connected(self, connections: int) -> None:
-        pass
 
     def _handle(self, request: rpc.Request) -> rpc.Reply:
         self.asked.append(request)
