@@ -93,15 +93,21 @@ class FakeWorker:
         self.epochs: dict[str, int] = {}
         self.stage: str | None = None
         self.refuse: str | None = None
+        self.address = ("", 0)
+        """Where it really listens."""
         self._redis = redis
         self._server = RpcServer(key, name, self._handle)
         self._renewing: asyncio.Task[None] | None = None
 
-    async def start(self) -> Self:
+    async def start(self, before: Forwarder | None = None, lessons: int = 0) -> Self:
+        """Listen and register; with ``before`` at that one's address, which leads here."""
         address = await self._server.listen()
+        self.address = address
+        if before is not None:
+            address = await before.open(address)
         record = WorkerRecord(
             worker=self.name, pid=1, rpc_host=address[0], rpc_port=address[1], udp_port=1, addresses=("::1",),
-            plane="fake", lessons=0, transports=0, max_transports=100, cpu=0.0, started_at_ms=0,
+            plane="fake", lessons=lessons, transports=0, max_transports=100, cpu=0.0, started_at_ms=0,
         )  # fmt: skip
 
         async def renew() -> None:
@@ -118,12 +124,16 @@ class FakeWorker:
         self._renewing = asyncio.create_task(renew())
         return self
 
-    async def stop(self) -> None:
+    async def unregister(self) -> None:
+        """Redis forgets it."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
             self._renewing = None
             await self._redis.delete(worker_key(self.name))
+
+    async def stop(self) -> None:
+        await self.unregister()
         await self._server.close()
 
     def push(self, body: rpc.Push) -> None:
@@ -153,6 +163,47 @@ class FakeWorker:
         elif isinstance(request, rpc.GetStatus):
             return rpc.Status(self.name, "fake", 0, 0, 0, 0, 0.0)
         return rpc.Done()
+
+
+class Forwarder:
+    """A TCP port before another one. While ``cut`` nothing passes and nobody is told."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self._target = ("", 0)
+        self._server: asyncio.Server | None = None
+        self._passing: set[asyncio.Task[None]] = set()
+
+    async def open(self, target: tuple[str, int]) -> tuple[str, int]:
+        """Listen; the address."""
+        self._target = target
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        return str(host), int(port)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(*self._target)
+        for source, sink in ((reader, there[1]), (there[0], writer)):
+            task = asyncio.create_task(self._pass(source, sink))
+            self._passing.add(task)
+            task.add_done_callback(self._passing.discard)
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                if not self.cut:
+                    sink.write(data)
+        except OSError:
+            pass
+        finally:
+            sink.close()
 
 
 class Person:
