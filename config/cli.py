@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from config.bell import VOID, CannotRing, add_bell_arguments, ring
+from config.drain import CannotDrain, add_drain_arguments, drain
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common], help="how the server here is doing")
     status.add_argument("--json", action="store_true", help="as the server says it")
     status.set_defaults(run=_status)
+
+    draining = commands.add_parser("drain", parents=[common], help="take a worker out of service")
+    add_drain_arguments(draining)
+    draining.set_defaults(run=_drain)
 
     config = commands.add_parser("config", help="settings").add_subparsers(required=True, metavar="WHAT")
     show = config.add_parser(
@@ -279,6 +284,19 @@ def _status(chosen: argparse.Namespace) -> int:
     print(f"origin           {running['origin']}")
     for line in _lines(status, ""):
         print(line)
+    return 0
+
+
+def _drain(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen).settings
+    running = _running(settings)
+    if running is None:
+        raise Stopped(f"no server runs in {settings.paths.var}: start one with zvonok serve")
+    try:
+        for line in drain(chosen, str(running["admin"])):
+            print(line)
+    except CannotDrain as error:
+        raise Stopped(str(error)) from None
     return 0
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -20,6 +21,7 @@ from sfu.rpc.registration import (
     RENEW_EVERY_S,
     WORKERS_KEY,
     WorkerRecord,
+    drain_key,
     lease_key,
     pack,
     reclaim_arguments,
@@ -110,6 +112,9 @@ class Registry:
                 address = record.rpc_host, record.rpc_port
                 arguments = reclaim_arguments(lesson, record.worker, epoch, address, self._keep_s)
                 await self._lease_script(keys=[lease_key(lesson)], args=arguments)
+        drains_at_ms = await self._redis.get(drain_key(record.worker))
+        if drains_at_ms is not None:
+            record = replace(record, draining=True, drains_at_ms=int(drains_at_ms))
         await self._redis.set(worker_key(record.worker), pack(record), ex=RECORD_TTL_S)
         await self._redis.zadd(WORKERS_KEY, {record.worker: now_ms})
         # Ids of workers that died are not kept for ever.

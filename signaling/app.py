@@ -28,6 +28,7 @@ from signaling.announced import Announced
 from signaling.archive import Archive
 from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
+from signaling.drain import Drain
 from signaling.http import Door
 from signaling.lessons import Lessons
 from signaling.library import Library
@@ -128,9 +129,9 @@ class Signalling:
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
         self.door.bound(self.port)
-        self.admin_port = await self._listen(
-            admin.application(self.health, self.status), settings.admin.host, settings.admin.port, None
-        )
+        operators = admin.application(self.health, self.status)
+        operators.add_routes(Drain(self.workers.placement, self.catalog, self._now_ms).routes())
+        self.admin_port = await self._listen(operators, settings.admin.host, settings.admin.port, None)
         closing.push_async_callback(self._say_goodbye)
 
     async def _say_goodbye(self) -> None:

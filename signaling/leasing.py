@@ -89,6 +89,11 @@ class Leasing:
             )
         self._take(found)
 
+    async def leave(self, people: int) -> None:
+        """Go to another worker, though this one is well. Raises WorkerLost when none has room."""
+        if self.lease is not None:
+            await self._place(self.lease, people)
+
     async def follow(self) -> None:
         """Somebody placed the lesson: take over what Redis has, if it is newer."""
         found = await self._workers.placement.lease(self.lesson)

@@ -103,7 +103,7 @@ class LessonMedia:
         self._lines: tuple[wire.LineQuality, ...] = ()
         self._replacing = False
         self._let_go_of: str | None = None
-        self._closed = False
+        self._closed = self._leaving = False
         self._missing = False
         workers.add(self)
 
@@ -143,23 +143,25 @@ class LessonMedia:
                     raise Refused("no_worker", str(error)) from None
         return self.epoch
 
+    @property
+    def _people(self) -> int:
+        return sum(person.here for _, person in fields.people(self._audience.state))
+
     async def _ensure(self) -> None:
-        people = sum(person.here for _, person in fields.people(self._audience.state))
         try:
-            await self._leasing.carry(self._tell_all, people)
+            await self._leasing.carry(self._tell_all, self._people)
         except WorkerLost:
-            if self.worker is not None:
-                self._let_go_if_cut_off(self.worker)
+            self._let_go_if_cut_off()
             raise
 
     async def _tell_all(self, lease: Lease) -> None:
         await self._open(lease)
         await self._tell(lease)
 
-    def _let_go_if_cut_off(self, worker: str) -> None:
+    def _let_go_if_cut_off(self) -> None:
         """Once each time the worker is lost here but heard elsewhere: clients do better there."""
-        if self._workers.cut_off(worker) and self._let_go_of != worker:
-            self._let_go_of = worker
+        if self.worker is not None and self.worker != self._let_go_of and self._workers.cut_off(self.worker):
+            self._let_go_of = self.worker
             log.warning("cut off from the worker: clients are sent away", extra={"lesson": self.lesson})
             self._audience.send_away()
 
@@ -205,6 +207,22 @@ class LessonMedia:
         self._replacing = True
         self._opened = False
         self._spawn(self._replace())
+
+    def leave(self) -> None:
+        """Its worker is drained: move the lesson to another one."""
+        if not self._closed and not self._leaving:
+            self._leaving = True
+            self._spawn(self._leave())
+
+    async def _leave(self) -> None:
+        try:
+            async with self._lock:
+                await self._leasing.leave(self._people)
+            await self._replace()
+        except (WorkerLost, *LogUnreachable) as error:
+            log.info("lesson stays for now", extra={"lesson": self.lesson, "reason": str(error)})
+        finally:
+            self._leaving = False
 
     async def _replace(self) -> None:
         try:

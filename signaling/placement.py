@@ -19,6 +19,7 @@ from sfu.rpc.registration import (
     WorkerRecord,
     address_text,
     coming_key,
+    drain_key,
     lease_key,
     live_channel,
     reclaim_arguments,
@@ -50,6 +51,8 @@ AHEAD_S: Final = 120
 """So long before it opens an announced lesson is placed."""
 EXPECTED: Final = 26
 """How many a lesson brings, until it is known: a class and its teacher."""
+DRAIN_KEPT_S: Final = 24 * 3600
+"""For so long after its lessons moved a worker stays drained, unless it ends before."""
 SURVEY_S: Final = 0.5
 """So old may be what is known of the workers; what this process has placed since is added."""
 _CORES: Final = 1.5
@@ -103,7 +106,7 @@ class Placement:
         self._keep_s = keep_s
         self._script = redis.register_script(LEASE_SCRIPT)
         self._chance = chance or Random()
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._seen: dict[str, Candidate] = {}
         self._seen_until_ms = 0
         self._surveying = asyncio.Lock()
@@ -124,9 +127,9 @@ class Placement:
 
     async def _known(self) -> dict[str, Candidate]:
         async with self._surveying:
-            if self._now_ms() >= self._seen_until_ms:
+            if self.now_ms() >= self._seen_until_ms:
                 self._seen = await self._survey()
-                self._seen_until_ms = self._now_ms() + round(SURVEY_S * 1000)
+                self._seen_until_ms = self.now_ms() + round(SURVEY_S * 1000)
         return self._seen
 
     async def expect(self, worker: str, lesson: str, people: int, opens_at_ms: int = 0) -> None:
@@ -135,7 +138,7 @@ class Placement:
         seen = self._seen.get(worker)
         if seen is not None:
             self._seen[worker] = replace(seen, coming=seen.coming + people)
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.zadd(coming_key(worker), {f"{lesson} {people}": max(now_ms, opens_at_ms) + COMING_S * 1000})
             pipe.zremrangebyscore(coming_key(worker), 0, now_ms)
@@ -146,7 +149,7 @@ class Placement:
         names = [name.decode() for name in await self._redis.zrange(WORKERS_KEY, 0, -1)]
         if not names:
             return {}
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.get(worker_key(name))
@@ -187,6 +190,14 @@ class Placement:
             args=reclaim_arguments(lesson, lease.worker, lease.epoch, lease.address, self._keep_s),
         )
         return _lease(answer)
+
+    async def drain(self, worker: str, at_ms: int | None) -> None:
+        """The worker takes no new lessons, and those it has move then; None: it takes lessons again."""
+        if at_ms is None:
+            await self._redis.delete(drain_key(worker))
+        else:
+            kept_ms = max(at_ms - self.now_ms(), 0) + DRAIN_KEPT_S * 1000
+            await self._redis.set(drain_key(worker), at_ms, px=kept_ms)
 
     # --- what processes hear -------------------------------------------------------------------
 

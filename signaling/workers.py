@@ -53,6 +53,8 @@ class Placed(Protocol):
 
     def worker_lost(self) -> None: ...
 
+    def leave(self) -> None: ...
+
 
 class Workers:
     """Connections to workers, made when first needed. ``run`` tells the other processes which workers are
@@ -147,12 +149,16 @@ class Workers:
         await self.placement.forget(self.hearing.saw(others, self._is_gone, self._now_s()))
 
     async def once(self) -> None:
-        """Look, and connect to workers with lessons that no process hears. Raises LogUnreachable."""
+        """Look; connect to workers with lessons that no process hears; leave those that are drained. Raises
+        LogUnreachable."""
         await self.look()
         for worker, record in (await self.placement.workers()).items():
             heard = self.connected_link(worker) or self.hearing.heard_elsewhere(worker, self._now_s())
             if record.lessons and not heard:
                 self._spawn(self._try_link(worker))
+            if record.draining and record.drains_at_ms <= self.placement.now_ms():
+                for media in self._of(worker):
+                    media.leave()
 
     async def run(self) -> None:
         """``once`` each second, for ever."""
@@ -234,9 +240,11 @@ class Workers:
         self._lost_s[worker] = self._now_s()
         metrics.worker_gone(worker)
         log.warning("worker lost", extra={"worker": worker})
-        for media in list(self._lessons.values()):
-            if media.worker == worker:
-                media.worker_lost()
+        for media in self._of(worker):
+            media.worker_lost()
+
+    def _of(self, worker: str) -> list[Placed]:
+        return [media for media in self._lessons.values() if media.worker == worker]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

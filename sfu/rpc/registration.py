@@ -4,7 +4,8 @@
 ``worker_key(id)`` holds the packed record and expires by itself; ``coming_key(id)`` is a sorted set of
 lessons that were just placed there, each with how many people it may bring, by the time in ms until which
 they may still come. ``lease_key(lesson)`` says which worker has a lesson's media: signalling places and
-reclaims by LEASE_SCRIPT, a worker reclaims when Redis forgot it.
+reclaims by LEASE_SCRIPT, a worker reclaims when Redis forgot it. ``drain_key(id)`` is an operator's: the
+worker's record says so from then on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ LEASE_SCRIPT: Final = Path(__file__).with_name("lease.lua").read_text(encoding="
 
 
 class WorkerRecord(Struct, frozen=True):
-    """One worker. ``cpu``: cores used over the last second; ``draining``: takes no new lessons."""
+    """One worker. ``cpu``: cores used over the last second; ``draining``: takes no new lessons, and those it
+    has move at ``drains_at_ms``, ms since 1970."""
 
     worker: str
     pid: int
@@ -41,6 +43,7 @@ class WorkerRecord(Struct, frozen=True):
     cpu: float
     started_at_ms: int
     draining: bool = False
+    drains_at_ms: int = 0
 
 
 def worker_key(worker: str) -> str:
@@ -51,6 +54,11 @@ def worker_key(worker: str) -> str:
 def coming_key(worker: str) -> str:
     """Redis key of who may still come to a worker."""
     return f"zvonok:coming:{worker}"
+
+
+def drain_key(worker: str) -> str:
+    """Redis key of when a worker's lessons are to move, ms since 1970: it is drained while there is one."""
+    return f"zvonok:drain:{worker}"
 
 
 def lease_key(lesson: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from signaling.app import Signalling
-from tests.signaling.parts import Clock, FakeWorker, School, settings
+from tests.signaling.parts import Clock, FakeWorker, Forwarder, School, settings
 from tests.valkey import server as valkey_server
 
 
@@ -68,3 +69,28 @@ async def school(start: Start, worker: FakeWorker) -> AsyncIterator[School]:
     made = School(await start())
     yield made
     await made.close()
+
+
+Make = Callable[..., Awaitable[FakeWorker]]
+
+
+@pytest_asyncio.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def make(redis: Redis, stack: AsyncExitStack) -> Make:
+    """Make a worker for a school's processes; stopped at the end, with what is before it."""
+
+    async def made(
+        school: School, name: str, before: Forwarder | None = None, lessons: int = 0
+    ) -> FakeWorker:
+        worker = FakeWorker(redis, school.signalling._settings.paths.secret("rpc.key"), name)
+        if before is not None:
+            stack.push_async_callback(before.close)
+        stack.push_async_callback(worker.stop)
+        return await worker.start(before, lessons)
+
+    return made

@@ -68,6 +68,7 @@ class Record:
     rpc_host: str
     rpc_port: int
     lessons: int
+    draining: bool = False
 
 
 class Worker:

@@ -24,6 +24,7 @@ from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, pack, worker_key
 from sfu.rpc.server import RpcServer
 from signaling import wire
 from signaling.app import Signalling
+from signaling.log import stop
 from signaling.tickets import issue_one_time_key
 
 LIMIT_S = 10.0
@@ -127,8 +128,7 @@ class FakeWorker:
     async def unregister(self) -> None:
         """Redis forgets it."""
         if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait([self._renewing])
+            await stop(self._renewing)
             self._renewing = None
             await self._redis.delete(worker_key(self.name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from signaling import wire
 from signaling.leasing import SETTLE_S
 from signaling.placement import Lease
 from tests.sfu.media_peer import WorkerProcess
-from tests.signaling.conftest import Start
+from tests.signaling.conftest import Make, Start
 from tests.signaling.parts import FakeWorker, Forwarder, Person, School, until, until_answer
 
 pytestmark = pytest.mark.asyncio
@@ -46,31 +46,6 @@ async def schools(start: Start) -> AsyncIterator[tuple[School, School]]:
     yield pair
     for school in pair:
         await school.close()
-
-
-Make = Callable[..., Awaitable[FakeWorker]]
-
-
-@pytest_asyncio.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def make(redis: Redis, stack: AsyncExitStack) -> Make:
-    """Make a worker for a school's processes; stopped at the end, with what is before it."""
-
-    async def made(
-        school: School, name: str, before: Forwarder | None = None, lessons: int = 0
-    ) -> FakeWorker:
-        worker = FakeWorker(redis, school.signalling._settings.paths.secret("rpc.key"), name)
-        if before is not None:
-            stack.push_async_callback(before.close)
-        stack.push_async_callback(worker.stop)
-        return await worker.start(before, lessons)
-
-    return made
 
 
 async def lesson_of_two(here: School, there: School) -> tuple[wire.LessonInfo, Person, Person]:
