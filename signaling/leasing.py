@@ -85,7 +85,7 @@ class Leasing:
         if found is None or found.epoch <= stale.epoch:
             self._highest_epoch = max(self._highest_epoch, stale.epoch) + 1
             found = await self._workers.placement.place(
-                self.lesson, stale.worker, stale.epoch, self._highest_epoch
+                self.lesson, stale.worker, stale.epoch, self._highest_epoch, stale.address
             )
         self._take(found)
 

@@ -170,10 +170,19 @@ class Placement:
         found = await self._redis.hmget(lease_key(lesson), ["worker", "epoch", "address"])
         return None if found[0] is None or found[1] is None else _lease(found)
 
-    async def place(self, lesson: str, worker: str, believed_epoch: int, highest_epoch: int) -> Lease:
-        """Lease the lesson to ``worker`` if ``believed_epoch`` is still in force; the lease in force."""
+    async def place(
+        self,
+        lesson: str,
+        worker: str,
+        believed_epoch: int,
+        highest_epoch: int,
+        address: tuple[str, int] | None = None,
+    ) -> Lease:
+        """Lease the lesson to ``worker`` if ``believed_epoch`` is still in force; the lease in force.
+        ``address``: where it listens, unless it was just chosen here."""
         seen = self._seen.get(worker)
-        address = None if seen is None else (seen.record.rpc_host, seen.record.rpc_port)
+        if seen is not None:
+            address = seen.record.rpc_host, seen.record.rpc_port
         answer: Any = await self._script(
             keys=[lease_key(lesson)],
             args=[

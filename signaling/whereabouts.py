@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -23,6 +24,7 @@ def is_gone(where: str) -> bool:
     return _started(int(rest)) != started
 
 
+@cache
 def _machine() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

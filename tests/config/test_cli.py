@@ -124,5 +124,6 @@ def test_status_of_the_running_server(capsys: pytest.CaptureFixture[str], admin:
 def test_server_that_died_is_not_running(capsys: pytest.CaptureFixture[str], var: Path) -> None:
     var.mkdir()
     (var / RUNNING).write_text(json.dumps({"pid": 2**22 + 1, "origin": "http://x", "admin": "http://x"}))
-    assert main(["status"]) == 1
-    assert "no server runs" in capsys.readouterr().err
+    for command in ("status", "drain"):
+        assert main([command]) == 1
+        assert "no server runs" in capsys.readouterr().err

