@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from html import escape
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-Health = Callable[[], Mapping[str, str]]
+from signaling.status_page import HEADERS, chosen_language, status_page
+
+Faults = Callable[[], Mapping[str, str]]
 Status = Callable[[], Mapping[str, Any]]
 
 
-def application(health: Health, status: Status) -> web.Application:
-    """``health`` gives what is wrong by part (empty: all well); ``status`` figures for all."""
+def application(health: Faults, live: Faults, ready: Faults, status: Status) -> web.Application:
+    """``health``, ``live`` and ``ready`` give what is wrong by a stable code (empty: all well); ``status``
+    figures for all."""
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def healthz(_request: web.Request) -> web.Response:
-        faults = dict(health())
-        return web.json_response({"ok": not faults, "faults": faults}, status=503 if faults else 200)
-
-    async def as_json(request: web.Request) -> web.Response:
-        figures = dict(status())
+    async def as_json_or_page(request: web.Request) -> web.Response:
+        figures = status()
         if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(text=_table(figures), content_type="text/html", charset="utf-8")
+            language = chosen_language(request.headers.get("Accept-Language", ""))
+            page = status_page(figures, language)
+            return web.Response(text=page, content_type="text/html", charset="utf-8", headers=HEADERS)
         return web.Response(text=json.dumps(figures, indent=1), content_type="application/json")
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/status", as_json)
-    app.router.add_get("/", as_json)
+    for path, faults in (("/healthz", health), ("/livez", live), ("/readyz", ready)):
+        app.router.add_get(path, _probe(faults))
+    app.router.add_get("/status", as_json_or_page)
+    app.router.add_get("/", as_json_or_page)
     return app
 
 
-def _table(figures: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(json.dumps(value))}</td></tr>"
-        for name, value in figures.items()
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">'
-        f"<title>Zvonok: status</title><h1>Zvonok</h1><table>{rows}</table></html>"
-    )
+def _probe(faults: Faults) -> Callable[[web.Request], Any]:
+    async def answer(_request: web.Request) -> web.Response:
+        found = dict(faults())
+        return web.json_response({"ok": not found, "faults": found}, status=503 if found else 200)
+
+    return answer

@@ -34,6 +34,7 @@ from signaling.links import (
 )
 from signaling.live import LiveLesson
 from signaling.log import Clock, LessonLog, LogUnreachable
+from signaling.objectives import Objective, due
 from signaling.replica import record
 from signaling.tickets import KeyRing, Ticket, issue_ticket, read_one_time_key
 
@@ -150,6 +151,7 @@ class Admission:
         except LogUnreachable as error:
             raise Refused("internal", type(error).__name__) from None
         self._archive.note(lesson.id, replace(event, number=1))
+        due(Objective.HELD)
         return self._info(lesson)
 
     async def attendance(self, browser: Browser, lesson_id: str) -> wire.Attendance:
@@ -195,6 +197,8 @@ class Admission:
         participant = self._participant(browser, lesson, role)
         async with self._lessons.get(lesson.id) as live:
             name = self._check(live, lesson, role, participant, request.name)
+            if role is Role.TEACHER:
+                live.objectives.teacher_asks(fields.lesson(live.state).started_at_ms, self._now_ms())
         ticket = Ticket(participant, lesson.id, role, name)
         now_s = self._now_ms() // 1000
         limits = self._settings.lesson

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
-from signaling import admin, metrics
+from signaling import admin, metrics, objectives
 from signaling.admission import Admission, Keys
 from signaling.announced import Announced
 from signaling.archive import Archive
@@ -30,19 +30,22 @@ from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
 from signaling.drain import Drain
 from signaling.http import Door
+from signaling.lesson import fields
 from signaling.lessons import Lessons
 from signaling.library import Library
 from signaling.library_files import LibraryFiles
 from signaling.library_http import LibraryRoutes
 from signaling.live import Limits
-from signaling.log import Clock, LessonLog, LogUnreachable, connect, heed_cancellation, stop
+from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.tickets import KeyRing
+from signaling.watch import Watch
 from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
 CLOSE_CLIENTS_S: Final = 2.0
+_OF_WORKER: Final = ("worker", "plane", "lessons", "transports", "max_transports", "cpu", "draining")
 
 
 def wall_clock() -> int:
@@ -60,8 +63,6 @@ class Signalling:
         self._settings = settings
         self._now_ms = now_ms
         self._started_at_ms = now_ms()
-        self._redis_ok = True
-        self._planes: dict[str, str] = {}
         self._closing = AsyncExitStack()
 
     async def start(self) -> None:
@@ -122,20 +123,25 @@ class Signalling:
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
+        self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
+        watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())
         for work in (
-            self.archive.run(), self.library.run(), announced.run(), self.workers.run(), self._watch_redis(),
+            self.archive.run(), self.library.run(), announced.run(), self.workers.run(), *watching,
         ):  # fmt: skip
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
         self.door.bound(self.port)
-        operators = admin.application(self.health, self.status)
+        operators = admin.application(
+            self.health, self.watch.not_live, self.watch.not_ready, self.status
+        )
         operators.add_routes(Drain(self.workers.placement, self.catalog, self._now_ms).routes())
         self.admin_port = await self._listen(operators, settings.admin.host, settings.admin.port, None)
         closing.push_async_callback(self._say_goodbye)
 
     async def _say_goodbye(self) -> None:
         """Every client is told to come back, and gets a moment to hear it."""
+        self.watch.draining = True
         self.door.close_sockets()
         try:
             async with asyncio.timeout(CLOSE_CLIENTS_S):
@@ -150,39 +156,37 @@ class Signalling:
             log.exception("events not copied at the end; the log still has them")
 
     def health(self) -> Mapping[str, str]:
-        """What is wrong, by part."""
-        return {} if self._redis_ok else {"redis": "not reached"}
+        """What is wrong, by part: of Redis only."""
+        return {} if self.watch.redis_ok else {"redis": "not reached"}
 
     def status(self) -> Mapping[str, Any]:
-        """Figures for people and programs; ids of lessons, nothing of people. ``planes``: each registered
-        worker's data plane."""
-        held = self.lessons.held()
+        """Figures of this process for people and programs, nothing of lessons or people one by one. Of all:
+        ``workers`` and ``planes`` (each registered worker's data plane)."""
+        held, watch = self.lessons.held(), self.watch
         return {
             "process": self.process,
             "pid": os.getpid(),
             "uptime_s": (self._now_ms() - self._started_at_ms) // 1000,
             "port": self.port,
-            "redis": self._redis_ok,
+            "redis": watch.redis_ok,
+            "sql": watch.sql_ok,
+            "not_live": watch.not_live(),
+            "not_ready": watch.not_ready(),
             "workers_connected": self.workers.connected,
-            "planes": self._planes,
+            "planes": {worker: record.plane for worker, record in watch.workers.items()},
+            "workers": [
+                {name: getattr(record, name) for name in _OF_WORKER} for record in watch.workers.values()
+            ],
             "lessons": len(held),
+            "live": sum(fields.is_live(live.state) for live in held),
+            "people": sum(fields.count_here(live.state) for live in held),
             "clients": sum(len(live.clients) for live in held),
             "waiting": sum(len(live.lobby) for live in held),
             "sockets": self.door.sockets,
+            "unarchived": self.archive.waiting,
+            "objectives": objectives.shares(),
+            "refused": metrics.values(metrics.refused),
         }
-
-    async def _watch_redis(self) -> None:
-        while True:
-            try:
-                await self.log.ping()
-                registered = await self.workers.placement.workers()
-                self._planes = {worker: record.plane for worker, record in registered.items()}
-                metrics.registered(self._planes.values())
-                self._redis_ok = True
-            except LogUnreachable:
-                self._redis_ok = False
-            heed_cancellation()
-            await asyncio.sleep(1.0)
 
     async def _listen(
         self, application: web.Application, host: str, port: int, context: ssl.SSLContext | None

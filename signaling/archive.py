@@ -62,6 +62,11 @@ class Archive:
         self._leaving: set[str] = set()
         self._writing = asyncio.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """Events that are not copied yet."""
+        return len(self._waiting)
+
     def note(self, lesson: str, event: Record) -> None:
         """An event that is to be copied."""
         self._leaving.discard(lesson)

@@ -173,6 +173,7 @@ class Door:
                 self._check_post(request)
             answer = await handler(request)
         except TooMany as many:
+            metrics.refused.labels(many.code).inc()
             answer = _error(many.code, many.after_s)
         except Refused as refused:
             metrics.refused.labels(refused.code).inc()

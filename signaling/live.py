@@ -18,9 +18,10 @@ from signaling import wire
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
 from signaling.lesson import ending, fields, presence, recording
-from signaling.lesson.change import Actor, Moment
+from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
+from signaling.objectives import LessonObjectives, Objective, met
 from signaling.recording_watch import RecordingWatch
 from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
@@ -90,6 +91,7 @@ class LiveLesson:
         self._promoting: set[str] = set()
         self.closed = False
         self.idle_since_ms = now_ms()
+        self.objectives = LessonObjectives()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
         self._recording = RecordingWatch(lesson, lesson_log, self.execute, self.spawn, now_ms)
 
@@ -287,8 +289,7 @@ class LiveLesson:
             self._promoting.discard(who)
         if self.lobby.get(who) is client:
             del self.lobby[who]
-            self.clients[who] = client
-            self._welcome(client, None)
+            self._come_in(client, None)
 
     # --- clients --------------------------------------------------------------------------------------
 
@@ -305,9 +306,15 @@ class LiveLesson:
             except LogUnreachable as error:
                 raise Refused("internal", f"redis: {type(error).__name__}") from None
             moment = self.moment()
-            await self.execute(
-                lambda state: presence.enter(state, actor, name, self._limits.max_people, moment), who
-            )
+            never_live = False
+
+            def come(state: Mapping[str, Any]) -> Change | None:
+                nonlocal never_live
+                never_live = fields.lesson(state).started_at_ms is None
+                return presence.enter(state, actor, name, self._limits.max_people, moment)
+
+            if await self.execute(come, who) and never_live and client.role.leads:
+                met(Objective.HELD)
             self._graces.pop(who, None)
             person = self.replica.state.get(fields.person(who))
             if person is not None and person.here:
@@ -325,12 +332,23 @@ class LiveLesson:
             return
         person = self.replica.state.get(fields.person(who))
         if person is not None and person.here:
-            self.clients[who] = client
-            self._welcome(client, hello)
+            self._come_in(client, hello)
         else:
             self.lobby[who] = client
             client.send(encode(wire.Waiting("no_teacher", fields.lesson(self.replica.state).title)))
         self._settle()
+
+    def _come_in(self, client: Client, hello: wire.Hello | None) -> None:
+        who = client.participant
+        self.clients[who] = client
+        if not client.role.leads and not self.media.alive(who, self.media.epoch):
+            self.objectives.student_in(who)
+        self._welcome(client, hello)
+
+    async def offer(self, client: Client, message: wire.Offer) -> wire.Answer:
+        """A client wants a media connection; raises Refused."""
+        self.objectives.student_asks(client.participant)
+        return await self.media.offer(client.participant, message)
 
     def seat_taken(self, participant: str, seat: str) -> None:
         """Another process has a newer socket of this participant."""
@@ -419,6 +437,8 @@ class LiveLesson:
         if fields.LESSON not in state:
             return
         self._recording.tick(recording.running(state))
+        if self.objectives.waits:
+            self.objectives.look(state, self.clients, self.media.hears, now_ms)
         ends_at_ms = fields.lesson(state).ends_at_ms
         if ends_at_ms is not None and now_ms >= ends_at_ms:
             moment = self.moment()

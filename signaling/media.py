@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -22,6 +22,7 @@ from signaling.lesson import fields
 from signaling.lesson.permissions import allowed
 from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
+from signaling.objectives import carries
 from signaling.placement import Lease
 from signaling.quality import Words
 from signaling.replica import Record
@@ -130,6 +131,11 @@ class LessonMedia:
     def alive(self, participant: str, lease: int | None) -> bool:
         """Whether a participant's media connection made under ``lease`` still lives."""
         return self.ready and lease == self.epoch and participant in self._connections
+
+    def hears(self, participant: str, speakers: Collection[str]) -> bool:
+        """Whether the microphone of one of ``speakers`` is forwarded to a participant who is connected."""
+        said = self._slots.get(participant)
+        return said is not None and participant in self._connections and carries(said.slots, speakers)
 
     # --- placing -------------------------------------------------------------------------------
 
@@ -358,10 +364,7 @@ class LessonMedia:
             if isinstance(reply, rpc.Answered):
                 return wire.Answer(message.id, message.connection, lease.epoch, reply.sdp)
             code = reply.code if isinstance(reply, rpc.Failed) else "internal"
-            if code == "stale_epoch" and not last:
-                self._opened = False
-                continue
-            if code == "not_found" and not last:
+            if code in ("stale_epoch", "not_found") and not last:
                 self._opened = False
                 continue
             raise Refused(code if code in _WORKER_CODES else "internal", code)
@@ -385,15 +388,10 @@ class LessonMedia:
                     return
                 await link.request(
                     rpc.Draw(
-                        self.lesson,
-                        self.epoch,
-                        participant,
-                        message.heights,
-                        message.page,
-                        message.pin,
+                        self.lesson, self.epoch, participant, message.heights, message.page, message.pin,
                         message.mode,
                     )
-                )
+                )  # fmt: skip
         except (WorkerLost, Refused):
             self._draws.clear()  # clients draw again after `moved`
         finally:

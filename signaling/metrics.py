@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter as Counted
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from sfu.rpc.messages import Status
+from sfu.rpc.registration import WorkerRecord
 
 clients = Gauge("zvonok_clients", "Open WebSockets")
 lessons = Gauge("zvonok_lessons", "Lessons held by this process")
@@ -28,6 +29,19 @@ join_seconds = Histogram(
 archived = Counter("zvonok_events_archived", "Events copied to SQL")
 archive_waiting = Gauge("zvonok_events_unarchived", "Events not yet copied to SQL")
 failures = Counter("zvonok_failures", "Faults of our own", ["where"])
+for _where in (
+    "announced",
+    "archive",
+    "http",
+    "lessons",
+    "library",
+    "log",
+    "request",
+    "session",
+    "socket",
+    "tick",
+):
+    failures.labels(_where)  # so that the first fault is growth
 
 # What connected workers said last; their counts begin anew when a worker does.
 worker_lessons = Gauge("zvonok_worker_lessons", "Lessons on a worker", ["worker"])
@@ -44,13 +58,36 @@ worker_dropped = Gauge("zvonok_worker_dropped", "Packets that went no further so
 
 
 registered_workers = Gauge("zvonok_workers_registered", "Workers that announce themselves", ["plane"])
+ready_workers = Gauge("zvonok_workers_ready", "Registered workers that take lessons")
+
+loop_lag = Histogram(
+    "zvonok_loop_lag_seconds",
+    "How late the event loop came round, ten times a second",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+redis_up = Gauge("zvonok_redis_up", "1 while Redis answers")
+sql_up = Gauge("zvonok_sql_up", "1 while the database answers")
+
+objective_due = Counter("zvonok_objective_due", "What an objective is counted of", ["objective"])
+objective_met = Counter("zvonok_objective_met", "How much of it was as it should be", ["objective"])
 
 
-def registered(planes: Iterable[str]) -> None:
-    """Take over which data planes the registered workers run."""
+def values(counter: Counter) -> dict[str, int]:
+    """What a counter with one label counted, by the label's value."""
+    samples = (sample for family in counter.collect() for sample in family.samples)
+    return {
+        next(iter(sample.labels.values())): int(sample.value)
+        for sample in samples
+        if sample.name.endswith("_total")
+    }
+
+
+def registered(records: Collection[WorkerRecord]) -> None:
+    """Take over which data planes the registered workers run, and how many of them take lessons."""
     registered_workers.clear()
-    for plane, count in Counted(planes).items():
+    for plane, count in Counted(record.plane for record in records).items():
         registered_workers.labels(plane).set(count)
+    ready_workers.set(sum(record.takes_lessons for record in records))
 
 
 def worker_said(status: Status) -> None:

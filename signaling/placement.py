@@ -79,13 +79,7 @@ def choose(candidates: Iterable[Candidate], chance: Random, avoid: Collection[st
     By chance, because what is known is old: at a bell many processes would all send their lessons to the same
     worker. Who is full but for those who may still come is taken when nobody else is left.
     """
-    free = [
-        each
-        for each in candidates
-        if each.record.worker not in avoid
-        and not each.record.draining
-        and each.record.transports < each.record.max_transports
-    ]
+    free = [each for each in candidates if each.record.worker not in avoid and each.record.takes_lessons]
     roomy = [each for each in free if each.load < 1] or free
     two = roomy if len(roomy) <= 2 else chance.sample(roomy, 2)
     return min(two, key=lambda each: (each.load, each.record.lessons, each.record.worker), default=None)
@@ -167,8 +161,15 @@ class Placement:
 
     async def lease(self, lesson: str) -> Lease | None:
         """The lease in force, None when the lesson was never placed."""
-        found = await self._redis.hmget(lease_key(lesson), ["worker", "epoch", "address"])
-        return None if found[0] is None or found[1] is None else _lease(found)
+        return (await self.leases([lesson]))[0]
+
+    async def leases(self, lessons: Sequence[str]) -> list[Lease | None]:
+        """The lease in force of each lesson."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lesson in lessons:
+                pipe.hmget(lease_key(lesson), ["worker", "epoch", "address"])
+            rows = await pipe.execute()
+        return [None if found[0] is None or found[1] is None else _lease(found) for found in rows]
 
     async def place(
         self,

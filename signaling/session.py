@@ -191,7 +191,7 @@ class Session:
                 raise Refused("not_allowed", "not in the lesson")
             self._limit(message)
             if isinstance(message, wire.Offer):
-                self.send(encode(await lesson.media.offer(self.participant, message)))
+                self.send(encode(await lesson.offer(self, message)))
             else:
                 self.send(encode(wire.Done(number, await lesson.command(self, message))))
         except Refused as refused:

@@ -45,6 +45,11 @@ class WorkerRecord(Struct, frozen=True):
     draining: bool = False
     drains_at_ms: int = 0
 
+    @property
+    def takes_lessons(self) -> bool:
+        """Whether a lesson may be placed here."""
+        return not self.draining and self.transports < self.max_transports
+
 
 def worker_key(worker: str) -> str:
     """Redis key of a worker's record."""

@@ -110,6 +110,11 @@ class Catalog:
         """Close every connection."""
         await self._database.close()
 
+    async def ping(self) -> None:
+        """Look into a table."""
+        async with self._database.connect() as connection:
+            await connection.scalar(select(TeacherRow.id).limit(1))
+
     # --- teachers --------------------------------------------------------------------------------
 
     async def use_key(self, jti: str, teacher: str, now_ms: int) -> bool:
@@ -163,6 +168,10 @@ class Catalog:
     async def lesson(self, lesson: str) -> Lesson | None:
         found = await self._lessons(LessonRow.id == lesson)
         return found[0] if found else None
+
+    async def lessons(self, lessons: Sequence[str]) -> list[Lesson]:
+        """Those of these lessons that there are, newest first; a few hundred at a time."""
+        return await self._lessons(LessonRow.id.in_(lessons), len(lessons))
 
     async def lessons_of(self, teacher: str, limit: int = 200) -> list[Lesson]:
         """A teacher's lessons, newest first."""

@@ -93,6 +93,18 @@ def lesson(state: State) -> LessonField:
     return value
 
 
+def is_live(state: State) -> bool:
+    """Whether the lesson is live now."""
+    return LESSON in state and lesson(state).state == "live"
+
+
+def count_here(state: State) -> int:
+    """How many are in; nobody is in a lesson that has ended, whoever stayed to its end."""
+    if LESSON not in state or lesson(state).state == "ended":
+        return 0
+    return sum(each.here for _, each in people(state))
+
+
 def recording(state: State) -> RecordingField | None:
     """The lesson's recording; None before anybody asked for one."""
     field: RecordingField | None = state.get(RECORDING)

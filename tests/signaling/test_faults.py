@@ -97,7 +97,7 @@ async def test_a_command_given_while_redis_is_away_is_carried_out_once_when_it_i
     _, teacher, student = await in_lesson(shaken)
     own.stop()
     asked = asyncio.create_task(student.ask(wire.Chat, text="is anybody there?"))
-    await until(lambda: not shaken.signalling._redis_ok, "redis missed")
+    await until(lambda: not shaken.signalling.watch.redis_ok, "redis missed")
     own.start()
     assert isinstance(await asked, wire.Done)
     await teacher.wait(wire.Event, lambda e: e.kind == "chat")
@@ -119,7 +119,7 @@ async def test_while_redis_stays_away_commands_are_refused_and_nobody_is_thrown_
     lesson = student.join_reply
     assert lesson is not None
     own.start()
-    await until(lambda: shaken.signalling._redis_ok, "redis back")
+    await until(lambda: shaken.signalling.watch.redis_ok, "redis back")
     assert await student.done(wire.Chat, text="x")
     await late.close()
 
