@@ -1,5 +1,5 @@
-"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status, config show, and what
-tests and measures a server: loadtest, bench, chaos."""
+"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status,
+lessons, config show, and what tests and measures a server: loadtest, bench, chaos."""
 
 from __future__ import annotations
 
@@ -94,6 +94,19 @@ def _parser() -> argparse.ArgumentParser:
     draining = commands.add_parser("drain", parents=[common], help="take a worker out of service")
     add_drain_arguments(draining)
     draining.set_defaults(run=_drain)
+
+    lessons = commands.add_parser("lessons", parents=[common], help="lessons that are live here now")
+    lessons.add_argument("--json", action="store_true", help="one JSON array")
+    lessons.set_defaults(run=_lessons)
+
+    lesson = commands.add_parser("lesson", parents=[common], help="one lesson: look at it, or end it")
+    lesson.add_argument("lesson", metavar="ID", help="as zvonok lessons shows it")
+    lesson.add_argument(
+        "what", choices=("inspect", "end"), help="inspect: all there is to know of it; end: end it for all"
+    )
+    lesson.add_argument("--names", action="store_true", help="inspect: people's names beside their ids")
+    lesson.add_argument("--json", action="store_true", help="one JSON object")
+    lesson.set_defaults(run=_lesson)
 
     config = commands.add_parser("config", help="settings").add_subparsers(required=True, metavar="WHAT")
     show = config.add_parser(
@@ -298,6 +311,42 @@ def _drain(chosen: argparse.Namespace) -> int:
     except CannotDrain as error:
         raise Stopped(str(error)) from None
     return 0
+
+
+def _lessons(chosen: argparse.Namespace) -> int:
+    from config.lessons import CannotTell, list_lessons
+
+    try:
+        return list_lessons(_beside_the_server(chosen), _say, as_json=chosen.json)
+    except CannotTell as error:
+        raise Stopped(str(error)) from None
+
+
+def _lesson(chosen: argparse.Namespace) -> int:
+    from config.lessons import CannotTell, end, inspect
+
+    settings = _beside_the_server(chosen)
+    try:
+        if chosen.what == "end":
+            return end(settings, chosen.lesson, _say, as_json=chosen.json)
+        return inspect(settings, chosen.lesson, _say, as_json=chosen.json, names=chosen.names)
+    except CannotTell as error:
+        raise Stopped(str(error)) from None
+
+
+def _beside_the_server(chosen: argparse.Namespace) -> Settings:
+    """The settings, with the embedded Valkey of the running server where no other Redis is set."""
+    loaded = _load(chosen)
+    if loaded.settings.redis.url:
+        return loaded.settings
+    running = _running(loaded.settings)
+    if running is None or not running.get("redis"):
+        raise Stopped(f"no server runs in {loaded.settings.paths.var}: start one with zvonok serve")
+    found = {
+        "redis.url": running["redis"],
+        "redis.password_file": str(loaded.settings.paths.keys / "redis.password"),
+    }
+    return load(file=chosen.config, overrides=_overrides(chosen) | found).settings
 
 
 def _lines(value: Any, indent: str) -> list[str]:

@@ -51,6 +51,8 @@ class Tree:
     _signalling: Child | None = None
     _recorders: list[Child] = field(default_factory=list)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
+    _embedded_redis: str = ""
+    """URL of the embedded Valkey, without its password; empty where another Redis is used."""
     _lock: int = -1
 
     @property
@@ -118,7 +120,7 @@ class Tree:
             self._watchers.append(asyncio.create_task(self._renew_certificate()))
         origin = settings.server.origin(int(dynamic["server.port"]))
         admin = f"http://{_bracketed(settings.admin.host)}:{dynamic['admin.port']}"
-        self._tell_others(origin, admin)
+        self._tell_others({"origin": origin, "admin": admin, "redis": self._embedded_redis})
         self.greet(origin, admin, time.monotonic() - started)
 
     def _prepare(self) -> dict[str, Any]:
@@ -159,8 +161,9 @@ class Tree:
         folder = paths.var_path / "valkey"
         self._valkey = self._child(valkey_program(folder, port, password, _plain_environment()))
         await self._start_together([self._valkey])
+        self._embedded_redis = f"redis://127.0.0.1:{port}/0"
         return {
-            "redis.url": f"redis://127.0.0.1:{port}/0",
+            "redis.url": self._embedded_redis,
             "redis.password_file": str(paths.keys / "redis.password"),
         }
 
@@ -203,8 +206,8 @@ class Tree:
         children = (self._signalling, *self._recorders, *self._workers, self._valkey)
         return [child for child in children if child is not None]
 
-    def _tell_others(self, origin: str, admin: str) -> None:
-        running = {"pid": os.getpid(), "origin": origin, "admin": admin}
+    def _tell_others(self, where: Mapping[str, str]) -> None:
+        running = {"pid": os.getpid(), **where}
         (self.settings.paths.var_path / RUNNING).write_text(json.dumps(running), encoding="utf-8")
 
     async def _close(self) -> None:

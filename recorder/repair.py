@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
-
-from sqlalchemy.engine import make_url
 
 from config.settings import Settings
 from recorder.folder import Busy, FolderLock, recordings
 from recorder.publish import Finish, Outcome, Publisher, Result, Sweep
+from signaling.catalog.database import check_is_there
 from signaling.catalog.store import Catalog
 
 _WORDS: Final = {
@@ -37,7 +33,7 @@ async def repair(settings: Settings, say: Callable[[str], None], finish: Finish 
     if not found:
         say(f"nothing to repair in {folder}")
         return True
-    _check(settings.sql.url)
+    check_is_there(settings.sql.url)
     catalog = await Catalog.open(settings.sql.url, migrate=False)
     publisher = Publisher(catalog, folder, settings.paths.library, finish)
     sweep = Sweep(catalog, folder, _nobody_knows)
@@ -62,13 +58,6 @@ async def _one(recording: str, settings: Settings, publisher: Publisher, sweep: 
     if what is None or what is Outcome.FAILED:
         return await publisher.publish(recording, torn=True)
     return Result(recording, what)
-
-
-def _check(sql_url: str) -> None:
-    """No database is made here: SQLite would."""
-    url = make_url(sql_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url.database)
 
 
 async def _nobody_knows(_lesson: str) -> bool:

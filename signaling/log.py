@@ -251,6 +251,18 @@ class LessonLog:
         recent = [_record(entry) for entry in reversed(entries)]
         return int(number), {path.decode(): value for path, value in state.items()}, recent
 
+    async def states(self, lessons: Sequence[str]) -> list[dict[str, bytes]]:
+        """The state of each lesson; empty where Redis does not have it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for lesson in lessons:
+                pipe.hgetall(key(lesson, "state"))
+            found = await pipe.execute()
+        return [{path.decode(): value for path, value in state.items()} for state in found]
+
+    async def count_events(self, lesson: str) -> int:
+        """How many of a lesson's events Redis has."""
+        return int(await self.redis.xlen(key(lesson, "log")))
+
     async def since(self, lesson: str, number: int) -> list[Record]:
         """Events after ``number``, oldest first, at most a page of them."""
         entries = await self.redis.xrange(key(lesson, "log"), min=f"{number + 1}-0", count=_PAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -68,6 +70,13 @@ class Database:
         """The dialect's own INSERT, which knows ON CONFLICT."""
         dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
         return dialect.insert(table)
+
+
+def check_is_there(url: str) -> None:
+    """For commands beside the server, which make no database where SQLite would: raises FileNotFoundError."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), parsed.database)
 
 
 def _migrate(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The end of a lesson: by the teacher, or because no teacher came back."""
+"""The end of a lesson: by the teacher, because no teacher came back, or by who runs the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from signaling.wire import End
 
 def end(state: State, _actor: Actor, _message: End, moment: Moment) -> Change | None:
     """The teacher ends it for all."""
-    return _end(state, moment)
+    return end_for_all(state, moment)
 
 
 def end_without_teacher(state: State, moment: Moment) -> Change | None:
@@ -22,10 +22,11 @@ def end_without_teacher(state: State, moment: Moment) -> Change | None:
     ends_at_ms = fields.lesson(state).ends_at_ms
     if ends_at_ms is None or moment.now_ms < ends_at_ms:
         return None
-    return _end(state, moment)
+    return end_for_all(state, moment)
 
 
-def _end(state: State, moment: Moment) -> Change | None:
+def end_for_all(state: State, moment: Moment) -> Change | None:
+    """The lesson is over, whoever says so. None: it was."""
     lesson = fields.lesson(state)
     if lesson.state == "ended":
         return None

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from redis import Redis
 
+from config.cli import main
 from config.settings import load_settings
 from tests.serving import PLANE, Server, serving
 
@@ -124,6 +125,10 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
             planes = (await server.status())["planes"]
             await asyncio.sleep(0.05)
     assert set(planes.values()) == {PLANE}
+
+    # Commands find the embedded Valkey by the server's note, and its password by its keys.
+    assert password not in (tmp_path / "var/running.json").read_text()
+    assert await asyncio.to_thread(main, ["lessons", "--set", f"paths.var={tmp_path / 'var'}"]) == 0
 
     # A worker that crashes is started again, and it is said.
     server.forgiven += ["worker"]

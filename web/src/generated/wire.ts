@@ -225,7 +225,8 @@ export interface Leave {
 }
 
 /**
- * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the server.
+ * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the
+ * server, ``operator`` for who runs it.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
  * chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
