@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfu.model import Refused
 from signaling import metrics
 from signaling.archive import Archive
+from signaling.lesson import fields
 from signaling.live import Limits, LiveLesson
 from signaling.log import (
     Clock,
@@ -79,7 +80,7 @@ class Lessons:
 
     async def _open(self, lesson: str) -> LiveLesson:
         known = self._live.get(lesson)
-        if known is not None:
+        if known is not None and fields.LESSON in known.state:  # it is open
             return known
         lock = self._opening.setdefault(lesson, asyncio.Lock())
         try:

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from sfu.rpc import messages as rpc
 from signaling import wire
+from signaling.lesson import fields
 from signaling.log import key, stop
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, until
@@ -87,6 +88,17 @@ async def test_people_who_join_at_once_get_their_own_place_and_label(schools: tu
     found = [v for p, v in teacher.fields.items() if p.startswith("person/")]
     assert sorted(person["order"] for person in found) == list(range(1, 14))
     assert len({(person["name"], person["label"]) for person in found}) == 13
+
+
+async def test_who_asks_while_a_lesson_is_being_opened_gets_it_open(schools: tuple[School, School]) -> None:
+    here, there = schools
+    lesson = await here.lesson(await here.teacher())
+
+    async def state() -> str:
+        async with there.signalling.lessons.get(lesson.lesson) as live:
+            return fields.lesson(live.state).state
+
+    assert set(await asyncio.gather(state(), state(), state())) == {"waiting"}
 
 
 async def test_a_tab_at_another_process_takes_over(schools: tuple[School, School]) -> None:
