@@ -109,7 +109,7 @@ async def _with_parts(settings: Settings, question: Callable[[Operations], Await
     try:
         redis = connect(settings.redis.url)
         lesson_log = LessonLog(redis, keep_s, wall_clock, _PROCESS, settings.lesson.keep_ended_s)
-        workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"))
+        workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"), _PROCESS)
         try:
             await lesson_log.ping()
             return await question(Operations(catalog, lesson_log, workers, wall_clock))

@@ -132,9 +132,7 @@ class Signalling:
         server = settings.server
         self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
         self.door.bound(self.port)
-        operators = admin.application(
-            self.health, self.watch.not_live, self.watch.not_ready, self.status
-        )
+        operators = admin.application(self.health, self.watch.not_live, self.watch.not_ready, self.status)
         operators.add_routes(Drain(self.workers.placement, self.catalog, self._now_ms).routes())
         self.admin_port = await self._listen(operators, settings.admin.host, settings.admin.port, None)
         closing.push_async_callback(self._say_goodbye)

@@ -31,7 +31,7 @@ async def operations(school: School, valkey: str, clock: Clock) -> AsyncIterator
     catalog = await Catalog.open(settings.sql.url, migrate=False)
     redis = connect(valkey)
     lesson_log = LessonLog(redis, 3600, clock, "operator")
-    workers = Workers(Placement(redis, 3600), settings.paths.secret("rpc.key"))
+    workers = Workers(Placement(redis, 3600), settings.paths.secret("rpc.key"), "operator")
     yield Operations(catalog, lesson_log, workers, clock)
     await workers.close()
     await lesson_log.close()
