@@ -40,6 +40,7 @@ for _where in (
     "session",
     "socket",
     "tick",
+    "workers",
 ):
     failures.labels(_where)  # so that the first fault is growth
 
