@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import os
 import socket
 import ssl
 import time
@@ -315,7 +316,9 @@ class LessonClient:
         if self._socket is not None:
             raw = self._socket.get_extra_info("socket")
             if raw is not None:
-                raw.shutdown(socket.SHUT_RDWR)
+                # What uvloop hands out cannot be shut down; another descriptor of it can.
+                with socket.socket(fileno=os.dup(raw.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
         await self._stop_reading()
 
     async def close(self) -> None:
