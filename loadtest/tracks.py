@@ -19,6 +19,16 @@ SAMPLE_RATE: Final = 48_000
 SAMPLES_A_PACKET: Final = SAMPLE_RATE // 50
 _TONE_HZ: Final = 400
 _AMPLITUDE: Final = 8000
+_BAR: Final = 16
+_STEP: Final = 4
+LAP: Final = (WIDTH - _BAR) // _STEP
+_SAMPLES: Final = array(
+    "h",
+    (
+        round(_AMPLITUDE * math.sin(2 * math.pi * _TONE_HZ * at / SAMPLE_RATE))
+        for at in range(SAMPLES_A_PACKET)
+    ),
+).tobytes()
 
 
 class _Clock:
@@ -37,8 +47,29 @@ class _Clock:
         return self._number
 
 
+def picture(number: int) -> av.VideoFrame:
+    """A bar that wanders through grey; it is back after ``LAP`` frames."""
+    frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+    left = number * _STEP % (WIDTH - _BAR)
+    bar = bytes([128]) * left + bytes([230]) * _BAR
+    for index, plane in enumerate(frame.planes):
+        line = bar if index == 0 else b""
+        plane.update(line.ljust(plane.line_size, b"\x80") * plane.height)
+    frame.pts, frame.time_base = number, Fraction(1, FRAMES_A_SECOND)
+    return frame
+
+
+def tone(number: int) -> av.AudioFrame:
+    """20 ms of a tone that does not end."""
+    frame = av.AudioFrame(format="s16", layout="mono", samples=SAMPLES_A_PACKET)
+    frame.planes[0].update(_SAMPLES)
+    frame.sample_rate = SAMPLE_RATE
+    frame.pts, frame.time_base = number * SAMPLES_A_PACKET, Fraction(1, SAMPLE_RATE)
+    return frame
+
+
 class Picture(VideoStreamTrack):
-    """A bar that wanders through grey."""
+    """``picture`` after ``picture``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,36 +77,16 @@ class Picture(VideoStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         """The next frame."""
-        number = await self._clock.next()
-        frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
-        left = number * 4 % (WIDTH - 16)
-        bar = bytes([128]) * left + bytes([230]) * 16
-        for index, plane in enumerate(frame.planes):
-            line = bar if index == 0 else b""
-            plane.update(line.ljust(plane.line_size, b"\x80") * plane.height)
-        frame.pts, frame.time_base = number, Fraction(1, FRAMES_A_SECOND)
-        return frame
+        return picture(await self._clock.next())
 
 
 class Tone(AudioStreamTrack):
-    """A tone that does not end."""
+    """``tone`` after ``tone``."""
 
     def __init__(self) -> None:
         super().__init__()
         self._clock = _Clock(SAMPLE_RATE // SAMPLES_A_PACKET)
-        self._samples = array(
-            "h",
-            (
-                round(_AMPLITUDE * math.sin(2 * math.pi * _TONE_HZ * at / SAMPLE_RATE))
-                for at in range(SAMPLES_A_PACKET)
-            ),
-        ).tobytes()
 
     async def recv(self) -> av.AudioFrame:
         """The next 20 ms."""
-        number = await self._clock.next()
-        frame = av.AudioFrame(format="s16", layout="mono", samples=SAMPLES_A_PACKET)
-        frame.planes[0].update(self._samples)
-        frame.sample_rate = SAMPLE_RATE
-        frame.pts, frame.time_base = number * SAMPLES_A_PACKET, Fraction(1, SAMPLE_RATE)
-        return frame
+        return tone(await self._clock.next())
