@@ -46,6 +46,14 @@ class Impairment:
 
 
 CLEAN: Final = Impairment()
+BAD_LINES: Final = (
+    Impairment(loss=0.02, delay_ms=40, jitter_ms=20),
+    Impairment(loss=0.05, loss_burst=3, delay_ms=20, jitter_ms=30),
+    Impairment(loss=0.01, delay_ms=60, jitter_ms=10, rate_kbit_s=600),
+    Impairment(loss=0.1, delay_ms=10, jitter_ms=5),
+)
+"""What listeners of a load test get in turn."""
+MEAN_LOSS_PERCENT: Final = 100 * sum(line.loss for line in BAD_LINES) / len(BAD_LINES)
 
 
 @dataclass(slots=True)
