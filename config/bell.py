@@ -1,4 +1,4 @@
-"""``zvonok loadtest bell``: which server, whose keys, and perhaps a server for this run alone."""
+"""``zvonok loadtest bell`` and the like: which server, whose keys, perhaps a server for this run alone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from config.child import PR_SET_PDEATHSIG
 from config.settings import Settings
+
+if TYPE_CHECKING:
+    from loadtest.scenario import Scenario
+    from loadtest.seats import Options
 
 VOID: Final = 2
 """Exit code of a run that proves nothing."""
@@ -31,48 +37,60 @@ _TRIAL: Final = (
 
 Load = Callable[[Sequence[str]], Settings]
 Running = Callable[[Settings], dict[str, Any] | None]
+Run = Callable[[argparse.Namespace], int]
 
 
 class CannotRing(Exception):
     """There is nothing to test; the message is one line for a person."""
 
 
-def add_bell_arguments(parser: argparse.ArgumentParser) -> None:
-    """Size, shape, target and reports of a bell."""
-    from loadtest.seats import Options
+def add_load_tests(commands: Any, common: argparse.ArgumentParser, run: Run) -> None:
+    """A command for each scenario."""
+    from loadtest.scenario import SCENARIOS
 
-    shape = Options()
+    for name, scenario in SCENARIOS.items():
+        parser = commands.add_parser(
+            name, parents=[common], help=f"{scenario.about}; 0 met, 1 missed, 2 void"
+        )
+        _add_arguments(parser, scenario)
+        parser.set_defaults(run=run, scenario=name)
+
+
+def _add_arguments(parser: argparse.ArgumentParser, scenario: Scenario) -> None:
+    """Size, shape, target and reports of a run."""
+    from loadtest.scenario import WORDS
+
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--origin", metavar="URL", help="the server, when it is not the one running here")
+    if not scenario.own_server:
+        target.add_argument("--origin", metavar="URL", help="the server, when it is not the one running here")
+        parser.add_argument(
+            "--key",
+            action="append",
+            default=[],
+            metavar="LINK",
+            help="what `zvonok teacher link` printed there; may be given several times, one teacher each",
+        )
+        parser.add_argument(
+            "--ca", default="", metavar="FILE", help="authority to trust (a server with tls local)"
+        )
     target.add_argument(
         "--start", action="store_true", help="start a server for this run, with its own folder"
     )
-    parser.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        metavar="LINK",
-        help="what `zvonok teacher link` printed there; may be given several times, one teacher each",
-    )
-    parser.add_argument(
-        "--ca", default="", metavar="FILE", help="authority to trust (a server with tls local)"
-    )
-    for name, what, kind in (
-        ("lessons", "lessons that begin", int),
-        ("students", "students of each lesson", int),
-        ("media", "students of each lesson who hear and see; above 0 the teachers send", int),
-        ("lead_s", "seconds before the bell in which teachers come", float),
-        ("spread_s", "seconds after the bell by which 93 of 100 students have come", float),
-        ("stay_s", "seconds that a student stays", float),
-        ("seed", "of the arrivals", int),
-    ):
+    for name, what in WORDS.items():
+        value = getattr(scenario.defaults, name)
+        if name == "kill_s" and not scenario.own_server:
+            parser.set_defaults(kill_s=value)
+            continue
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=kind,
-            default=getattr(shape, name),
-            metavar="S" if kind is float else "N",
+            type=float if name == "scale" or name.endswith("_s") else int,
+            default=value,
+            metavar="S" if name.endswith("_s") else "N",
             help=f"{what} (%(default)s)",
         )
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="how long a student stays, instead of --stay-s"
+    )
     parser.add_argument("--json", default="", metavar="FILE", help='one JSON object; "-": as the last line')
     parser.add_argument("--html", default="", metavar="FILE", help="the same as a page")
 
@@ -80,19 +98,22 @@ def add_bell_arguments(parser: argparse.ArgumentParser) -> None:
 def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
     """The exit code of ``loadtest.bell.ring``; raises CannotRing. ``load`` takes settings on top."""
     from loadtest import bell
-    from loadtest.seats import Options
+    from loadtest.scenario import SCENARIOS
 
-    options = Options(**{name: getattr(chosen, name) for name in Options.__struct_fields__})
+    scenario, options = SCENARIOS[chosen.scenario], _options(chosen)
     if fault := options.fault():
         raise CannotRing(fault)
+    if scenario.own_server and not chosen.start:
+        raise CannotRing(f"{chosen.scenario} breaks a server: with --start it breaks one of its own")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_terminated_in_order())
-        origin, ca = chosen.origin, chosen.ca
-        keys = [key.rpartition("#")[2] for key in chosen.key]
+        origin, ca = (None, "") if scenario.own_server else (chosen.origin, chosen.ca)
+        keys = [] if scenario.own_server else [key.rpartition("#")[2] for key in chosen.key]
+        server = 0
         if origin is None or not keys:
             settings = load(())
             if chosen.start:
-                settings = stack.enter_context(_server(chosen, load, running))
+                settings = stack.enter_context(_server(chosen, scenario.settings, load, running))
             elif origin is None:
                 ca = ca or (settings.paths.ca_certificate if settings.server.tls == "local" else "")
             found = running(settings)
@@ -103,13 +124,24 @@ def ring(chosen: argparse.Namespace, load: Load, running: Running) -> int:
                     else f"no server runs in {settings.paths.var}: --start starts one, --origin names another"
                 )
             origin = origin or str(found["origin"])
-            keys = keys or _keys(settings, min(options.lessons, TEACHERS))
+            keys = keys or _keys(settings, min(options.all_lessons, TEACHERS))
+            server = int(found["pid"]) if scenario.own_server else 0
         print(
-            f"Bell at {origin}: {options.lessons} lessons x {options.students} students "
-            f"({options.media} with media), seed {options.seed}",
+            f"{chosen.scenario.capitalize()} at {origin}: {options.all_lessons} lessons, "
+            f"{options.all_students} students ({options.media} a lesson with media, {options.listeners} "
+            f"count packets), seed {options.seed}",
             flush=True,
         )
-        return bell.ring(origin, keys, options, ca=str(ca), json_to=chosen.json, html_to=chosen.html)
+        return bell.ring(
+            origin, keys, options, ca=str(ca), json_to=chosen.json, html_to=chosen.html, server=server
+        )
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    from loadtest.seats import Options
+
+    options = Options(**{name: getattr(chosen, name) for name in Options.__struct_fields__})
+    return options if chosen.minutes is None else replace(options, stay_s=chosen.minutes * 60)
 
 
 @contextlib.contextmanager
@@ -139,10 +171,13 @@ def _keys(settings: Settings, count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _server(chosen: argparse.Namespace, load: Load, running: Running) -> Iterator[Settings]:
-    """A server of the settings here, but on free ports, with data of its own that is thrown away."""
+def _server(
+    chosen: argparse.Namespace, more: Sequence[str], load: Load, running: Running
+) -> Iterator[Settings]:
+    """A server of the settings here and ``more``, but on free ports, with data of its own that is thrown
+    away."""
     with tempfile.TemporaryDirectory(prefix="zvonok-trial-") as folder:
-        overrides = [*_TRIAL, f"paths.var={folder}/var"]
+        overrides = [*_TRIAL, *more, f"paths.var={folder}/var"]
         settings = load(overrides)
         command = [sys.executable, "-m", "config.cli", "serve"]
         command += ["--config", str(chosen.config)] if chosen.config else []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.bell import VOID, CannotRing, add_bell_arguments, ring
+from config.bell import VOID, CannotRing, add_load_tests, ring
 from config.drain import CannotDrain, add_drain_arguments, drain
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, SettingsError, load, shown
 
@@ -117,11 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     loadtest = commands.add_parser("loadtest", help="test a server with many people").add_subparsers(
         required=True, metavar="WHAT"
     )
-    bell = loadtest.add_parser(
-        "bell", parents=[common], help="lessons that begin with a bell; 0 met, 1 missed, 2 void"
-    )
-    add_bell_arguments(bell)
-    bell.set_defaults(run=_bell)
+    add_load_tests(loadtest, common, _load_test)
 
     term = loadtest.add_parser(
         "term", help="whole lives of lessons at full speed: what they cost, and whether any is lost"
@@ -374,7 +370,7 @@ def _config_show(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _bell(chosen: argparse.Namespace) -> int:
+def _load_test(chosen: argparse.Namespace) -> int:
     def settings(more: Sequence[str]) -> Settings:
         return _load(argparse.Namespace(config=chosen.config, set=[*chosen.set, *more])).settings
 

@@ -1,7 +1,7 @@
-"""Who directs a bell: makes the lessons, hands out the seats, gathers how it went, ends what is left.
+"""Who directs a run: makes the lessons, hands out the seats, gathers how it went, ends what is left.
 
 Knows neither Locust nor gevent: ``call`` asks a fleet (raises CallFailed), ``send`` sends a message to
-whoever runs users.
+whoever runs users, ``strike`` kills a worker and says which (raises OSError).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from loadtest.meter import Usage
+from loadtest.scenario import SCENARIOS
 from loadtest.seats import Kind, Options, Place, Seat, seats
 from loadtest.verdict import Outcome, Verdict, judge
 
@@ -27,6 +28,8 @@ PATIENCE_S: Final = 40.0
 
 Call = Callable[..., Any]
 Send = Callable[[str, Any, str], None]
+Strike = Callable[[], str]
+Say = Callable[[str], None]
 
 
 class CallFailed(Exception):
@@ -36,19 +39,25 @@ class CallFailed(Exception):
 class Director:
     """One run. ``begin`` it, answer ``ask`` and ``heard``, and ``conclude`` it once it is ``over``."""
 
-    def __init__(self, options: Options, call: Call, send: Send) -> None:
+    def __init__(
+        self, options: Options, call: Call, send: Send, strike: Strike | None = None, say: Say = print
+    ) -> None:
         self.options = options
+        self._all = options.people
         self.began = False
         self.verdict: Verdict | None = None
         self.outcomes: dict[int, Outcome] = {}
         self._call = call
         self._send = send
+        self._strike = strike
+        self._say = say
         self._origin = ""
         self._places: list[Place] = []
         self._seats: dict[Kind, deque[Seat]] = {"teacher": deque(), "student": deque()}
         self._asked: list[tuple[Kind, str]] = []
         self._began_s = 0.0
         self._rang = False
+        self._to_kill = options.kill_s > 0
         self._usages: dict[str, list[Usage]] = {}
         self._nodes: set[str] = set()
         self._void: list[str] = []
@@ -61,11 +70,12 @@ class Director:
         try:
             if not keys:
                 raise CallFailed("no teacher's key")
-            made = self._call("prepare", origin=origin, keys=list(keys), lessons=self.options.lessons)
+            made = self._call("prepare", origin=origin, keys=list(keys), lessons=self.options.all_lessons)
             self._places = msgspec.convert(made, list[Place])
         except CallFailed as error:
             self._void.append(f"no lessons could be made: {error}")
-        for seat in seats(self.options, origin, self._places):
+        bad_lines = SCENARIOS[self.options.scenario].bad_lines
+        for seat in seats(self.options, origin, self._places, bad_lines=bad_lines):
             self._seats[seat.kind].append(seat)
         self._began_s = time.monotonic()
         self.began = True
@@ -73,7 +83,7 @@ class Director:
     def ask(self, kind: Kind, node: str) -> None:
         """A user of this kind wants a seat. All get theirs at once when the last has asked."""
         self._asked.append((kind, node))
-        if self._rang or len(self._asked) >= self.options.people:
+        if self._rang or len(self._asked) >= self._all:
             self._seat()
 
     def _seat(self) -> None:
@@ -104,9 +114,20 @@ class Director:
         self._usages[node] = msgspec.convert(usages, list[Usage])
 
     def look(self) -> None:
-        """Now and then: begin without users who do not come."""
+        """Now and then: begin without users who do not come; kill a worker when it is time for that."""
         if self.began and not self._rang and time.monotonic() > self._began_s + SPAWN_LIMIT_S:
             self._seat()
+        if self._rang and self._to_kill and time.monotonic() >= self._bell_s + self.options.kill_s:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._to_kill = False
+        try:
+            if self._strike is None:
+                raise ProcessLookupError("no server of its own")
+            self._say(f"killed: {self._strike()}")
+        except OSError as error:
+            self._void.append(f"no worker could be killed: {error}")
 
     @property
     def over(self) -> bool:
@@ -117,15 +138,15 @@ class Director:
             return False
         if time.monotonic() > self._deadline_s:
             return True
-        return len(self.outcomes) >= self.options.people and self._nodes <= self._usages.keys()
+        return len(self.outcomes) >= self._all and self._nodes <= self._usages.keys()
 
     def progress(self) -> str:
         """One line."""
         if not self._rang:
-            return f"{len(self._asked)} of {self.options.people} users are ready"
+            return f"{len(self._asked)} of {self._all} users are ready"
         to_bell_s = time.monotonic() - self._bell_s
         done = len(self.outcomes)
-        return f"bell {to_bell_s:+.0f} s: {done} of {self.options.people} people are done"
+        return f"bell {to_bell_s:+.0f} s: {done} of {self._all} people are done"
 
     def conclude(self) -> Verdict:
         """End what is left and judge, once."""
@@ -135,6 +156,8 @@ class Director:
             self._void.append("it was ended before everybody was done")
         elif self._places and not self._usages:
             self._void.append("the generator's own CPU is not known")
+        if self._to_kill and not self._void:
+            self._void.append("it was over before the worker was killed")
         found = {"swept": 0, "left": len(self._places)}
         if self._places:
             try:

@@ -25,8 +25,9 @@ import msgspec
 import uvloop
 
 from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.light_client import LightKit
 from loadtest.meter import TICK_S, Meter
-from loadtest.scenario import Person
+from loadtest.person import Person
 from loadtest.seats import Place, Seat
 from loadtest.verdict import Sample
 from sfu.model import Refused
@@ -44,6 +45,7 @@ class Fleet:
         self.name = name
         self.meter = Meter()
         self._tls = _tls(ca)
+        self._kit = LightKit()
         self._people: dict[int, Person] = {}
 
     async def watch_itself(self) -> None:
@@ -72,6 +74,7 @@ class Fleet:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await asyncio.gather(*map(self._close, list(self._people)), return_exceptions=True)
+                await self._kit.lines.close()
 
     # --- people --------------------------------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class Fleet:
         if seat is not None:
             taken = msgspec.convert(seat, Seat)
             _reach(taken.origin)
-            self._people[person] = Person(taken, self._tls)
+            self._people[person] = Person(taken, self._tls, self._kit)
         who = self._people[person]
         failed, lost, began_s = False, "", time.monotonic()
         try:
@@ -97,6 +100,7 @@ class Fleet:
             "lost": lost,
             "late_ms": who.late_ms,
             "came_in": who.came_in,
+            "heard": msgspec.to_builtins(who.heard),
             "at_s": time.monotonic(),
         }
 

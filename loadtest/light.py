@@ -31,6 +31,7 @@ _PROD_S: Final = 0.05
 _FIRST_SSRC: Final = 1000
 _REPORTER_SSRC: Final = 1
 _FIRST_MEDIA: Final = 128
+_SHORTEST: Final = 12
 _REPORT_FRAMES: Final = 50
 _LATEST_S: Final = 1.0
 _VOICE: Final = bytes((0x80 | 30,))
@@ -115,7 +116,9 @@ class LightMedia(asyncio.DatagramProtocol):
     # --- datagrams -------------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Whatever came."""
+        """Whatever came; what is too short for RTP is nothing."""
+        if len(data) < _SHORTEST:
+            return
         if data[0] < _FIRST_MEDIA:
             try:
                 self._peer.receive(data, addr)

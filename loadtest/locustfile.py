@@ -1,4 +1,5 @@
-"""The bell as Locust runs it: ``zvonok loadtest bell``, or ``locust -f loadtest/locustfile.py --headless``.
+"""A load test as Locust runs it: ``zvonok loadtest bell`` and the like, or ``locust -f loadtest/locustfile.py
+--headless --scenario bell``.
 
 Everything that a person does happens in a fleet (``loadtest.fleet``), a process beside this one; users tell
 it what to do next and wait. With ``--master`` and ``--worker`` the master makes the lessons and hands out
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -28,14 +31,22 @@ from msgspec import Struct
 
 from loadtest import report
 from loadtest.bridge import FleetProcess
+from loadtest.continuity import Heard
 from loadtest.director import USERS_A_SECOND, CallFailed, Director
 from loadtest.meter import TICK_S, Meter
+from loadtest.scenario import SCENARIOS, WORDS
 from loadtest.seats import Kind, Options, Seat
+from loadtest.strike import kill_busiest
 from loadtest.verdict import Outcome, Sample
 
 KEYS: Final = "ZVONOK_BELL_KEYS"
+COMMAND: Final = "ZVONOK_BELL_COMMAND"
 SEAT_LIMIT_S: Final = 120.0
 PROGRESS_S: Final = 2.0
+SELDOM_S: Final = 15.0
+"""Between lines of a run that is longer than ``LONG_S``."""
+LONG_S: Final = 300.0
+WORKER: Final = "sfu.worker"
 
 
 class StepFailed(Exception):
@@ -154,11 +165,12 @@ class Attendee(User):
                 Outcome(
                     number=seat.number,
                     kind=seat.kind,
-                    media=seat.media,
+                    weight=seat.weight,
                     at_s=seat.at_s,
                     late_ms=self._last.get("late_ms", 0.0),
                     came_in=self._last.get("came_in", False),
                     dropped=self._dropped,
+                    heard=msgspec.convert(self._last.get("heard"), Heard | None),
                     samples=tuple(self._samples),
                 )
             )
@@ -169,12 +181,13 @@ class Attendee(User):
         raise NotImplementedError
 
     def do(self, step: str, **values: Any) -> bool:
-        """Have one step of ``loadtest.scenario.Person`` done; whether it went well."""
+        """Have one step of ``loadtest.person.Person`` done; whether it went well."""
         done = self._last = self._fleet.call("step", person=self._ticket.seat.number, step=step, **values)
         for sample in msgspec.convert(done["samples"], list[Sample]):
             self._note(sample)
         self._dropped = self._dropped or done["lost"]
-        if step in ("enter", "show", "watch"):
+        listened = step == "stay" and self._ticket.seat.weight == "listener"
+        if listened or step in ("enter", "show", "watch"):
             staff().settled(done["at_s"])
         return not done["failed"]
 
@@ -244,9 +257,11 @@ class Direction:
     """The director of this process, as Locust's events know it. ``fleet`` asks the server on its behalf."""
 
     def __init__(
-        self, environment: Environment, runner: Runner, options: Options, fleet: FleetProcess, ca: str
+        self, environment: Environment, runner: Runner, options: Options, fleet: FleetProcess, server: int
     ) -> None:
-        self._ca = ca
+        chosen = environment.parsed_options
+        self._ca = chosen.ca if chosen is not None else ""
+        self._server = server
         self._environment = environment
         self._runner = runner
         self._options = options
@@ -265,7 +280,8 @@ class Direction:
         self._fleet.close()
 
     def _new(self) -> Director:
-        return Director(self._options, self._call, self._runner.send_message)
+        strike = (lambda: kill_busiest(self._server, WORKER)) if self._server else None
+        return Director(self._options, self._call, self._runner.send_message, strike, _say)
 
     def _call(self, what: str, **values: Any) -> Any:
         if self._fleet.gone:  # lessons are still to be ended
@@ -282,15 +298,16 @@ class Direction:
     def say_progress(self) -> None:
         """Now and then one line."""
         now_s = time.monotonic()
-        if not self.director.began or now_s - self._said_s < PROGRESS_S:
+        often_s = SELDOM_S if self._options.stay_s > LONG_S else PROGRESS_S
+        if not self.director.began or now_s - self._said_s < often_s:
             return
         self._said_s = now_s
+        entries = self._environment.stats.entries.items()
         came_in = sum(
-            entry.num_requests - entry.num_failures
-            for (_, kind), entry in self._environment.stats.entries.items()
-            if kind == "roster"
+            each.num_requests - each.num_failures for (_, kind), each in entries if kind == "roster"
         )
-        print(f"{self.director.progress()}, {came_in} came in", flush=True)
+        failed = self._environment.stats.total.num_failures
+        _say(f"{self.director.progress()}, {came_in} came in" + f", {failed} errors" * (failed > 0))
 
     def conclude(self) -> None:
         """A test is over: say the verdict, once; whoever comes later waits for that."""
@@ -304,10 +321,13 @@ class Direction:
         self._environment.process_exit_code = verdict.exit_code
         print(report.table(verdict), flush=True)
         if to := getattr(self._environment.parsed_options, "bell_json", ""):
-            found = report.as_json(
-                verdict, self._options, self._environment.host or "", self.director.outcomes
-            )
+            host, command = self._environment.host or "", os.environ.get(COMMAND, shlex.join(sys.argv))
+            found = report.as_json(verdict, self._options, host, self.director.outcomes, command)
             Path(to).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 _ready = Event()
@@ -331,21 +351,16 @@ def direction() -> Direction:
 def _arguments(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("Bell", "Lessons that begin with a bell.")
     shape = Options()
-    for name, text in (
-        ("lessons", "how many lessons begin"),
-        ("students", "students of each lesson"),
-        ("media", "students of each lesson who hear and see; above 0 the teachers send"),
-        ("seed", "of the arrivals"),
-    ):
-        group.add_argument(f"--{name}", type=int, default=getattr(shape, name), help=text)
-    for name, text in (
-        ("lead", "how long before the bell the first teacher comes"),
-        ("spread", "after how long most students are there"),
-        ("stay", "how long a student stays"),
-    ):
-        group.add_argument(f"--{name}-s", type=float, default=getattr(shape, f"{name}_s"), help=text)
+    group.add_argument("--scenario", choices=list(SCENARIOS), default="bell", help="what is to be reached")
+    for name, text in WORDS.items():
+        value = getattr(shape, name)
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, type=type(value), default=value, help=text)
     group.add_argument("--ca", default="", help="file of an authority to trust, for a server with tls local")
     group.add_argument("--bell-json", default="", metavar="FILE", help="write the verdict there")
+    group.add_argument(
+        "--bell-server", type=int, default=0, metavar="PID", help="whose worker is to be killed"
+    )
 
 
 def _init(environment: Environment, runner: Runner, **_: Any) -> None:
@@ -358,11 +373,11 @@ def _init(environment: Environment, runner: Runner, **_: Any) -> None:
     if isinstance(runner, WorkerRunner):
         return
     options = Options(**{name: getattr(chosen, name) for name in Options.__struct_fields__})
-    Teacher.fixed_count, Student.fixed_count = options.lessons, options.lessons * options.students
+    Teacher.fixed_count, Student.fixed_count = options.all_lessons, options.all_students
     # Locust's own handler is not there yet while a shape runs.
     gevent.signal_handler(signal.SIGTERM, runner.quit)
     fleet = FleetProcess("direction", chosen.ca) if _staff is None else _staff.fleet(media=False)
-    _direction = Direction(environment, runner, options, fleet, chosen.ca)
+    _direction = Direction(environment, runner, options, fleet, chosen.bell_server)
 
 
 def _test_start(**_: Any) -> None:

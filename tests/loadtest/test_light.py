@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from loadtest.client import Door, LessonClient, code_of, use_loopback_candidates
 from loadtest.continuity import Count, total
 from loadtest.light_client import LightClient, LightKit
 from loadtest.network import BAD_LINES
+from loadtest.person import Person
+from loadtest.seats import Seat
 from loadtest.tracks import FRAMES_A_SECOND, HEIGHT
-from sfu.model import SlotIndex, Source
+from sfu.model import Role, SlotIndex, Source
+from signaling.tickets import KeyRing, Ticket, issue_ticket
 from tests.serving import Server, serving
 from tests.waiting import until
 
@@ -45,7 +49,7 @@ class Lesson:
         self._server = server
         self._kit = LightKit()
         stack.push_async_callback(self._kit.lines.close)
-        self._link = ""
+        self.link = ""
 
     async def begin(self) -> None:
         """The teacher sends."""
@@ -53,7 +57,7 @@ class Lesson:
         door = await self._stack.enter_async_context(Door(self._server.origin))
         await door.sign_in((await self._server.new_teacher_link()).rpartition("#")[2])
         made = await door.new_lesson("Weights", teacher_name="Teacher")
-        self._link = made.student_link
+        self.link = made.student_link
         teacher = await self._light(door, made.teacher_link, publishes=True)
         await teacher.connect_light({})
         for source in (Source.MICROPHONE, Source.CAMERA):
@@ -65,7 +69,7 @@ class Lesson:
         for number in range(count):
             door = await self._stack.enter_async_context(Door(self._server.origin))
             client = await self._light(
-                door, self._link, publishes=False, bad_line=bad_line, name=f"Listener {number}"
+                door, self.link, publishes=False, bad_line=bad_line, name=f"Listener {number}"
             )
             await client.connect_light(DRAWN)
             found.append(client)
@@ -83,7 +87,7 @@ class Lesson:
                 frames[number, slot] += 1
 
             door = await self._stack.enter_async_context(Door(self._server.origin))
-            joined = LessonClient.join(door, self._link, f"Full {number}")
+            joined = LessonClient.join(door, self.link, f"Full {number}")
             client = await self._stack.enter_async_context(joined)
             await client.connect_media(tiles=0, frames=seen)
             await client.draw(DRAWN)
@@ -168,6 +172,41 @@ async def test_people_come_back_when_their_worker_is_killed(server: Server) -> N
         assert 0.1 < after.pause_ms / 1000 < 10
         assert (after.sound.lost, after.picture.lost) == (0, 0), "a new connection has numbers of its own"
         assert listener.silent_s < 1
+
+
+@pytest.mark.parametrize("age_s", [0, 3600])
+async def test_who_loses_the_line_comes_again_as_the_same_person(server: Server, age_s: int) -> None:
+    async with AsyncExitStack() as stack:
+        lesson = Lesson(stack, server)
+        await lesson.begin()
+        seat = Seat(
+            number=1,
+            kind="student",
+            origin=server.origin,
+            link=lesson.link,
+            name="Nina",
+            weight="listener",
+            at_s=0,
+            stay_s=1.0,
+            rejoin_s=0.3,
+            away_s=0.1,
+        )
+        person = Person(seat, None, LightKit())
+        stack.push_async_callback(person.close)
+        await person.enter()
+        await person.watch()
+        client, before = person.client, person.client.participant
+        issued_s = int(time.time()) - age_s
+        ticket = Ticket(before, client.reply.lesson, Role.STUDENT, "Nina")
+        keys = KeyRing.read(server.var / "keys" / "ticket.key")
+        client.reply = replace(client.reply, ticket=issue_ticket(keys, ticket, issued_s))
+        assert await person.stay() == ""
+        assert [each.error for each in person.samples if each.kind == "rejoin"] == [""]
+        assert client.participant == before
+        assert person.heard is not None
+        assert person.heard.moves == 0
+        assert person.heard.pause_ms < 800, "media went on"
+        assert sum(path.startswith("person/") for path in client.fields) == 2, "nobody is there twice"
 
 
 @pytest.mark.long
