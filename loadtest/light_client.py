@@ -41,15 +41,26 @@ class LightClient(LessonClient):
         self._kit = kit
         self._publishes = publishes
         self._way = kit.lines.before if bad_line else None
+        self._lease = 0
         self._drawn: Mapping[int, int] = {}
         self._media: LightMedia | None = None
         self._receptions: list[Reception] = []
         self._renewing: asyncio.Task[None] | None = None
 
     async def connect_light(self, drawn: Mapping[int, int]) -> None:
-        """Connect media, send what is recorded if one publishes, and say what is drawn. Raises as
-        ``LightMedia.connect``."""
+        """Connect media, send what is recorded if one publishes, and say what is drawn; again when the lesson
+        was moved meanwhile. Raises as ``LightMedia.connect``."""
         self._drawn = drawn
+        media = await self._connect()
+        while media.lease < self._lease:
+            self.moves += 1
+            media = await self._connect()
+        if self._publishes:
+            media.publish(*await asyncio.to_thread(recorded))
+        if drawn:
+            await self.draw(drawn)
+
+    async def _connect(self) -> LightMedia:
         media = LightMedia(self._kit.identity, self.pause, self._hear)
         try:
             await media.connect(self, self._way)
@@ -60,10 +71,7 @@ class LightClient(LessonClient):
         self._receptions.append(media.reception)
         if former is not None:
             await former.close()
-        if self._publishes:
-            media.publish(*await asyncio.to_thread(recorded))
-        if drawn:
-            await self.draw(drawn)
+        return media
 
     @property
     def silent_s(self) -> float:
@@ -94,6 +102,8 @@ class LightClient(LessonClient):
 
     def _take(self, message: wire.ServerMessage) -> None:
         super()._take(message)
+        if isinstance(message, wire.Moved | wire.Welcome):
+            self._lease = max(self._lease, message.lease)
         media = self._media
         if media is None:
             return
@@ -108,10 +118,11 @@ class LightClient(LessonClient):
                 pass
 
     def _renew(self, delay_s: float) -> None:
-        if self._renewing is not None:
-            self._renewing.cancel()
-        self.moves += 1
-        self._renewing = asyncio.create_task(self._connect_again(delay_s))
+        """Whoever is at it already goes on until the media is where the lesson is: one who begins anew with
+        each word of a lesson that finds no worker asks for too much."""
+        if self._renewing is None or self._renewing.done():
+            self.moves += 1
+            self._renewing = asyncio.create_task(self._connect_again(delay_s))
 
     async def _connect_again(self, delay_s: float) -> None:
         """Until it is there; whoever never gets there has a long pause to show for it."""
