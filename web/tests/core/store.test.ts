@@ -12,7 +12,7 @@ const LESSON: LessonField = {
   may: ["microphone", "camera"],
   stage: null,
   started_at_ms: 1,
-  ends_at_ms: null,
+  ends_at_ms: null, teacher: "Anna Orlova",
 };
 
 function person(name: string, order: number, more: Partial<PersonField> = {}): PersonField {

@@ -61,7 +61,7 @@ export class FakeLesson implements LessonSurface {
     may: ["microphone", "camera"],
     stage: null,
     started_at_ms: 1,
-    ends_at_ms: null,
+    ends_at_ms: null, teacher: "Anna Orlova",
   });
   readonly recording = new Value<RecordingField | null>(null);
   readonly self: Value<Self>;
