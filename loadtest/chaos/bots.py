@@ -63,6 +63,8 @@ class Bot(LessonClient):
         self.welcomed_s: list[float] = []
         self.asked: list[Asked] = []
         self.acknowledged: list[str] = []
+        self.may_end = False
+        """Whether the lesson's end is no fault."""
         self._fault = fault
         self._speaks = speaks
         self._listens = listens
@@ -110,7 +112,8 @@ class Bot(LessonClient):
         closed = self.closed
         if closed is None or closed.retry or closed.code in {*_PASSING, *_TICKET}:
             return False
-        self._fault(f"{self.name}: was closed with {closed.code}")
+        if not (self.may_end and closed.code == "ended"):
+            self._fault(f"{self.name}: was closed with {closed.code}")
         return True
 
     async def stop(self) -> None:

@@ -14,6 +14,8 @@ from signaling import wire
 from signaling.lesson.fields import LEADERS_ONLY
 
 KEPT_EVENTS: Final = 20_000
+EDGE_S: Final = 2.0
+"""A recording may begin so late, and so late after sound is back."""
 MOVE_GRACE_S: Final = 3.0
 """Who is moved makes a new connection within this time; until then the old one may still play."""
 
@@ -146,6 +148,16 @@ def apart(states: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, fields in shown.items()
     }
     return [f"{name}: the state differs in {', '.join(paths[:3])}" for name, paths in differ.items() if paths]
+
+
+def cut_short(name: str, recorded_s: float | None, lasted_s: float, silences_s: Iterable[float]) -> list[str]:
+    """A recording that is not there, or lacks more than the lesson's own silences and a moment at each."""
+    if recorded_s is None:
+        return [f"the recording of {name} did not become a video lesson"]
+    may_lack_s = EDGE_S + sum(silence_s + EDGE_S for silence_s in silences_s)
+    if recorded_s >= lasted_s - may_lack_s:
+        return []
+    return [f"the recording of {name} has {recorded_s:.1f} of {lasted_s:.1f} s, may lack {may_lack_s:.1f} s"]
 
 
 @dataclass(slots=True)

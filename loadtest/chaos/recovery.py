@@ -207,6 +207,8 @@ def figures(recoveries: Sequence[Recovery], violated: Mapping[Kind, int], void: 
             registered_s, 100, 10, "times emptied, the slowest", "redis was not emptied alone"
         ),
         "double_owners": Figure(violated.get("owners", 0), 0, ""),
-        "lost": Figure(violated.get("lost", 0), 0, "", "of what clients were told: events, chat, people"),
+        "lost": Figure(
+            violated.get("lost", 0), 0, "", "of what clients were told: events, chat, people; of recordings"
+        ),
         "not_back": Figure(violated.get("fault", 0), 0, "", "parts that were not there"),
     }

@@ -25,7 +25,16 @@ from loadtest.bench._report import Report
 from loadtest.bench.plane import allow_files
 from loadtest.bench.record import Server
 from loadtest.chaos.bots import Bot
-from loadtest.chaos.invariants import Leases, LessonHistory, Witness, apart, two_owners, undelivered
+from loadtest.chaos.invariants import (
+    Leases,
+    LessonHistory,
+    Witness,
+    apart,
+    cut_short,
+    two_owners,
+    undelivered,
+)
+from loadtest.chaos.recordings import record, recorded_s
 from loadtest.chaos.recovery import (
     PACKETS_A_SECOND,
     VOID_ABOVE,
@@ -289,12 +298,14 @@ async def measure(
 ) -> Measured:
     """How long recovery took after each fault, and the share of a core that this process used."""
     async with AsyncExitStack() as stack:
-        server = Server(var, media__workers=str(WORKERS), recorder__workers="0")
+        server = Server(var, media__workers=str(WORKERS), recorder__workers="1")
         stack.push_async_callback(server.stop)
         await server.start()
         school = await stack.enter_async_context(_school(server, LESSONS, seed, violations))
         victims = Victims.of(server)
         stack.push_async_callback(victims.close)
+        for lesson in school:
+            await record(lesson.teacher)
         violations.began_s, own_s = time.monotonic(), time.process_time()
         watching = asyncio.create_task(_watch_leases(victims, [each.lesson for each in school], violations))
         try:
@@ -309,7 +320,27 @@ async def measure(
             {bot.name: bot.welcomed_s for each in school for bot in each.bots},
             {each.talker.name: each.talker.asked for each in school},
         )
-        return [recovery(each, told) for each in happened], cpu
+        recoveries = [recovery(each, told) for each in happened]
+        await _end_all(school, recoveries, violations)
+        return recoveries, cpu
+
+
+async def _end_all(school: Sequence[Lesson], recoveries: Sequence[Recovery], violations: Violations) -> None:
+    """The lessons end; of each there must be a whole video lesson."""
+    lasted_s = time.monotonic() - violations.began_s
+    for lesson in school:
+        for bot in lesson.bots:
+            bot.may_end = True
+        await lesson.teacher.end()
+    for lesson in school:
+        names = {bot.name for bot in lesson.listeners}
+        silences_s = [
+            max((silence_s for name, silence_s in each.sound_s.items() if name in names), default=0.0)
+            for each in recoveries
+        ]
+        found_s = await recorded_s(lesson.listeners[0])
+        for line in cut_short(lesson.teacher.name, found_s, lasted_s, silences_s):
+            violations.add(line)
 
 
 async def _until_terminated(work: Coroutine[Any, Any, Measured]) -> Measured:

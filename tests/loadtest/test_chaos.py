@@ -16,6 +16,7 @@ from loadtest.chaos.invariants import (
     Stretch,
     Witness,
     apart,
+    cut_short,
     twice,
     two_owners,
     undelivered,
@@ -165,6 +166,13 @@ def test_two_workers_that_forward_one_lesson_are_found() -> None:
     assert two_owners(moved) == []
     stayed = {"A": [Stretch(1, 0, 10), Stretch(2, 12, 20)], "B": [Stretch(1, 0, 20)]}
     assert two_owners(stayed) == ["B: lease 1 was heard 8.0 s after lease 2 was"]
+
+
+def test_a_recording_lacks_no_more_than_its_lesson_s_silences() -> None:
+    assert cut_short("Teacher 1", 55.6, 60.0, [0.5]) == cut_short("Teacher 1", 58.5, 60.0, []) == []
+    assert "57.0 of 60.0 s" in cut_short("Teacher 1", 57.0, 60.0, [])[0]
+    assert cut_short("Teacher 1", 53.4, 60.0, [0.5, 0.0])
+    assert "did not become" in cut_short("Teacher 1", None, 60.0, [])[0]
 
 
 # --- recovery -------------------------------------------------------------------------------------
