@@ -398,14 +398,14 @@ def _bench(chosen: argparse.Namespace) -> int:
     from pkgutil import iter_modules
 
     import loadtest.bench
+    from loadtest.bench._report import show
 
     names = sorted(
         module.name for module in iter_modules(loadtest.bench.__path__) if not module.name.startswith("_")
     )
     if chosen.name not in names:
         raise Stopped(f"no bench is called {chosen.name}; there are: {', '.join(names)}")
-    code: int = import_module(f"loadtest.bench.{chosen.name}").main(["--json"] if chosen.json else [])
-    return code
+    return show(import_module(f"loadtest.bench.{chosen.name}").run, as_json=chosen.json)
 
 
 def _chaos(chosen: argparse.Namespace) -> int:

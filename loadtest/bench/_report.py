@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
@@ -93,6 +94,14 @@ class Report:
 
 def _cell(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def show(run: Callable[..., Report], *, as_json: bool) -> int:
+    """Run a bench and print what it found, as one line of JSON or for people, who also see its progress; the
+    exit code."""
+    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
+    print(report.to_json() if as_json else report.to_table(), flush=True)
+    return 0
 
 
 def machine() -> dict[str, Any]:

@@ -9,7 +9,6 @@ all of them too. What flows already is read all along. The generator runs at nic
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -226,15 +225,3 @@ def run(
             why = f"not taken: {group.exceptions[0]!r}"
     generator = max((row["generator_cpu"] for row in rows), default=0.0)
     return Report("bell", figures_of(rows[-1] if rows else None, why), rows, generator, _PACKAGES)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

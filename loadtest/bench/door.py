@@ -9,7 +9,6 @@ processes.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -208,15 +207,3 @@ def run(
     generator = max((row["generator_cpu"] for row in rows), default=0.0)
     joins, stay = rows or (None, None)
     return Report("door", figures_of(joins, stay, why), rows, generator, _PACKAGES)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -8,10 +8,9 @@ scheduler's count of all the server's processes; what they used before and after
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -176,15 +175,3 @@ def run(
     filled = [{name: row.get(name) for name in names} for row in rows]
     generator = max((row["generator_cpu"] or 0.0 for row in filled), default=0.0)
     return Report("join", figures, filled, generator, _PACKAGES)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

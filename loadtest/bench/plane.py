@@ -289,15 +289,3 @@ def allow_files() -> None:
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -471,15 +471,3 @@ def run(
         "stored_ratio": Figure(plain["stored_ratio"], 1.1, "x", "video and timeline to packets received"),
     }
     return Report("record", figures, rows, round(live.generator_cpu, 3), _PACKAGES)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
-from loadtest.term.run import run
+from loadtest.bench._report import Report
+from loadtest.term import run as term
 
 LESSONS: Final = 2000
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print the report; with ``--json`` as one line."""
-    as_json = "--json" in argv
-    report = run(LESSONS, say=lambda words: None if as_json else print(words, file=sys.stderr, flush=True))
-    print(report.to_json() if as_json else report.to_table(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+def run(*, say: Callable[[str], None] = lambda _: None) -> Report:
+    """As ``loadtest.term.run.run``."""
+    return term.run(LESSONS, say=say)
