@@ -27,11 +27,13 @@ class Connection:
     @property
     def unsent_bytes(self) -> int:
         """What waits here because the other side has not read; 0 once closed."""
-        return 0 if self._closed else self._writer.transport.get_write_buffer_size()
+        gone = self._closed or self._writer.transport.is_closing()
+        return 0 if gone else self._writer.transport.get_write_buffer_size()
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. Who leaves ``max_unsent_bytes`` unread is cut off: ProtocolError ``slow``."""
-        if self._closed:
+        """Queue a frame; on a line that is broken, known or not, nothing happens. Who leaves
+        ``max_unsent_bytes`` unread is cut off: ProtocolError ``slow``."""
+        if self._closed or self._writer.transport.is_closing():
             return
         self._writer.write(encode(frame))
         if self.unsent_bytes > self.max_unsent_bytes:

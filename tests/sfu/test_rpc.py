@@ -376,3 +376,15 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_served(
         bench.server.push(big)
         await bench.until(lambda: bench.pushes == [big])
     deaf.abort()
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_has_just_broken_harms_nobody_who_still_sends_on_it(bench: Bench) -> None:
+    reader, writer = await asyncio.open_connection(*bench.address)
+    connection = Connection(reader, writer)
+    writer.transport.abort()  # as after a write that failed: the reader does not know yet
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    connection.send(ReplyFrame(1, Done()))
+    assert connection.unsent_bytes == 0
+    await connection.close()
