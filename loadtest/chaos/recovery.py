@@ -144,6 +144,15 @@ def recovery(one: Happened, told: Told) -> Recovery:
     )
 
 
+def not_heard(recoveries: Sequence[Recovery]) -> list[str]:
+    """Faults after which somebody heard nothing until the next one."""
+    return [
+        f"{each.name}: {', '.join(deaf)} heard nothing until the next fault"
+        for each in recoveries
+        if (deaf := sorted(name for name, value in each.sound_s.items() if value == NEVER_S))
+    ]
+
+
 def rows(recoveries: Sequence[Recovery], began_s: float) -> list[dict[str, Any]]:
     """A line a fault; None where there is nothing to wait for, "never" where it did not come back."""
     return [
@@ -210,5 +219,10 @@ def figures(recoveries: Sequence[Recovery], violated: Mapping[Kind, int], void: 
         "lost": Figure(
             violated.get("lost", 0), 0, "", "of what clients were told: events, chat, people; of recordings"
         ),
-        "not_back": Figure(violated.get("fault", 0), 0, "", "parts that were not there"),
+        "not_back": Figure(
+            violated.get("fault", 0),
+            0,
+            "",
+            "parts that were not there, sound that was not back before the next fault",
+        ),
     }

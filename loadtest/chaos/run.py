@@ -43,6 +43,7 @@ from loadtest.chaos.recovery import (
     Recovery,
     Told,
     figures,
+    not_heard,
     recovery,
     rows,
     silent_s,
@@ -321,6 +322,8 @@ async def measure(
             {each.talker.name: each.talker.asked for each in school},
         )
         recoveries = [recovery(each, told) for each in happened]
+        for line in not_heard(recoveries):
+            violations.add(line, "fault")
         await _end_all(school, recoveries, violations)
         return recoveries, cpu
 

@@ -21,7 +21,18 @@ from loadtest.chaos.invariants import (
     two_owners,
     undelivered,
 )
-from loadtest.chaos.recovery import NEVER_S, Asked, Happened, Hearing, Told, figures, recovery, rows, silent_s
+from loadtest.chaos.recovery import (
+    NEVER_S,
+    Asked,
+    Happened,
+    Hearing,
+    Told,
+    figures,
+    not_heard,
+    recovery,
+    rows,
+    silent_s,
+)
 from loadtest.chaos.schedule import CHOICES, GAP_S, REST_S, STOP_S, Fault, Planned, ends, plan
 from signaling import wire
 
@@ -245,6 +256,7 @@ def test_figures_that_were_not_taken_say_why() -> None:
     found = figures([never], {}, "")
     assert found["sound_back_p99_s"].note.startswith("not back")
     assert rows([never], 0)[0]["sound_back_s"] == "never"
+    assert not_heard([never, pair]) == ["worker killed: A heard nothing until the next fault"]
     void = figures([recovery(happened(Fault.WORKER_KILLED), told())], {}, "void: busy")
     assert (void["sound_back_p95_s"].value, void["sound_back_p95_s"].note) == (None, "void: busy")
 
