@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 PR_SET_PDEATHSIG: Final = 1
-RESTART_DELAYS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+RESTART_DELAYS_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 STEADY_AFTER_S: Final = 60.0
 LOG_LIMIT_BYTES: Final = 16 * 1024 * 1024
 LINE_LIMIT_BYTES: Final = 64 * 1024
@@ -176,7 +176,8 @@ class Child:
             reason = _how_it_ended(code)
             while not self._stopping.is_set():
                 delay_s = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S) - 1)]
-                self.say(f"{self.program.name} {reason}; starting it again in {delay_s:g} s")
+                when = f"in {delay_s:g} s" if delay_s else "at once"
+                self.say(f"{self.program.name} {reason}; starting it again {when}")
                 await asyncio.sleep(delay_s)
                 failures, started = failures + 1, loop.time()
                 self.restarts += 1
