@@ -48,20 +48,21 @@ class Socket:
     async def run(self) -> None:
         """Read until either side ends it. Never raises for what the client sent."""
         writer = asyncio.create_task(self._write())
-        reader = asyncio.create_task(self._read())
         try:
-            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
-            if reader.done() and not writer.done():
-                self.session.close("left")
-                await asyncio.wait((writer,), timeout=CLOSE_TIMEOUT_S)
+            await self._read()
+            self.session.close("left")
+            await asyncio.wait((writer,), timeout=CLOSE_TIMEOUT_S)
         finally:
             self.session.gone()
-            for task in (writer, reader):
-                task.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
             await self.session.end()
-            if not self._response.closed and self._transport is not None:
-                self._transport.abort()
+            if not self._response.closed:
+                self._abort()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _read(self) -> None:
         session = self.session
@@ -99,7 +100,7 @@ class Socket:
         return None
 
     async def _write(self) -> None:
-        """Send what is queued; after ``close`` say so and end."""
+        """Send what is queued; after ``close`` say so and end, which ends the reading too."""
         session = self.session
         try:
             while True:
@@ -115,4 +116,8 @@ class Socket:
                 self._wake.clear()
                 await self._wake.wait()
         except (ConnectionError, TimeoutError, RuntimeError):
-            return
+            self._abort()
+        except Exception:
+            metrics.failures.labels("socket").inc()
+            log.exception("socket failed", extra={"participant": session.participant, "seat": session.seat})
+            self._abort()

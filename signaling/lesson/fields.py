@@ -71,6 +71,13 @@ def people(state: State) -> Iterator[tuple[str, PersonField]]:
             yield path[7:], value
 
 
+def microphones(state: State) -> Iterator[str]:
+    """Participants whose microphone is on."""
+    for path, is_on in state.items():
+        if is_on and path.startswith("on/") and path.endswith("/microphone"):
+            yield path.split("/")[1]
+
+
 def waiting(state: State) -> Iterator[tuple[str, LobbyField]]:
     """Everybody in the lobby."""
     for path, value in state.items():
