@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     repair.set_defaults(run=_recorder_repair)
 
     status = commands.add_parser("status", parents=[common], help="how the server here is doing")
-    status.add_argument("--json", action="store_true", help="as the server says it")
+    status.add_argument("--json", action="store_true", help="as each signalling process says it")
     status.set_defaults(run=_status)
 
     draining = commands.add_parser("drain", parents=[common], help="take a worker out of service")
@@ -279,21 +279,30 @@ def _status(chosen: argparse.Namespace) -> int:
     running = _running(settings)
     if running is None:
         raise Stopped(f"no server runs in {settings.paths.var}: start one with zvonok serve")
-    address = f"{running['admin']}/status"
+    said, silent = list[str](), list[str]()
+    for admin in running["admins"]:
+        try:
+            said.append(_ask_status(f"{admin}/status"))
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            silent.append(f"{admin}/status does not answer ({error}): see {settings.paths.log}")
+    if not said:
+        raise Stopped(silent[0])
+    if not chosen.json:
+        print(f"origin           {running['origin']}")
+    for text in said:
+        print(text if chosen.json else "\n".join(_lines(json.loads(text), "")))
+    for line in silent:
+        print(f"zvonok: {line}", file=sys.stderr)
+    return 1 if silent else 0
+
+
+def _ask_status(address: str) -> str:
+    """What one signalling process says, JSON; raises OSError, ValueError."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(address, timeout=STATUS_LIMIT_S) as reply:
-            text = reply.read().decode()
-            status = json.loads(text)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise Stopped(f"{address} does not answer ({error}): see {settings.paths.log}") from None
-    if chosen.json:
-        print(text)
-        return 0
-    print(f"origin           {running['origin']}")
-    for line in _lines(status, ""):
-        print(line)
-    return 0
+    with opener.open(address, timeout=STATUS_LIMIT_S) as reply:
+        text: str = reply.read().decode()
+    json.loads(text)
+    return text
 
 
 def _drain(chosen: argparse.Namespace) -> int:
@@ -302,7 +311,7 @@ def _drain(chosen: argparse.Namespace) -> int:
     if running is None:
         raise Stopped(f"no server runs in {settings.paths.var}: start one with zvonok serve")
     try:
-        for line in drain(chosen, str(running["admin"])):
+        for line in drain(chosen, str(running["admins"][0])):
             print(line)
     except CannotDrain as error:
         raise Stopped(str(error)) from None

@@ -38,7 +38,7 @@ class SettingsError(ValueError):
 
 
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The public HTTP(S) and WebSocket listener. ``port`` 0: any free port.
+    """The public HTTP(S) and WebSocket listener, shared by ``processes`` processes. ``port`` 0: any free port.
 
     With ``tls`` local, ``zvonok serve`` makes the certificate and hands its files to signalling in
     ``certificate`` and ``certificate_key``; with certificate they are the administrator's.
@@ -47,6 +47,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public: str
     host: str
     port: Port
+    processes: Annotated[int, Meta(ge=1, le=64)]
     tls: Literal["off", "local", "certificate"]
     certificate: str
     certificate_key: str
@@ -79,7 +80,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Admin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Metrics, health and status. ``port`` 0: any free port."""
+    """Metrics, health and status. Signalling process N takes ``port + N``, or any free one when it is 0."""
 
     host: str
     port: Port
@@ -383,6 +384,8 @@ def _resolve(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> N
         server["host"] = "::" if server["public"] else "127.0.0.1"
     if server["port"] == "auto":
         server["port"] = 8080 if server["tls"] == "off" else 8443
+    if server["processes"] == "auto":
+        server["processes"] = 1
     if paths["web"] == "auto":
         paths["web"] = str(Path(__file__).resolve().parent.parent / "web" / "dist")
     for key in ("var", "web"):
@@ -461,6 +464,8 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
     ):
         if not _is_address(host):
             faults.append((dotted, f"{host!r} is not an IP address"))
+    if settings.admin.port and settings.admin.port + server.processes > 65536:
+        faults.append(("admin.port server.processes", "no room for one port a process below 65536"))
     if settings.media.port and settings.media.port + settings.media.worker_count > 65536:
         faults.append(("media.port media.workers", "no room for one port a worker below 65536"))
     for address in settings.media.announce:

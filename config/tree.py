@@ -38,7 +38,7 @@ class Tree:
     """One server. ``run`` starts it, waits for a signal and closes it.
 
     ``config_file`` and ``overrides`` are handed to the children, who load the same settings. ``greet`` is
-    called once everything is up: origin of links, address of the admin listener, seconds it took.
+    called once everything is up: origin of links, address of the first admin listener, seconds it took.
     """
 
     loaded: Loaded
@@ -48,7 +48,7 @@ class Tree:
     greet: Callable[[str, str, float], None]
     _valkey: Child | None = None
     _workers: list[Child] = field(default_factory=list)
-    _signalling: Child | None = None
+    _signalling: list[Child] = field(default_factory=list)
     _recorders: list[Child] = field(default_factory=list)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
     _embedded_redis: str = ""
@@ -92,6 +92,7 @@ class Tree:
     async def _start(self, started: float) -> None:
         settings = self.settings
         dynamic = self._prepare()
+        admin_ports = self._admin_ports()
         try:
             if not settings.redis.url:
                 dynamic |= await self._start_valkey()
@@ -102,15 +103,18 @@ class Tree:
                     self._child(Program(f"worker-{index}", argv, environment, stop_limit_s=5.0))
                 )
             argv = python("-m", "signaling.app")
-            self._signalling = self._child(Program("signalling", argv, environment))
-            await self._start_together([*self._workers, self._signalling])
-            # Signalling makes the tables that recorders write to.
+            for index, port in enumerate(admin_ports):
+                name = f"signalling-{index}" if index else "signalling"
+                own = self._environment({**dynamic, "admin.port": port})
+                self._signalling.append(self._child(Program(name, argv, own)))
+            await self._start_together([*self._workers, self._signalling[0]])
+            # It makes the tables that the others and the recorders use.
             argv = python("-m", "recorder.app")
             self._recorders += [
                 self._child(Program(f"recorder-{index}", argv, environment))
                 for index in range(settings.recorder.workers)
             ]
-            await self._start_together(self._recorders)
+            await self._start_together([*self._signalling[1:], *self._recorders])
         except ChildFailed as failed:
             raise CannotStart(_why(failed, settings.paths.log)) from None
         except NoValkey as error:
@@ -119,9 +123,9 @@ class Tree:
         if settings.server.tls == "local":
             self._watchers.append(asyncio.create_task(self._renew_certificate()))
         origin = settings.server.origin(int(dynamic["server.port"]))
-        admin = f"http://{_bracketed(settings.admin.host)}:{dynamic['admin.port']}"
-        self._tell_others({"origin": origin, "admin": admin, "redis": self._embedded_redis})
-        self.greet(origin, admin, time.monotonic() - started)
+        admins = [f"http://{_bracketed(settings.admin.host)}:{port}" for port in admin_ports]
+        self._tell_others({"origin": origin, "admins": admins, "redis": self._embedded_redis})
+        self.greet(origin, admins[0], time.monotonic() - started)
 
     def _prepare(self) -> dict[str, Any]:
         """Everything that can be wrong before a process is started; what the children must know of it."""
@@ -131,7 +135,6 @@ class Tree:
         self._lock = checks.lock_folder(paths.var_path, LOCK_WAIT_S)
         dynamic: dict[str, Any] = {
             "server.port": checks.tcp_port(server.host, server.port, "server.port"),
-            "admin.port": checks.tcp_port(settings.admin.host, settings.admin.port, "admin.port"),
         }
         if media.port:
             for index in range(media.worker_count):
@@ -153,6 +156,15 @@ class Tree:
         if not (paths.web_path / "index.html").is_file():
             raise CannotStart(f"the pages are not built ({paths.web} has no index.html): run make setup")
         return dynamic
+
+    def _admin_ports(self) -> list[int]:
+        """One for each signalling process; raises CannotStart."""
+        host, first = self.settings.admin.host, self.settings.admin.port
+        wanted = [first and first + index for index in range(self.settings.server.processes)]
+        ports = [checks.tcp_port(host, port, "admin.port") for port in wanted]
+        while len(set(ports)) < len(ports):  # free ones may come twice, they are not held yet
+            ports = [checks.tcp_port(host, port, "admin.port") for port in wanted]
+        return ports
 
     async def _start_valkey(self) -> dict[str, Any]:
         paths = self.settings.paths
@@ -183,9 +195,10 @@ class Tree:
             await asyncio.sleep(CERTIFICATE_CHECK_S)
             before = (self.settings.paths.keys / "server.pem").read_bytes()
             self._local_certificate()
-            if (self.settings.paths.keys / "server.pem").read_bytes() != before and self._signalling:
+            if (self.settings.paths.keys / "server.pem").read_bytes() != before:
                 self.say("The certificate was renewed")
-                self._signalling.terminate()
+                for process in self._signalling:
+                    process.terminate()
 
     def _local_certificate(self) -> tuple[Path, Path]:
         names = [self.settings.server.public_name, "localhost", "127.0.0.1", "::1"]
@@ -203,10 +216,10 @@ class Tree:
 
     def _children(self) -> list[Child]:
         """In the order in which they are closed: who talks to people first, who keeps their data last."""
-        children = (self._signalling, *self._recorders, *self._workers, self._valkey)
+        children = (*self._signalling, *self._recorders, *self._workers, self._valkey)
         return [child for child in children if child is not None]
 
-    def _tell_others(self, where: Mapping[str, str]) -> None:
+    def _tell_others(self, where: Mapping[str, Any]) -> None:
         running = {"pid": os.getpid(), **where}
         (self.settings.paths.var_path / RUNNING).write_text(json.dumps(running), encoding="utf-8")
 
@@ -217,8 +230,7 @@ class Tree:
         if self._lock < 0:
             return
         (self.settings.paths.var_path / RUNNING).unlink(missing_ok=True)
-        if self._signalling is not None:
-            await self._signalling.stop()
+        await asyncio.gather(*(process.stop() for process in self._signalling))
         await asyncio.gather(*(recorder.stop() for recorder in self._recorders))
         await asyncio.gather(*(worker.stop() for worker in self._workers))
         if self._valkey is not None:

@@ -53,12 +53,14 @@ _ROLES: Final = (Role.TEACHER, Role.STUDENT, Role.CO_TEACHER)
 class Browser:
     """Who asks, as far as signed cookies tell: a device id, and a teacher's id when one is signed in.
 
-    ``phone``: the browser says that it runs on one (fewer tiles).
+    ``phone``: the browser says that it runs on one (fewer tiles). ``turn_ms``: when it is their turn at the
+    door, as this or another process told them lately.
     """
 
     device: str
     teacher: str | None = None
     phone: bool = False
+    turn_ms: int | None = None
 
 
 class TooMany(Refused):
@@ -75,6 +77,7 @@ class Queued(Refused):
     def __init__(self, place: int, wait_s: float, after_s: float) -> None:
         super().__init__("door_queue")
         self.place = place
+        self.turn_in_ms = round(wait_s * 1000)
         self.wait_s = max(1, ceil(wait_s))
         self.after_s = max(1, ceil(after_s))
 
@@ -224,11 +227,13 @@ class Admission:
         )
 
     def waits(self, browser: Browser) -> bool:
-        """Whether this browser has a place in the queue."""
-        return self._queue.waits(browser.device)
+        """Whether this browser has a place in the queue, of this process or of another."""
+        elsewhere = browser.turn_ms is not None and self._now_ms() < browser.turn_ms
+        return elsewhere or self._queue.waits(browser.device)
 
     def _take_turn(self, browser: Browser, role: Role) -> None:
-        answer = self._queue.ask(browser.device, role.leads, self._now_ms() / 1000)
+        turn_s = None if browser.turn_ms is None else browser.turn_ms / 1000
+        answer = self._queue.ask(browser.device, role.leads, self._now_ms() / 1000, turn_s)
         match answer:
             case Admitted():
                 return

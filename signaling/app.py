@@ -130,11 +130,13 @@ class Signalling:
         ):  # fmt: skip
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server
-        self.port = await self._listen(self.door.application, server.host, server.port, tls_context(settings))
+        public = listening_socket(server.host, server.port, shared=server.processes > 1)
+        self.port = await self._listen(self.door.application, public, tls_context(settings))
         self.door.bound(self.port)
         operators = admin.application(self.health, self.watch.not_live, self.watch.not_ready, self.status)
         operators.add_routes(Drain(self.workers.placement, self.catalog, self._now_ms).routes())
-        self.admin_port = await self._listen(operators, settings.admin.host, settings.admin.port, None)
+        own = listening_socket(settings.admin.host, settings.admin.port)
+        self.admin_port = await self._listen(operators, own, None)
         closing.push_async_callback(self._say_goodbye)
 
     async def _say_goodbye(self) -> None:
@@ -187,24 +189,30 @@ class Signalling:
         }
 
     async def _listen(
-        self, application: web.Application, host: str, port: int, context: ssl.SSLContext | None
+        self, application: web.Application, listener: socket.socket, context: ssl.SSLContext | None
     ) -> int:
         runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
-        site = web.SockSite(runner, listening_socket(host, port), ssl_context=context, backlog=1024)
+        site = web.SockSite(runner, listener, ssl_context=context, backlog=1024)
         await site.start()
         address = runner.addresses[0]
         return int(address[1])
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A TCP listener; ``::`` takes IPv4 too, or is ``0.0.0.0`` where there is no IPv6. Raises OSError."""
+def listening_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A TCP listener; ``::`` takes IPv4 too, or is ``0.0.0.0`` where there is no IPv6. Raises OSError.
+
+    ``shared``: beside those of other processes (SO_REUSEPORT), the kernel gives each connection to one.
+    """
     if host == "::" and socket.has_dualstack_ipv6():
-        return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6, dualstack_ipv6=True, reuse_port=shared
+        )
     if host == "::":
         host = "0.0.0.0"  # noqa: S104 - what the setting asks for
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, reuse_port=shared)
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

@@ -3,12 +3,16 @@ argument.
 
 Who comes gets a number; numbers are called in order at a steady rate, and who is called comes in when they
 ask next. One who is called and stays away has cost the others one admission, and nobody waits for them.
+
+Each process has a queue of its own, and who asks again may come to another one. They bring with them when it
+is their turn, and come in then: the admission is counted where the number was given.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from math import ceil
 from random import Random
 from typing import Final
 
@@ -67,13 +71,20 @@ class DoorQueue:
         self._called = 0
         self._given = 0
 
-    def ask(self, who: str, leads: bool, now_s: float) -> Admitted | Waits | Full:
-        """Who leads comes in always, before all others, who wait for it; at most a second's worth longer."""
+    def ask(
+        self, who: str, leads: bool, now_s: float, turn_s: float | None = None
+    ) -> Admitted | Waits | Full:
+        """Who leads comes in always, before all others, who wait for it; at most a second's worth longer.
+
+        ``turn_s``: when it is the turn of one who has a number at another process.
+        """
         self._advance(now_s)
         if leads:
             self._tokens = max(-self._per_s, self._tokens - 1)
             return Admitted()
         place = self._places.get(who)
+        if place is None and turn_s is not None:
+            return self._as_told_elsewhere(turn_s - now_s)
         if place is None:
             if self._called == self._given and self._tokens >= 1:
                 self._tokens -= 1
@@ -88,7 +99,8 @@ class DoorQueue:
         self._places[who] = replace(place, asked_s=now_s)
         self._places.move_to_end(who)
         ahead = place.number - self._called
-        return Waits(ahead, self._wait_s(ahead), self._retry_s(ahead))
+        wait_s = self._wait_s(ahead)
+        return Waits(ahead, wait_s, self._retry_s(wait_s))
 
     def waits(self, who: str) -> bool:
         """Whether somebody has a place."""
@@ -115,9 +127,14 @@ class DoorQueue:
             else:
                 self._tokens -= 1
 
+    def _as_told_elsewhere(self, wait_s: float) -> Admitted | Waits:
+        if wait_s <= 0:
+            return Admitted()
+        return Waits(ceil(wait_s * self._per_s), wait_s, self._retry_s(wait_s))
+
     def _wait_s(self, ahead: int) -> float:
         return (ahead - min(0.0, self._tokens)) / self._per_s
 
-    def _retry_s(self, ahead: int) -> float:
-        wait_s = min(self._wait_s(ahead), LAST_RETRY_S / SPREAD) * self._random.uniform(1, SPREAD)
-        return min(max(wait_s, FIRST_RETRY_S), LAST_RETRY_S)
+    def _retry_s(self, wait_s: float) -> float:
+        spread_s = min(wait_s, LAST_RETRY_S / SPREAD) * self._random.uniform(1, SPREAD)
+        return min(max(spread_s, FIRST_RETRY_S), LAST_RETRY_S)

@@ -21,6 +21,7 @@ from sfu.model import Refused
 from signaling import metrics, wire
 from signaling.admission import Admission, Browser, Keys, Queued, TooMany
 from signaling.attendance import as_csv
+from signaling.door_queue import KEPT_S
 from signaling.headers import IMMUTABLE, client_address, is_loopback, rate_key, security
 from signaling.lessons import Lessons
 from signaling.limits import Buckets, Rate
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 TEACHER_COOKIE: Final = "zvonok_teacher"
 DEVICE_COOKIE: Final = "zvonok_device"
+TURN_COOKIE: Final = "zvonok_turn"
 LIBRARY_COOKIE: Final = "zvonok_library"
 MAX_BODY_BYTES: Final = 32 * 1024
 MAX_SOCKETS_AN_ADDRESS: Final = 2000
@@ -236,7 +238,9 @@ class Door:
         teacher = read_cookie(cookies, "teacher", request.cookies.get(TEACHER_COOKIE), now_s)
         device = read_cookie(cookies, "device", request.cookies.get(DEVICE_COOKIE), now_s)
         phone = "Mobi" in request.headers.get("User-Agent", "")
-        return Browser(device or new_id(), teacher, phone)
+        turn = read_cookie(cookies, "turn", request.cookies.get(TURN_COOKIE), now_s)
+        of, _, turn_ms = (turn or "").partition(" ")
+        return Browser(device or new_id(), teacher, phone, int(turn_ms) if turn and of == device else None)
 
     def came_by_library_link(self, request: web.Request) -> bool:
         """Whether this browser signed in to the library."""
@@ -306,6 +310,8 @@ class Door:
         except Queued as queued:
             metrics.refused.labels(queued.code).inc()
             response = _error(queued.code, queued.after_s, place=queued.place, wait_s=queued.wait_s)
+            turn = f"{browser.device} {self._now_ms() + queued.turn_in_ms}"
+            self.remember(response, TURN_COOKIE, "turn", turn, round(KEPT_S))
         self.remember(response, DEVICE_COOKIE, "device", browser.device, DEVICE_LIFETIME_S)
         return response
 

@@ -163,7 +163,7 @@ def check_library_key(keys: KeyRing, token: str, now_s: int) -> None:
 
 
 def issue_cookie(keys: KeyRing, audience: str, subject: str, now_s: int, lifetime_s: int) -> str:
-    """Value of a signed cookie; ``audience`` is "teacher", "library" or "device"."""
+    """Value of a signed cookie; ``audience`` is "teacher", "library", "device" or "turn"."""
     return keys.sign({"sub": subject}, audience, now_s, lifetime_s)
 
 

@@ -45,7 +45,7 @@ def admin(var: Path) -> Iterator[str]:
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}"
         var.mkdir()
-        note = {"pid": os.getpid(), "origin": "https://lessons.example:8443", "admin": address}
+        note = {"pid": os.getpid(), "origin": "https://lessons.example:8443", "admins": [address]}
         (var / RUNNING).write_text(json.dumps(note))
         yield address
         server.shutdown()
@@ -121,9 +121,21 @@ def test_status_of_the_running_server(capsys: pytest.CaptureFixture[str], admin:
     assert json.loads(capsys.readouterr().out)["lessons"] == 2
 
 
+def test_status_of_one_process_while_another_is_started_again(
+    capsys: pytest.CaptureFixture[str], var: Path, admin: str
+) -> None:
+    note = json.loads((var / RUNNING).read_text())
+    note["admins"].append("http://127.0.0.1:1")
+    (var / RUNNING).write_text(json.dumps(note))
+    assert main(["status"]) == 1
+    said = capsys.readouterr()
+    assert ["worker", "w0"] in [line.split() for line in said.out.splitlines()]
+    assert said.err.startswith("zvonok: http://127.0.0.1:1/status does not answer")
+
+
 def test_server_that_died_is_not_running(capsys: pytest.CaptureFixture[str], var: Path) -> None:
     var.mkdir()
-    (var / RUNNING).write_text(json.dumps({"pid": 2**22 + 1, "origin": "http://x", "admin": "http://x"}))
+    (var / RUNNING).write_text(json.dumps({"pid": 2**22 + 1, "origin": "http://x", "admins": ["http://x"]}))
     for command in ("status", "drain"):
         assert main([command]) == 1
         assert "no server runs" in capsys.readouterr().err

@@ -41,7 +41,7 @@ async def school(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     signalling = Signalling(settings(tmp_path, valkey), Clock())
     await signalling.start()
     (tmp_path / "keys" / "redis.password").write_text("", encoding="utf-8")
-    note = {"pid": os.getpid(), "origin": "http://x", "admin": "http://x", "redis": valkey}
+    note = {"pid": os.getpid(), "origin": "http://x", "admins": ["http://x"], "redis": valkey}
     (tmp_path / RUNNING).write_text(json.dumps(note), encoding="utf-8")
     worker = await FakeWorker(redis, signalling._settings.paths.secret("rpc.key")).start()
     made = School(signalling)

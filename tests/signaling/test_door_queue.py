@@ -152,3 +152,19 @@ def test_a_clock_that_steps_back_lets_nobody_in() -> None:
     crowd(door, PER_S + 1, now_s=100.0)
     assert admitted(door, ["p10"], 50.0) == []
     assert admitted(door, ["p10"], 50.2) == ["p10"]
+
+
+def test_who_has_a_number_elsewhere_comes_in_at_that_time_and_costs_nothing_here() -> None:
+    door = queue()
+    crowd(door, 2 * PER_S)
+    told = [door.ask("guest", False, second, turn_s=1.55) for second in (0.0, 1.0, 1.55)]
+    assert [place(answer) for answer in told[:2]] == [16, 6]
+    assert told[2] == Admitted()
+    assert not door.waits("guest")
+    assert admitted(door, ["p19"], 1.55) == ["p19"]
+
+
+def test_a_number_of_one_s_own_is_what_counts() -> None:
+    door = queue()
+    crowd(door, 2 * PER_S)
+    assert place(door.ask("p19", False, 0.0, turn_s=-5.0)) == 10

@@ -15,6 +15,7 @@ from signaling.lesson import fields
 from signaling.log import key, stop
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, until
+from tests.signaling.test_http import code_of
 from tests.signaling.test_stills import image
 
 pytestmark = pytest.mark.asyncio
@@ -99,6 +100,35 @@ async def test_who_asks_while_a_lesson_is_being_opened_gets_it_open(schools: tup
             return fields.lesson(live.state).state
 
     assert set(await asyncio.gather(state(), state(), state())) == {"waiting"}
+
+
+async def test_a_place_at_the_door_holds_at_another_process(
+    start: Start, worker: FakeWorker, clock: Clock
+) -> None:
+    here, there = School(await start(lesson__joins_s=1)), School(await start(lesson__joins_s=1))
+    lesson = await here.lesson(await here.teacher())
+    asked = {"code": code_of(lesson.student_link), "name": "Маша"}
+    clock.stop()
+    people = [here.person() for _ in range(4)]
+    answers = [(await person.post("/api/join", asked))[1] for person in people]
+    assert [answer.get("place") for answer in answers] == [None, 1, 2, 3]
+    last = at(there, people[3])
+    assert (await there.person().post("/api/join", asked))[0] == 200
+    for _ in range(30):  # who was told to ask again is not taken for one that tries too often
+        status, body = await last.post("/api/join", asked)
+        assert (status, body["place"], body["wait_s"]) == (429, 3, 3)
+    thief = there.person()
+    thief.http.cookie_jar.update_cookies(
+        {cookie.key: cookie.value for cookie in last.http.cookie_jar if cookie.key == "zvonok_turn"}
+    )
+    clock.ahead_ms += 2900
+    assert (await last.post("/api/join", asked))[1]["place"] == 1
+    clock.ahead_ms += 100
+    assert (await there.person().post("/api/join", asked))[0] == 200
+    assert (await thief.post("/api/join", asked))[1]["code"] == "door_queue", "another's turn was taken"
+    assert (await last.post("/api/join", asked))[0] == 200
+    await here.close()
+    await there.close()
 
 
 async def test_a_tab_at_another_process_takes_over(schools: tuple[School, School]) -> None:
