@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.logs import JsonFormatter
 from config.settings import Settings
 from sfu.model import Refused
+from sfu.rpc.node_tls import NodeTls
 from signaling.app import wall_clock
 from signaling.catalog.database import check_is_there
 from signaling.catalog.store import Catalog
@@ -109,7 +110,8 @@ async def _with_parts(settings: Settings, question: Callable[[Operations], Await
     try:
         redis = connect(settings.redis.url)
         lesson_log = LessonLog(redis, keep_s, wall_clock, _PROCESS, settings.lesson.keep_ended_s)
-        workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"), _PROCESS)
+        tls = NodeTls.of(settings.paths.keys)
+        workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"), _PROCESS, tls=tls)
         try:
             await lesson_log.ping()
             return await question(Operations(catalog, lesson_log, workers, wall_clock))

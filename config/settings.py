@@ -96,12 +96,17 @@ class IceServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The SFU workers. Worker N takes UDP port ``port + N``, or any free one when ``port`` is 0."""
+    """The SFU workers. Worker N takes UDP port ``port + N``, or any free one when ``port`` is 0.
+
+    ``rpc_host``: where workers listen to signalling and recorders, on any free TCP port; mutual TLS wherever
+    it is not loopback.
+    """
 
     workers: Annotated[int, Meta(ge=0, le=256)]
     host: str
     port: Port
     announce: tuple[str, ...]
+    rpc_host: str
     plane: Literal["auto", "reference", "native"]
     max_transports: Positive
     pacing_mbps: Annotated[int, Meta(ge=0, le=10_000)]
@@ -461,9 +466,12 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         ("server.host", server.host),
         ("admin.host", settings.admin.host),
         ("media.host", settings.media.host),
+        ("media.rpc_host", settings.media.rpc_host),
     ):
         if not _is_address(host):
             faults.append((dotted, f"{host!r} is not an IP address"))
+    if _is_unspecified(settings.media.rpc_host):
+        faults.append(("media.rpc_host", "other nodes are told it: it must be one address of this machine"))
     if settings.admin.port and settings.admin.port + server.processes > 65536:
         faults.append(("admin.port server.processes", "no room for one port a process below 65536"))
     if settings.media.port and settings.media.port + settings.media.worker_count > 65536:
@@ -488,6 +496,10 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_unspecified(text: str) -> bool:
+    return _is_address(text) and ipaddress.ip_address(text).is_unspecified
 
 
 def _is_name_or_address(public: str) -> bool:

@@ -18,10 +18,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sfu.rpc.node_tls import CERTIFICATE, KEY
+
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=397)
 """Browsers take no longer life."""
 RENEW_BEFORE = timedelta(days=60)
+NO_END = datetime(9999, 12, 31, tzinfo=UTC)
+"""As late as a certificate can say."""
 CLOCK_SKEW = timedelta(days=1)
 """Certificates begin this much earlier, for devices whose clock is late."""
 
@@ -54,6 +58,26 @@ def local_certificate(keys: Path, names: Sequence[str], now: datetime) -> tuple[
         _write(key_file, _pem(key))
         _write(certificate_file, _pem(certificate) + _pem(authority))
     return certificate_file, key_file
+
+
+def node_certificate(keys: Path, now: datetime) -> None:
+    """The key pair of all nodes (``node.pem``, ``node.key``), made when it is missing; raises OSError.
+
+    It is recognised whole and by no name, so it is over when its files are replaced, and never by itself.
+    """
+    certificate_file, key_file = keys / CERTIFICATE, keys / KEY
+    if certificate_file.exists() and key_file.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Zvonok node")])
+    certificate = (
+        _builder(name, name, key.public_key(), now, NO_END - now)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write(key_file, _pem(key))
+    _write(certificate_file, _pem(certificate))
 
 
 def _authority(keys: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

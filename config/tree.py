@@ -24,7 +24,7 @@ from config import checks
 from config.checks import CannotStart
 from config.child import Child, ChildFailed, Program, python, worth_showing
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, variables
-from config.tls import local_certificate
+from config.tls import local_certificate, node_certificate
 from config.valkey import NoValkey, valkey_program
 
 LOCK_WAIT_S: Final = 10.0
@@ -141,6 +141,7 @@ class Tree:
                 checks.udp_port(media.host, media.port + index, "media.port")
         for name in ("ticket.key", "cookie.key", "rpc.key"):
             paths.secret(name)
+        node_certificate(paths.keys, datetime.now(UTC))
         if server.tls == "local":
             certificate, key = self._local_certificate()
             # Said outright: "auto" with a certificate means one that needs no page on how to trust it.

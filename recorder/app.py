@@ -30,6 +30,7 @@ from recorder.folder import Busy, FolderLock, recordings
 from recorder.links import Links
 from recorder.publish import Finish, Outcome, Publisher, Sweep
 from sfu.model import Refused
+from sfu.rpc.node_tls import NodeTls
 from signaling.catalog.store import Catalog
 from signaling.lesson import fields
 from signaling.log import Heard, LessonLog, LogUnreachable, connect, heed_cancellation, stop
@@ -93,7 +94,9 @@ class Recorder:
         self.claims = Claims(redis, _place(settings), self.id)
         self.publisher = Publisher(self.catalog, self._folder, settings.paths.library, self._finish)
         closing.push_async_callback(self.publisher.close)
-        self.links = Links(Placement(redis, keep_s), settings.paths.secret("rpc.key"))
+        self.links = Links(
+            Placement(redis, keep_s), settings.paths.secret("rpc.key"), NodeTls.of(settings.paths.keys)
+        )
         closing.push_async_callback(self.links.close)
         closing.push_async_callback(self._withdraw)
         self.disk = Disk(self._folder, _now_us, settings.recorder.reserve_mb * _MIB, self._no_room)

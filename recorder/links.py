@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from sfu.rpc import messages as rpc
 from sfu.rpc.client import WorkerClient, WorkerLost
+from sfu.rpc.node_tls import NodeTls
 from signaling.log import LogUnreachable, stop
 from signaling.placement import Lease, Placement
 
@@ -29,9 +30,11 @@ class Listener(Protocol):
 class Links:
     """Made when first needed; ``close`` at the end."""
 
-    def __init__(self, placement: Placement, key: bytes) -> None:
+    def __init__(self, placement: Placement, key: bytes, tls: NodeTls | None = None) -> None:
+        """``tls``: for workers of other machines."""
         self.placement = placement
         self._key = key
+        self._tls = tls
         self._clients: dict[str, WorkerClient] = {}
         self._addresses: dict[str, tuple[str, int]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -68,6 +71,7 @@ class Links:
                 lambda push: self._pushed(worker, push),
                 lambda: self._lost(worker),
                 kind="recorder",
+                tls=self._tls,
             )
             await client.connect(CONNECT_LIMIT_S)
             if client.worker != worker:

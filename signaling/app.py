@@ -22,6 +22,7 @@ from aiohttp import web
 
 from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
+from sfu.rpc.node_tls import NodeTls
 from signaling import admin, metrics, objectives
 from signaling.admission import Admission, Keys
 from signaling.announced import Announced
@@ -94,7 +95,12 @@ class Signalling:
         self.log = LessonLog(redis, keep_s, self._now_ms, self.process, settings.lesson.keep_ended_s)
         closing.push_async_callback(self.log.close)
         await self.log.ping()
-        self.workers = Workers(Placement(redis, keep_s), settings.paths.secret("rpc.key"), self.process)
+        self.workers = Workers(
+            Placement(redis, keep_s),
+            settings.paths.secret("rpc.key"),
+            self.process,
+            tls=NodeTls.of(settings.paths.keys),
+        )
         closing.push_async_callback(self.workers.close)
         self.archive = Archive(self.catalog, self.log, self._now_ms)
         closing.push_async_callback(self._copy_rest)

@@ -13,6 +13,7 @@ from sfu.rpc import messages as rpc
 from sfu.rpc.beats import Beats
 from sfu.rpc.client import WorkerClient, WorkerGone, WorkerLost
 from sfu.rpc.holding import BEAT_S, require_order
+from sfu.rpc.node_tls import NodeTls
 from signaling import metrics
 from signaling.hearing import Hearing
 from signaling.log import LogUnreachable, heed_cancellation, stop
@@ -67,13 +68,16 @@ class Workers:
         process: str,
         now_s: Callable[[], float] = time.monotonic,
         is_gone: Callable[[str], bool] = is_gone,
+        tls: NodeTls | None = None,
     ) -> None:
-        """``process``: this process's id; ``is_gone``: as ``whereabouts.is_gone``."""
+        """``process``: this process's id; ``is_gone``: as ``whereabouts.is_gone``; ``tls``: for workers of
+        other machines."""
         require_order()
         self.placement = placement
         self.hearing = Hearing(here())
         self._is_gone = is_gone
         self._key = key
+        self._tls = tls
         self._process = process
         self._now_s = now_s
         self._links: dict[str, WorkerClient] = {}
@@ -215,7 +219,7 @@ class Workers:
         return client
 
     def _client(self, worker: str, address: Address) -> WorkerClient:
-        return WorkerClient(address, self._key, self._hear, lambda: self._lost(worker))
+        return WorkerClient(address, self._key, self._hear, lambda: self._lost(worker), tls=self._tls)
 
     def _beat(self, beats: Beats) -> None:
         self._spawn(beats.run())

@@ -12,6 +12,7 @@ from typing import Final, Literal, Self
 from sfu.model import ParseError, ProtocolError
 from sfu.rpc.connection import Connection
 from sfu.rpc.messages import RPC_VERSION, Hello, Push, PushFrame, Reply, ReplyFrame, Request, RequestFrame
+from sfu.rpc.node_tls import NodeTls, stays_here
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,14 @@ class WorkerClient:
         on_lost: Callable[[], None] | None = None,
         *,
         kind: Literal["signaling", "recorder"] = "signaling",
+        tls: NodeTls | None = None,
     ) -> None:
-        """``kind``: who connects; it decides what may be asked and what is pushed (see ``rpc.messages``)."""
+        """``kind``: who connects; it decides what may be asked and what is pushed (see ``rpc.messages``).
+        ``tls``: without it no worker of another machine is spoken to."""
         self._kind = kind
         self._address = address
         self._key = key
+        self._tls = tls
         self._on_push = on_push
         self._on_lost = on_lost
         self._connection: Connection | None = None
@@ -69,7 +73,7 @@ class WorkerClient:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                connection = Connection(*await asyncio.open_connection(*self._address))
+                connection = await self._open()
                 connection.send(Hello(key=self._key, kind=self._kind))
                 frames = connection.frames()
                 hello = await anext(frames, None)
@@ -85,6 +89,18 @@ class WorkerClient:
         self.worker = hello.worker
         self._connection = connection
         self._reading = asyncio.create_task(self._read(connection), name=f"rpc {self._address}")
+
+    async def _open(self) -> Connection:
+        host, port = self._address
+        if stays_here(host):
+            return Connection(*await asyncio.open_connection(host, port))
+        if self._tls is None:
+            raise ProtocolError("not_allowed", "there is no key pair of the nodes")
+        reader, writer = await asyncio.open_connection(host, port, ssl=self._tls.client)
+        if not self._tls.is_node(writer):
+            writer.transport.abort()
+            raise ProtocolError("not_allowed", "who answers is none of our nodes")
+        return Connection(reader, writer)
 
     async def request(self, body: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Reply:
         """The worker's reply (Failed included); raises WorkerLost."""

@@ -28,6 +28,7 @@ from sfu.rpc.messages import (
     RequestFrame,
     TapPush,
 )
+from sfu.rpc.node_tls import NodeTls, stays_here
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +94,21 @@ class RpcServer:
         self._recorders: set[Connection] = set()
         self._all: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._tls: NodeTls | None = None
 
-    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Bind; the address that is bound."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+    async def listen(
+        self, host: str = "127.0.0.1", port: int = 0, tls: NodeTls | None = None
+    ) -> tuple[str, int]:
+        """Bind; the address that is bound. Beyond this machine only with TLS: OSError without."""
+        if stays_here(host):
+            self._server = await asyncio.start_server(self._serve, host, port)
+        elif tls is None:
+            raise OSError(f"{host} is not of this machine alone, and there is no key pair of the nodes")
+        else:
+            self._tls = tls
+            self._server = await asyncio.start_server(
+                self._serve, host, port, ssl=tls.server, ssl_handshake_timeout=HELLO_TIMEOUT_S
+            )
         address = self._server.sockets[0].getsockname()
         return str(address[0]), int(address[1])
 
@@ -125,7 +137,8 @@ class RpcServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
-        if len(self._all) - len(self._recorders) >= MAX_CONNECTIONS:
+        stranger = self._tls is not None and not self._tls.is_node(writer)
+        if stranger or len(self._all) - len(self._recorders) >= MAX_CONNECTIONS:
             connection.abort()
             return
         self._all.add(connection)

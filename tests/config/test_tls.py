@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from config.tls import LEAF_LIFE, RENEW_BEFORE, local_certificate
+from config.tls import LEAF_LIFE, RENEW_BEFORE, local_certificate, node_certificate
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
 
@@ -101,3 +101,14 @@ def test_certificate_lives_no_longer_than_browsers_take(tmp_path: Path) -> None:
     leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(days=398)
     assert leaf.not_valid_before_utc < NOW
+
+
+def test_the_nodes_pair_is_made_once_and_never_over(tmp_path: Path) -> None:
+    node_certificate(tmp_path, NOW)
+    made = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert set(made) == {"node.pem", "node.key"}
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in tmp_path.iterdir())
+    certificate = x509.load_pem_x509_certificate(made["node.pem"])
+    assert certificate.not_valid_after_utc.year == 9999
+    node_certificate(tmp_path, NOW + 3 * LEAF_LIFE)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == made
