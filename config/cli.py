@@ -1,4 +1,4 @@
-"""The command ``zvonok``: serve, teacher link, library link, recorder repair, status,
+"""The command ``zvonok``: serve, keys, teacher link, library link, recorder repair, status, drain,
 lessons, config show, and what tests and measures a server: loadtest, bench, chaos."""
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,6 +87,15 @@ def _parser() -> argparse.ArgumentParser:
         "repair", parents=[common], help="finish recordings that a kill or a full disk left behind"
     )
     repair.set_defaults(run=_recorder_repair)
+
+    keys = commands.add_parser("keys", help="secrets that all nodes share").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    out = keys.add_parser("export", parents=[common], help="print them, for another node: keep it secret")
+    out.set_defaults(run=_keys_export)
+    into = keys.add_parser("import", parents=[common], help="take them in, before this node's first start")
+    into.add_argument("file", nargs="?", type=Path, help="what export printed (default: standard input)")
+    into.set_defaults(run=_keys_import)
 
     status = commands.add_parser("status", parents=[common], help="how the server here is doing")
     status.add_argument("--json", action="store_true", help="as each signalling process says it")
@@ -240,6 +250,35 @@ def _cookie_keys(settings: Settings) -> KeyRing:
         raise Stopped(
             f"{settings.paths.keys} cannot be used ({error.strerror}): run as the server's user"
         ) from None
+
+
+def _keys_export(chosen: argparse.Namespace) -> int:
+    from config.keys import export_keys
+
+    settings = _load(chosen).settings
+    try:
+        print(export_keys(settings.paths, datetime.now(UTC)))
+    except OSError as error:
+        raise Stopped(
+            f"{settings.paths.keys} cannot be used ({error.strerror}): run as the server's user"
+        ) from None
+    print("(whoever has this is a node: over a private line only, and delete it afterwards)", file=sys.stderr)
+    return 0
+
+
+def _keys_import(chosen: argparse.Namespace) -> int:
+    from config.keys import BadKeys, import_keys
+
+    settings = _load(chosen).settings
+    try:
+        text = chosen.file.read_text("utf-8") if chosen.file else sys.stdin.read()
+        made = import_keys(settings.paths, text)
+    except (BadKeys, UnicodeDecodeError) as error:
+        raise Stopped(str(error)) from None
+    except OSError as error:
+        raise Stopped(f"{error.filename} cannot be used ({error.strerror})") from None
+    print(f"{settings.paths.keys}: {', '.join(made) or 'all were there already'}")
+    return 0
 
 
 def _running(settings: Settings) -> dict[str, Any] | None:

@@ -119,10 +119,19 @@ class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The Redis to use; ``url`` holds the password when one is set, and is empty for the embedded Valkey."""
+    """The Redis to use; ``url`` holds the password when one is set, and is empty for the embedded Valkey.
+
+    ``listen``: where the embedded one listens to other nodes, besides this machine.
+    """
 
     url: str
     password_file: str
+    listen: str
+
+    @property
+    def listens_at(self) -> tuple[str, int] | None:
+        """Address and port of ``listen``."""
+        return _address_and_port(self.listen)
 
 
 class Sql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -487,7 +496,22 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
     url = settings.redis.url
     if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         faults.append(("redis.url", "begins with redis://, rediss:// or unix://"))
-    return faults
+    if urlsplit(url).scheme == "redis" and _is_public(urlsplit(url).hostname or ""):
+        faults.append(("redis.url", "a public address is reached by rediss:// only"))
+    return faults + _faults_of_listening(settings.redis)
+
+
+def _faults_of_listening(redis: Redis) -> list[tuple[str, str]]:
+    if not redis.listen:
+        return []
+    if redis.url:
+        return [("redis.listen", "it is for the embedded Valkey, which does not run with redis.url")]
+    found = redis.listens_at
+    if found is None or not found[1] or _is_unspecified(found[0]):
+        return [("redis.listen", f"{redis.listen!r} is not address:port of this machine (10.0.0.1:6379)")]
+    if _is_public(found[0]):
+        return [("redis.listen", "the embedded Valkey speaks no TLS: never at a public address")]
+    return []
 
 
 def _is_address(text: str) -> bool:
@@ -496,6 +520,22 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_public(text: str) -> bool:
+    return _is_address(text) and ipaddress.ip_address(text).is_global
+
+
+def _address_and_port(text: str) -> tuple[str, int] | None:
+    """``address:port`` (IPv6 in brackets), None for anything else."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    if port is None or not _is_address(host) or parts.netloc != text or "@" in text:
+        return None
+    return host, port
 
 
 def _is_unspecified(text: str) -> bool:

@@ -169,15 +169,18 @@ class Tree:
 
     async def _start_valkey(self) -> dict[str, Any]:
         paths = self.settings.paths
-        port = _free_port()
+        address, port = self.settings.redis.listens_at or ("", _free_port())
+        if address:
+            checks.tcp_port(address, port, "redis.listen")
         password = paths.secret("redis.password").decode()
         folder = paths.var_path / "valkey"
-        self._valkey = self._child(valkey_program(folder, port, password, _plain_environment()))
+        self._valkey = self._child(valkey_program(folder, port, password, _plain_environment(), address))
         await self._start_together([self._valkey])
         self._embedded_redis = f"redis://127.0.0.1:{port}/0"
         return {
             "redis.url": self._embedded_redis,
             "redis.password_file": str(paths.keys / "redis.password"),
+            "redis.listen": "",  # it is for who starts it
         }
 
     async def _start_together(self, children: Sequence[Child]) -> None:

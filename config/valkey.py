@@ -27,14 +27,16 @@ def server_binary() -> Path:
     )
 
 
-def valkey_program(folder: Path, port: int, password: str, environment: Mapping[str, str]) -> Program:
-    """A server on 127.0.0.1 that keeps its data in ``folder``, flushed every second.
+def valkey_program(
+    folder: Path, port: int, password: str, environment: Mapping[str, str], also_at: str = ""
+) -> Program:
+    """A server on 127.0.0.1 (and ``also_at``) that keeps its data in ``folder``, flushed every second.
 
     The configuration goes through stdin, so that the password stands in no file and no argument.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = f"""
-bind 127.0.0.1
+bind 127.0.0.1 {also_at}
 port {port}
 requirepass {password}
 dir "{folder}"

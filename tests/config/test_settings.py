@@ -95,6 +95,19 @@ def test_origin_takes_the_port_that_was_really_bound() -> None:
         ({"MEDIA__ICE_SERVERS": '[{"url":"stun:x"}]'}, "media.ice_servers[0]"),
         ({"REDIS__URL": "localhost:6379"}, "redis.url: begins with redis://"),
         ({"REDIS__URL": "redis://h", "REDIS__PASSWORD_FILE": "/nowhere/at/all"}, "redis.password_file"),
+        ({"REDIS__URL": "redis://8.8.8.8"}, "redis.url: a public address is reached by rediss:// only"),
+        ({"REDIS__LISTEN": "10.0.0.1"}, "redis.listen: '10.0.0.1' is not address:port"),
+        ({"REDIS__LISTEN": "10.0.0.1:0"}, "redis.listen: '10.0.0.1:0' is not address:port"),
+        ({"REDIS__LISTEN": "db.example:6379"}, "redis.listen: 'db.example:6379' is not address:port"),
+        ({"REDIS__LISTEN": "0.0.0.0:6379"}, "redis.listen: '0.0.0.0:6379' is not address:port"),
+        ({"REDIS__LISTEN": "[::]:6379"}, "redis.listen: '[::]:6379' is not address:port"),
+        ({"REDIS__LISTEN": "10.0.0.1:6379\nsave x"}, "is not address:port"),
+        ({"REDIS__LISTEN": "8.8.8.8:6379"}, "redis.listen: the embedded Valkey speaks no TLS: never at a public"),
+        ({"REDIS__LISTEN": "10.0.0.1:6379", "REDIS__URL": "redis://h"}, "redis.listen: it is for the embedded"),
+        ({"MEDIA__RPC_HOST": "node-a"}, "media.rpc_host: 'node-a' is not an IP address"),
+        ({"MEDIA__RPC_HOST": "0.0.0.0"}, "media.rpc_host: other nodes are told it"),
+        ({"SERVER__PROCESSES": "0"}, "server.processes: expected `int` >= 1"),
+        ({"SERVER__PROCESSES": "2", "ADMIN__PORT": "65535"}, "no room for one port a process"),
         ({"LESSON__TILES_TEACHER": "25"}, "ZVONOK_LESSON__TILES_TEACHER: lesson.tiles_teacher"),
         ({"CONFIG": "/nowhere/at.toml"}, "/nowhere/at.toml: cannot be read"),
         ({"CONFIG": "/nowhere/\ud800"}, "not a file's name"),
@@ -233,3 +246,17 @@ def test_any_text_loads_or_is_refused_by_its_own_name(name: str, value: str) -> 
     except SettingsError as error:
         refused = str(error)
     assert refused == "" or refused.startswith(f"{variable}: ")
+
+
+def test_the_embedded_valkey_may_listen_in_the_nodes_network() -> None:
+    listens = {
+        text: load_settings({"ZVONOK_REDIS__LISTEN": text}).redis.listens_at
+        for text in ("", "10.0.0.1:6379", "100.64.0.1:6379", "[fd00::1]:7000", "127.0.0.2:7000")
+    }
+    assert listens == {
+        "": None,
+        "10.0.0.1:6379": ("10.0.0.1", 6379),
+        "100.64.0.1:6379": ("100.64.0.1", 6379),
+        "[fd00::1]:7000": ("fd00::1", 7000),
+        "127.0.0.2:7000": ("127.0.0.2", 7000),
+    }

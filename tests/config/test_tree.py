@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from redis import Redis
+from redis.exceptions import AuthenticationError
 
 from config.cli import main
 from config.settings import load_settings
@@ -223,3 +224,17 @@ async def test_child_that_cannot_start_stops_everything_with_its_reason(tmp_path
         await server.start()
     assert server.said[-1].startswith("zvonok: signalling ended with code 1: ")
     assert "signalling.log" in server.said[-1]
+
+
+@pytest.mark.asyncio
+async def test_the_embedded_valkey_is_there_for_other_nodes_by_its_password_only(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as probe:
+        port = probe.getsockname()[1]
+    async with serving(tmp_path / "var", redis__listen=f"127.0.0.2:{port}", recorder__workers=0):
+        password = (tmp_path / "var/keys/redis.password").read_text()
+        for host in ("127.0.0.1", "127.0.0.2"):
+            with Redis(host=host, port=port) as stranger, pytest.raises(AuthenticationError):
+                stranger.ping()
+            with Redis(host=host, port=port, password=password) as node:
+                assert node.ping()
+                assert node.zcard("zvonok:workers") == 1
