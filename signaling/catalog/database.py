@@ -12,13 +12,19 @@ from typing import Any, Final, Self
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 BUSY_MS: Final = 5000
 """How long SQLite waits for another process that writes."""
+CONNECT_S: Final = 5.0
+COMMAND_S: Final = 10.0
+"""How long PostgreSQL is waited for. A line that was cut is not an error but a wait, the pool's own ping too:
+without an end it would hold connections long after the line is back."""
+_MIGRATING: Final = 7_105_119
+"""PostgreSQL's advisory lock of whoever makes the tables."""
 
 
 class Database:
@@ -36,7 +42,10 @@ class Database:
         if is_sqlite and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         # Errors are logged, so they must not show the values of a statement: there are names in them.
-        engine = create_async_engine(parsed, pool_pre_ping=not is_sqlite, hide_parameters=True)
+        limits = {} if is_sqlite else {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
+        engine = create_async_engine(
+            parsed, pool_pre_ping=not is_sqlite, hide_parameters=True, connect_args=limits
+        )
         if is_sqlite:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         if migrate:
@@ -80,6 +89,8 @@ def check_is_there(url: str) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # nodes that start at once come one after the other
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["connection"] = connection

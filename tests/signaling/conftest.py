@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
 from signaling.app import Signalling
-from tests.signaling.parts import Clock, FakeWorker, Forwarder, School, settings
+from contextlib import AsyncExitStack, ExitStack
 from tests.valkey import server as valkey_server
 
 
@@ -35,6 +38,35 @@ async def redis(valkey: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[Callable[[], str]]:
+    """Start PostgreSQL when first asked for; its URL."""
+    with ExitStack() as stack:
+        urls: list[str] = []
+
+        def url() -> str:
+            if not urls:
+                urls.append(stack.enter_context(postgres()))
+            return urls[0]
+
+        yield url
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgresql"])
+async def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: Callable[[], str]
+) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/new/z.db"
+    engine = create_async_engine(postgres_url())
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+    await engine.dispose()
+    return postgres_url()
 
 
 Start = Callable[..., Awaitable[Signalling]]

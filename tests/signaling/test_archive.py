@@ -33,8 +33,8 @@ LESSON = Lesson(
 
 
 @pytest_asyncio.fixture
-async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    made = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/new/z.db")
+async def catalog(database_url: str) -> AsyncIterator[Catalog]:
+    made = await Catalog.open(database_url)
     await made.use_key("k0", "main", 1)
     await made.new_lesson(LESSON)
     yield made
@@ -71,16 +71,25 @@ async def test_tables_are_what_the_migrations_make(catalog: Catalog) -> None:
     assert differences == []
 
 
-async def test_opening_an_existing_database_keeps_it(catalog: Catalog, tmp_path: Path) -> None:
-    again = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/new/z.db")
+async def test_opening_an_existing_database_keeps_it(catalog: Catalog, database_url: str) -> None:
+    again = await Catalog.open(database_url)
     assert await again.lesson("l") == LESSON
     await again.close()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_writes_ahead(catalog: Catalog) -> None:
     async with catalog._database.connect() as connection:
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
         assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_nodes_that_start_at_once_make_the_tables_once(database_url: str) -> None:
+    opened = await asyncio.gather(*(Catalog.open(database_url) for _ in range(4)))
+    for each in opened:
+        assert await each.lessons_of("main") == []
+        await each.close()
 
 
 async def test_writers_of_one_process_come_one_by_one(

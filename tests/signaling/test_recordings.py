@@ -26,8 +26,8 @@ FILM = Published(60_000, 1_000_000, 1280, 720)
 
 
 @pytest_asyncio.fixture
-async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    made = await Catalog.open(f"sqlite+aiosqlite:///{tmp_path}/z.db")
+async def catalog(database_url: str) -> AsyncIterator[Catalog]:
+    made = await Catalog.open(database_url)
     await made.use_key("k0", "main", 1)
     await made.use_key("k1", "other", 1)
     await taught(made, "l")
@@ -244,6 +244,7 @@ async def test_choices_are_those_of_the_videos_that_one_sees(library: Catalog) -
     )
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
