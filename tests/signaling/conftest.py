@@ -15,7 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from signaling.app import Signalling
-from contextlib import AsyncExitStack, ExitStack
+from signaling.catalog.models import Base
+from tests.postgres import postgres
+from tests.signaling.parts import Clock, FakeWorker, School, settings
 from tests.valkey import server as valkey_server
 
 
@@ -58,13 +60,13 @@ def postgres_url() -> Iterator[Callable[[], str]]:
 async def database_url(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_url: Callable[[], str]
 ) -> str:
-    """An empty database of each kind."""
+    """A database of each kind with nothing in it; PostgreSQL's may have its tables already."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/new/z.db"
     engine = create_async_engine(postgres_url())
     async with engine.begin() as connection:
-        await connection.execute(text("DROP SCHEMA public CASCADE"))
-        await connection.execute(text("CREATE SCHEMA public"))
+        if await connection.scalar(text("SELECT to_regclass('lessons')")):
+            await connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)}"))
     await engine.dispose()
     return postgres_url()
 

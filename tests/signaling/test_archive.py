@@ -12,7 +12,9 @@ import pytest
 import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from sfu.model import Role
 from signaling.archive import Archive
@@ -86,6 +88,11 @@ async def test_sqlite_writes_ahead(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_nodes_that_start_at_once_make_the_tables_once(database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        for command in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            await connection.execute(text(command))
+    await engine.dispose()
     opened = await asyncio.gather(*(Catalog.open(database_url) for _ in range(4)))
     for each in opened:
         assert await each.lessons_of("main") == []
