@@ -1,4 +1,4 @@
-"""The secrets that all nodes of one installation share: written out as one text, taken in on another machine."""
+"""The secrets that all nodes of one installation share: written out as one text, taken in elsewhere."""
 
 from __future__ import annotations
 

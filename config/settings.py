@@ -38,7 +38,7 @@ class SettingsError(ValueError):
 
 
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The public HTTP(S) and WebSocket listener, shared by ``processes`` processes. ``port`` 0: any free port.
+    """The public HTTP(S) and WebSocket listener of ``processes`` processes. ``port`` 0: any free port.
 
     With ``tls`` local, ``zvonok serve`` makes the certificate and hands its files to signalling in
     ``certificate`` and ``certificate_key``; with certificate they are the administrator's.

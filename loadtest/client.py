@@ -320,6 +320,8 @@ class LessonClient:
                 with socket.socket(fileno=os.dup(raw.fileno())) as line:
                     line.shutdown(socket.SHUT_RDWR)
         await self._stop_reading()
+        if self._socket is not None:
+            await self._socket.close()  # nothing is sent any more: it is let go of
 
     async def close(self) -> None:
         """Leave on purpose and hang up."""

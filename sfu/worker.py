@@ -107,7 +107,9 @@ class Worker:
             [(address, self.udp_port) for address in self.addresses],
             pacing_bps=media.pacing_mbps * 1_000_000,
         )
-        self.rpc_address = await self._server.listen(media.rpc_host, tls=NodeTls.of(self._settings.paths.keys))
+        self.rpc_address = await self._server.listen(
+            media.rpc_host, tls=NodeTls.of(self._settings.paths.keys)
+        )
         if self._settings.redis.url:
             keep_s = self._settings.lesson.keep_state_h * 3600
             self._registry = Registry(self._settings.redis.url, self.record, self.lessons.leases, keep_s)

@@ -30,7 +30,11 @@ def _binaries() -> Path:
 
 @contextmanager
 def postgres(
-    address: str = "127.0.0.1", port: int = 0, *, inside: Sequence[str] = (), from_network: str = "127.0.0.0/8"
+    address: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    inside: Sequence[str] = (),
+    from_network: str = "127.0.0.0/8",
 ) -> Iterator[str]:
     """SQLAlchemy's URL of a server at this address, whose people come from this network with a password.
 

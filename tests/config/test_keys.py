@@ -11,7 +11,16 @@ import pytest
 from config.cli import main
 from config.settings import Paths
 
-NAMES = {"ticket.key", "cookie.key", "people.key", "rpc.key", "media.key", "redis.password", "node.pem", "node.key"}
+NAMES = {
+    "ticket.key",
+    "cookie.key",
+    "people.key",
+    "rpc.key",
+    "media.key",
+    "redis.password",
+    "node.pem",
+    "node.key",
+}
 
 
 def exported(var: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -102,8 +102,14 @@ def test_origin_takes_the_port_that_was_really_bound() -> None:
         ({"REDIS__LISTEN": "0.0.0.0:6379"}, "redis.listen: '0.0.0.0:6379' is not address:port"),
         ({"REDIS__LISTEN": "[::]:6379"}, "redis.listen: '[::]:6379' is not address:port"),
         ({"REDIS__LISTEN": "10.0.0.1:6379\nsave x"}, "is not address:port"),
-        ({"REDIS__LISTEN": "8.8.8.8:6379"}, "redis.listen: the embedded Valkey speaks no TLS: never at a public"),
-        ({"REDIS__LISTEN": "10.0.0.1:6379", "REDIS__URL": "redis://h"}, "redis.listen: it is for the embedded"),
+        (
+            {"REDIS__LISTEN": "8.8.8.8:6379"},
+            "redis.listen: the embedded Valkey speaks no TLS: never at a public",
+        ),
+        (
+            {"REDIS__LISTEN": "10.0.0.1:6379", "REDIS__URL": "redis://h"},
+            "redis.listen: it is for the embedded",
+        ),
         ({"MEDIA__RPC_HOST": "node-a"}, "media.rpc_host: 'node-a' is not an IP address"),
         ({"MEDIA__RPC_HOST": "0.0.0.0"}, "media.rpc_host: other nodes are told it"),
         ({"SERVER__PROCESSES": "0"}, "server.processes: expected `int` >= 1"),

@@ -1,4 +1,4 @@
-"""A server of three signalling processes on one port: any client at any of them, one killed under its clients."""
+"""Three signalling processes on one port: any client at any of them, one killed under its clients."""
 
 from __future__ import annotations
 

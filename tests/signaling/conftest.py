@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from signaling.app import Signalling
 from signaling.catalog.models import Base
 from tests.postgres import postgres
-from tests.signaling.parts import Clock, FakeWorker, School, settings
+from tests.signaling.parts import Clock, FakeWorker, Forwarder, School, settings
 from tests.valkey import server as valkey_server
 
 
