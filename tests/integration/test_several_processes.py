@@ -64,10 +64,10 @@ class Classroom:
         self._history = LessonHistory()
 
     async def come(self, name: str, link: str, door: Door | None = None) -> Bot:
-        door = door or await self._stack.enter_async_context(Door(self._server.origin))
-        reply = await door.join(code_of(link), name)
+        browser = door or await self._stack.enter_async_context(Door(self._server.origin))
+        reply = await browser.join(code_of(link), name)
         witness = Witness(name, self._history)
-        bot = Bot(door, code_of(link), reply, witness, self.faults.append, chance=Random(name))
+        bot = Bot(browser, code_of(link), reply, witness, self.faults.append, chance=Random(name))
         staying = asyncio.create_task(bot.stay())
         self._stack.push_async_callback(bot.stop)
         self._stack.callback(staying.cancel)

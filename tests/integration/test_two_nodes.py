@@ -78,10 +78,10 @@ class School:
     history: LessonHistory = field(default_factory=LessonHistory)
 
     async def come(self, name: str, node: Host, link: str, door: Door | None = None, **does: bool) -> Bot:
-        door = door or await self.stack.enter_async_context(Door(self.nodes[node].origin))
-        reply = await door.join(code_of(link), name)
+        browser = door or await self.stack.enter_async_context(Door(self.nodes[node].origin))
+        reply = await browser.join(code_of(link), name)
         witness = Witness(name, self.history)
-        bot = Bot(door, code_of(link), reply, witness, self.faults.append, chance=Random(name), **does)
+        bot = Bot(browser, code_of(link), reply, witness, self.faults.append, chance=Random(name), **does)
         staying = asyncio.create_task(bot.stay())
         self.stack.push_async_callback(bot.stop)
         self.stack.callback(staying.cancel)
