@@ -63,8 +63,11 @@ class Classroom:
         self._stack = stack
         self._history = LessonHistory()
 
+    async def _browser(self) -> Door:
+        return await self._stack.enter_async_context(Door(self._server.origin))
+
     async def come(self, name: str, link: str, door: Door | None = None) -> Bot:
-        browser = door or await self._stack.enter_async_context(Door(self._server.origin))
+        browser = await self._browser() if door is None else door
         reply = await browser.join(code_of(link), name)
         witness = Witness(name, self._history)
         bot = Bot(browser, code_of(link), reply, witness, self.faults.append, chance=Random(name))

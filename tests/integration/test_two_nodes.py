@@ -77,8 +77,11 @@ class School:
     faults: list[str] = field(default_factory=list)
     history: LessonHistory = field(default_factory=LessonHistory)
 
+    async def browser(self, node: Host) -> Door:
+        return await self.stack.enter_async_context(Door(self.nodes[node].origin))
+
     async def come(self, name: str, node: Host, link: str, door: Door | None = None, **does: bool) -> Bot:
-        browser = door or await self.stack.enter_async_context(Door(self.nodes[node].origin))
+        browser = await self.browser(node) if door is None else door
         reply = await browser.join(code_of(link), name)
         witness = Witness(name, self.history)
         bot = Bot(browser, code_of(link), reply, witness, self.faults.append, chance=Random(name), **does)
