@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.settings import Paths, Settings
+from sfu.rpc.node_tls import stays_here
 
 REDIS_LIMIT_S: Final = 3.0
 
@@ -138,6 +139,14 @@ def redis_answers(url: str) -> None:
     if b"+PONG" not in answer:
         said = answer.decode(errors="replace").split("\r\n", 1)[0].lstrip("-")
         raise CannotStart(f"Redis at {shown} refuses us ({said}): {advice}")
+
+
+def hides_from_other_nodes(settings: Settings) -> bool:
+    """Whether Redis is on another machine, so that there may be other nodes, and workers tell them an address
+    at which those find nobody."""
+    redis = urlsplit(settings.redis.url)
+    shared = redis.scheme != "unix" and redis.hostname not in (None, "localhost")
+    return shared and not stays_here(redis.hostname or "") and stays_here(settings.media.rpc_host)
 
 
 def _ping(url: str) -> bytes:

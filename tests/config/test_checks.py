@@ -125,3 +125,20 @@ def test_redis_that_is_not_there_is_told(tmp_path: Path) -> None:
             checks.redis_answers(url)
         assert "cannot be reached" in words(caught)
         assert "ZVONOK_REDIS__URL" in words(caught)
+
+
+@pytest.mark.parametrize(
+    ("url", "rpc_host", "hides"),
+    [
+        ("", "127.0.0.1", False),
+        ("redis://127.0.0.1:6379", "127.0.0.1", False),
+        ("redis://localhost", "127.0.0.1", False),
+        ("unix:///run/redis.sock", "127.0.0.1", False),
+        ("redis://10.0.0.3:6379", "127.0.0.1", True),
+        ("rediss://data.example", "::1", True),
+        ("redis://10.0.0.3:6379", "10.0.0.1", False),
+    ],
+)
+def test_a_node_whose_workers_the_others_cannot_find_is_told(url: str, rpc_host: str, hides: bool) -> None:
+    settings = load_settings({"ZVONOK_REDIS__URL": url, "ZVONOK_MEDIA__RPC_HOST": rpc_host})
+    assert checks.hides_from_other_nodes(settings) is hides
