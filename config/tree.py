@@ -173,7 +173,8 @@ class Tree:
         paths = self.settings.paths
         address, port = self.settings.redis.listens_at or ("", _free_port())
         if address:
-            checks.tcp_port(address, port, "redis.listen")
+            for each in (address, "127.0.0.1"):
+                checks.tcp_port(each, port, "redis.listen")
         password = paths.secret("redis.password").decode()
         folder = paths.var_path / "valkey"
         self._valkey = self._child(valkey_program(folder, port, password, _plain_environment(), address))

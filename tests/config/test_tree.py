@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import signal
 import socket
@@ -226,10 +227,21 @@ async def test_child_that_cannot_start_stops_everything_with_its_reason(tmp_path
     assert "signalling.log" in server.said[-1]
 
 
+def quiet_port() -> int:
+    """One that nobody listens at, on any address, and that no outgoing connection is given."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(first - 10_000, first), 100):
+        try:
+            socket.create_server(("", port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("every port is taken")
+
+
 @pytest.mark.asyncio
 async def test_the_embedded_valkey_is_there_for_other_nodes_by_its_password_only(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.2", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = quiet_port()
     async with serving(tmp_path / "var", redis__listen=f"127.0.0.2:{port}", recorder__workers=0):
         password = (tmp_path / "var/keys/redis.password").read_text()
         for host in ("127.0.0.1", "127.0.0.2"):
