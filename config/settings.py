@@ -20,6 +20,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from config.addresses import (
+    address_and_port,
+    is_address,
+    is_name_or_address,
+    is_public,
+    is_unspecified,
+    origin_of,
+    split_public,
+)
+
 DEFAULTS: Final = Path(__file__).with_name("default.toml")
 PREFIX: Final = "ZVONOK_"
 CONFIG_VARIABLE: Final = "ZVONOK_CONFIG"
@@ -62,7 +72,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def public_name(self) -> str:
         """Host part of ``public`` without brackets, scheme and port; "localhost" when it is empty."""
-        return _split_public(self.public)[1] or "localhost"
+        return split_public(self.public)[1] or "localhost"
 
     def origin(self, port: int | None = None) -> str:
         """Origin of every link we print (RFC 6454), e.g. ``https://lessons.example:8443``.
@@ -71,12 +81,12 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         off) it is https on its usual port unless ``public`` says otherwise.
         """
         own_port = self.port if port is None else port
-        scheme, name, public_port = _split_public(self.public)
+        scheme, name, public_port = split_public(self.public)
         if not name:
-            return _origin("https" if self.https else "http", "localhost", own_port)
+            return origin_of("https" if self.https else "http", "localhost", own_port)
         if scheme:
-            return _origin(scheme, name, public_port)
-        return _origin("https", name, public_port or (own_port if self.https else 443))
+            return origin_of(scheme, name, public_port)
+        return origin_of("https", name, public_port or (own_port if self.https else 443))
 
 
 class Admin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +141,7 @@ class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def listens_at(self) -> tuple[str, int] | None:
         """Address and port of ``listen``."""
-        return _address_and_port(self.listen)
+        return address_and_port(self.listen)
 
 
 class Sql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -389,7 +399,7 @@ def _resolve(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> N
     """Replace every "auto" and empty default by what it means; wrong types are left for ``_convert``."""
     server, paths, redis = values["server"], values["paths"], values["redis"]
     if server["tls"] == "auto":
-        scheme = _split_public(server["public"])[0] if isinstance(server["public"], str) else ""
+        scheme = split_public(server["public"])[0] if isinstance(server["public"], str) else ""
         if server["certificate"]:
             server["tls"] = "certificate"
         else:
@@ -451,7 +461,7 @@ def _convert(values: dict[str, dict[str, Any]], origins: Mapping[str, str]) -> S
 def _faults(settings: Settings) -> list[tuple[str, str]]:
     """What the types cannot say: ``(group.key, or several apart by spaces, reason)``."""
     server, faults = settings.server, list[tuple[str, str]]()
-    if server.public and not _is_name_or_address(server.public):
+    if server.public and not is_name_or_address(server.public):
         faults.append(("server.public", f"{server.public!r} is not a name, an address or an origin"))
     if bool(server.certificate) != bool(server.certificate_key) or (
         server.tls == "certificate" and not server.certificate
@@ -466,7 +476,7 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         except ValueError as error:
             faults.append(("server.trusted_proxies", str(error)))
     for origin in server.allowed_origins:
-        scheme, name, _ = _split_public(origin)
+        scheme, name, _ = split_public(origin)
         if scheme not in ("http", "https") or not name or origin.endswith("/"):
             faults.append(
                 ("server.allowed_origins", f"{origin!r} is not an origin (https://name or https://name:port)")
@@ -477,16 +487,16 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         ("media.host", settings.media.host),
         ("media.rpc_host", settings.media.rpc_host),
     ):
-        if not _is_address(host):
+        if not is_address(host):
             faults.append((dotted, f"{host!r} is not an IP address"))
-    if _is_unspecified(settings.media.rpc_host):
+    if is_unspecified(settings.media.rpc_host):
         faults.append(("media.rpc_host", "other nodes are told it: it must be one address of this machine"))
     if settings.admin.port and settings.admin.port + server.processes > 65536:
         faults.append(("admin.port server.processes", "no room for one port a process below 65536"))
     if settings.media.port and settings.media.port + settings.media.worker_count > 65536:
         faults.append(("media.port media.workers", "no room for one port a worker below 65536"))
     for address in settings.media.announce:
-        if address != "auto" and not _is_address(address):
+        if address != "auto" and not is_address(address):
             faults.append(("media.announce", f'{address!r} is neither "auto" nor an IP address'))
     if not settings.media.announce:
         faults.append(("media.announce", 'at least one address (or "auto") is needed'))
@@ -496,7 +506,7 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
     url = settings.redis.url
     if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         faults.append(("redis.url", "begins with redis://, rediss:// or unix://"))
-    if urlsplit(url).scheme == "redis" and _is_public(urlsplit(url).hostname or ""):
+    if urlsplit(url).scheme == "redis" and is_public(urlsplit(url).hostname or ""):
         faults.append(("redis.url", "a public address is reached by rediss:// only"))
     return faults + _faults_of_listening(settings.redis)
 
@@ -507,71 +517,11 @@ def _faults_of_listening(redis: Redis) -> list[tuple[str, str]]:
     if redis.url:
         return [("redis.listen", "it is for the embedded Valkey, which does not run with redis.url")]
     found = redis.listens_at
-    if found is None or not found[1] or _is_unspecified(found[0]):
+    if found is None or not found[1] or is_unspecified(found[0]):
         return [("redis.listen", f"{redis.listen!r} is not address:port of this machine (10.0.0.1:6379)")]
-    if _is_public(found[0]):
+    if is_public(found[0]):
         return [("redis.listen", "the embedded Valkey speaks no TLS: never at a public address")]
     return []
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_public(text: str) -> bool:
-    return _is_address(text) and ipaddress.ip_address(text).is_global
-
-
-def _address_and_port(text: str) -> tuple[str, int] | None:
-    """``address:port`` (IPv6 in brackets), None for anything else."""
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return None
-    if port is None or not _is_address(host) or parts.netloc != text or "@" in text:
-        return None
-    return host, port
-
-
-def _is_unspecified(text: str) -> bool:
-    return _is_address(text) and ipaddress.ip_address(text).is_unspecified
-
-
-def _is_name_or_address(public: str) -> bool:
-    scheme, name, port = _split_public(public)
-    if scheme not in ("", "http", "https") or not name or port is None:
-        return False
-    labels = name.rstrip(".").split(".")
-    return _is_address(name) or all(
-        label and len(label) <= 63 and label.isascii() and label.replace("-", "").isalnum()
-        for label in labels
-    )
-
-
-def _split_public(public: str) -> tuple[str, str, int | None]:
-    """``(scheme, host without brackets, port)``; port 0 when none is given, None when it is malformed."""
-    if _is_address(public):
-        return "", public, 0
-    scheme, separator, _ = public.partition("://")
-    try:
-        parts = urlsplit(public if separator else f"//{public}")
-        port = parts.port or 0
-    except ValueError:
-        return scheme if separator else "", "", None
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
-        return parts.scheme, parts.hostname or "", None
-    return parts.scheme, parts.hostname or "", port
-
-
-def _origin(scheme: str, name: str, port: int | None) -> str:
-    host = f"[{name}]" if ":" in name else name
-    default = 443 if scheme == "https" else 80
-    return f"{scheme}://{host}" if port in (None, 0, default) else f"{scheme}://{host}:{port}"
 
 
 def _hide(value: Any) -> Any:
