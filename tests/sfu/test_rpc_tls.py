@@ -7,18 +7,24 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from config.tls import local_certificate, node_certificate
+from config.tls import node_certificate
 from sfu.addresses import interface_addresses
 from sfu.rpc.client import WorkerClient, WorkerLost
 from sfu.rpc.frames import encode
 from sfu.rpc.messages import GetStatus, Hello, Reply, Request, Status
-from sfu.rpc.node_tls import NodeTls, stays_here
+from sfu.rpc.node_tls import CERTIFICATE, NodeTls, stays_here
+from sfu.rpc.node_tls import KEY as KEY_FILE
 from sfu.rpc.server import RpcServer
 
 pytestmark = pytest.mark.asyncio
@@ -110,38 +116,56 @@ async def test_the_key_alone_is_not_enough(
     assert asked == []
 
 
-async def test_what_the_pair_has_signed_is_not_the_pair(ours: NodeTls, tmp_path: Path) -> None:
-    """Even a certificate that leads to a trusted one is refused: it is the whole that is recognised."""
-    certificate, key = local_certificate(tmp_path / "authority", ["node"], datetime.now(UTC))
-    authority = (tmp_path / "authority/ca.pem").read_text()
-    trusting = NodeTls.of(tmp_path / "ours")
-    assert trusting is not None
-    for context in (trusting.server, trusting.client):
-        context.load_verify_locations(cadata=authority)
-    impostor = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    impostor.check_hostname, impostor.verify_mode = False, ssl.CERT_NONE
-    impostor.load_cert_chain(certificate, key)
+def stranger_s_pair(folder: Path) -> NodeTls:
+    """Another pair, good for either side, of another name: OpenSSL looks for who is trusted by name."""
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stranger")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / CERTIFICATE).write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / KEY_FILE).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return tls_of(folder)
+
+
+async def test_it_is_the_whole_certificate_that_is_recognised(ours: NodeTls, tmp_path: Path) -> None:
+    """Whatever OpenSSL is brought to trust, on either side."""
+    foreign = stranger_s_pair(tmp_path / "foreign")
+    for context in (ours.server, ours.client):
+        context.load_verify_locations(tmp_path / "foreign" / CERTIFICATE)
+    for context in (foreign.server, foreign.client):
+        context.load_verify_locations(tmp_path / "ours" / CERTIFICATE)
+    who_knows_us = replace(foreign, _pinned=ours._pinned)
     asked = Asked()
-    server = RpcServer(KEY, "w", asked.handle)
-    address = await server.listen(outer_address(), tls=trusting)
-    with pytest.raises(WorkerLost):
-        await client(address, replace(ours, client=impostor)).connect()
+    worker, other = (RpcServer(KEY, "w", asked.handle) for _ in range(2))
+    try:
+        address = await worker.listen(outer_address(), tls=ours)
+        with pytest.raises(WorkerLost):
+            await client(address, who_knows_us).connect()
+        address = await other.listen(outer_address(), tls=replace(foreign, _pinned=ours._pinned))
+        with pytest.raises(WorkerLost, match="none of our nodes"):
+            await client(address, ours).connect()
+    finally:
+        await worker.close()
+        await other.close()
     assert asked == []
-    await server.close()
 
 
 @asynccontextmanager
 async def impostor(context: ssl.SSLContext | None) -> AsyncIterator[tuple[tuple[str, int], bytearray]]:
     """Somebody at a worker's address: what they are told."""
     heard = bytearray()
-    gone = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             heard.extend(await reader.read(1000))
         finally:
             writer.transport.abort()
-            gone.set()
 
     server = await asyncio.start_server(listen, outer_address(), 0, ssl=context)
     host, port = server.sockets[0].getsockname()[:2]
