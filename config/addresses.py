@@ -1,8 +1,9 @@
-"""Names, addresses and origins as settings write them. Pure."""
+"""Names, addresses and origins as settings write them, and ports that nobody has."""
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from urllib.parse import urlsplit
 
 
@@ -69,3 +70,10 @@ def origin_of(scheme: str, name: str, port: int | None) -> str:
     host = f"[{name}]" if ":" in name else name
     default = 443 if scheme == "https" else 80
     return f"{scheme}://{host}" if port in (None, 0, default) else f"{scheme}://{host}:{port}"
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A TCP port at which nobody listens now."""
+    with socket.create_server((address, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

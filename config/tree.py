@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from config import checks
+from config.addresses import free_port
 from config.checks import CannotStart
 from config.child import Child, ChildFailed, Program, python, worth_showing
 from config.settings import CONFIG_VARIABLE, Loaded, Settings, variables
@@ -171,7 +171,7 @@ class Tree:
 
     async def _start_valkey(self) -> dict[str, Any]:
         paths = self.settings.paths
-        address, port = self.settings.redis.listens_at or ("", _free_port())
+        address, port = self.settings.redis.listens_at or ("", free_port())
         if address:
             for each in (address, "127.0.0.1"):
                 checks.tcp_port(each, port, "redis.listen")
@@ -255,12 +255,6 @@ def _why(failed: ChildFailed, logs: Path) -> str:
 
 def _plain_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _bracketed(host: str) -> str:

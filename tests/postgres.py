@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from config.addresses import free_port
 
 PASSWORD: Final = "known-to-the-test"
 START_LIMIT_S: Final = 20.0
@@ -41,7 +42,7 @@ def postgres(
     ``inside`` is a command that runs another, such as ``ip netns exec NAME``.
     """
     binaries = _binaries()
-    port = port or _free_port(address)
+    port = port or free_port(address)
     demote = _AS_SERVER if os.geteuid() == 0 else ()
     folder = Path(tempfile.mkdtemp(prefix="zvonok-postgres-"))
     server: subprocess.Popen[bytes] | None = None
@@ -89,9 +90,3 @@ def _wait_for(log: Path, server: subprocess.Popen[bytes]) -> None:
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
-
-
-def _free_port(address: str) -> int:
-    with socket.create_server((address, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,6 +18,8 @@ FIREFOX_NAMES = ("firefox-esr", "firefox")
 PACKAGES = ("chromium", "fonts-dejavu-core")
 TOOLS = {"ip": "iproute2", "certutil": "libnss3-tools"}
 """For the test from another host: namespaces, and a browser that trusts the local authority."""
+DATABASES = Path("/usr/lib/postgresql")
+"""Where Debian puts each version of PostgreSQL: the tests of what nodes share start one of their own."""
 START_LIMIT_S = 30
 MISSING = (
     "browser tests NOT RUN: install chromium (or google-chrome) so that `chromium --headless` starts, "
@@ -72,7 +74,8 @@ def starts(path: str) -> bool:
 
 
 def install() -> None:
-    """As root on Debian, install Chromium, Firefox, a font, iproute2 and certutil when they are missing."""
+    """As root on Debian, install Chromium, Firefox, a font, iproute2, certutil and PostgreSQL when they are
+    missing."""
     if os.geteuid() != 0 or not is_debian():
         return
     path = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -81,6 +84,8 @@ def install() -> None:
         wanted += PACKAGES
     if find_firefox() is None and not os.environ.get(FIREFOX_VARIABLE):
         wanted.append("firefox-esr")
+    if not any(DATABASES.glob("*/bin/initdb")):
+        wanted.append("postgresql")
     if wanted:
         print(f"Installing {' and '.join(wanted)} for the tests with apt (once, some minutes)", flush=True)
         apt_install(wanted)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from config.addresses import free_port
 from config.valkey import server_binary
 from loadtest.bench._join_visitors import ran_s
 from loadtest.bench._report import Figure, Report
@@ -62,7 +62,7 @@ async def live(
         if (before.lessons, before.shards, before.seed) != (lessons, shards, seed):
             raise ValueError(f"the folder has another term: {before}")
         shutil.rmtree(folder / "valkey", ignore_errors=True)  # what was under way; SQL has the rest
-        port = _free_port()
+        port = free_port()
         redis_url = f"redis://127.0.0.1:{port}/0"
         valkey = await stack.enter_async_context(_valkey(folder, port))
         log = LessonLog(connect(redis_url), 1, lambda: 0, "term")
@@ -276,9 +276,3 @@ def _environment(var: Path, redis_url: str) -> dict[str, str]:
 
 def _sql_mb(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.glob("*.db*")) / 1e6, 1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
