@@ -114,6 +114,7 @@ def test_logs_are_compared_without_what_differs_from_lesson_to_lesson() -> None:
     assert comparable(first) != comparable([second[0], Record(2, "chat", 1, "p1bbbbb", louder), second[2]])
 
 
+@pytest.mark.spare
 @pytest.mark.timeout(600)
 def test_two_thousand_lessons_are_lived_and_nothing_is_lost() -> None:
     report = run(2000, shards=2)

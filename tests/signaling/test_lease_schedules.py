@@ -100,10 +100,14 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.spare
+@pytest.mark.timeout(300)
 def test_never_two_workers_and_always_one_again() -> None:
     assert broken(SCHEDULES) == []
 
 
+@pytest.mark.spare
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("rule", "broken_so"),
     [

@@ -204,17 +204,19 @@ class Stuck:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.reads = asyncio.Event()
+        self._over = asyncio.Event()
 
     async def send_bytes(self, data: bytes) -> None:
         await self.reads.wait()
         self.sent.append(data)
 
     async def receive(self) -> aiohttp.WSMessage:
-        await asyncio.Event().wait()
-        raise AssertionError
+        await self._over.wait()
+        return aiohttp.WSMessage(aiohttp.WSMsgType.CLOSING, None, None)
 
     async def close(self) -> None:
         self.closed = True
+        self._over.set()
 
 
 async def test_a_client_that_does_not_read_is_closed_as_slow_and_the_queue_is_bounded() -> None:

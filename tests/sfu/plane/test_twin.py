@@ -324,6 +324,7 @@ def drawn(examples: int, check: Callable[[Beginning, Sequence[Action]], None], n
     run()
 
 
+@pytest.mark.spare
 @pytest.mark.timeout(BUSY_S)
 @pytest.mark.timeout(SHRINK_S)
 def test_any_lesson_is_the_same_on_both() -> None:
