@@ -18,7 +18,7 @@ from tests.serving import serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-BEFORE = 8
+BEFORE = 4
 REFUSED = "Failed to load resource"
 PHONE = {"width": 390, "height": 844}
 

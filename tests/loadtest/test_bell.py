@@ -107,6 +107,7 @@ def packets(found: dict[str, Any], kind: str) -> int:
     return int(note.partition(" of ")[2].split()[0])
 
 
+@pytest.mark.long
 async def test_a_steady_lesson_loses_nothing(server: Server, tmp_path: Path) -> None:
     page = tmp_path / "steady.html"
     steady = [ZVONOK, "loadtest", "steady", f"--set=paths.var={server.var}", f"--html={page}"]

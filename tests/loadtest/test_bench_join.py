@@ -7,6 +7,7 @@ import pytest
 from loadtest.bench import join
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_every_figure_is_taken() -> None:
     report = join.run(people=2, idle_people=4, seconds=1.0)

@@ -15,6 +15,7 @@ from sfu import rtp
 ROW = {"sampled": 1000, "most_ms": 9.0, "p99_ms": 4.0, "out_s": 1, "server_cpu": 0.6, "generator_cpu": 0.3}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(90)
 def test_a_small_run_has_every_row_and_figure() -> None:
     setting = replace(latency.LOAD, lessons=2, receivers=3, packets_s=400)

@@ -41,7 +41,7 @@ def measured(profiles: Sequence[network.Profile], plane: str, seconds: float) ->
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("plane", ["native", "reference"])
+@pytest.mark.parametrize("plane", ["native", pytest.param("reference", marks=pytest.mark.long)])
 def test_a_bad_line_is_repaired_and_the_others_are_left_alone(plane: str) -> None:
     profiles = (network.Profile("clean", CLEAN), network.Profile("10 %, 50 ms", network.bad(0.1)))
     report = measured(profiles, plane, 6.0)
@@ -71,7 +71,7 @@ def test_without_rows_the_reason_is_told() -> None:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("plane", ["native", "reference"])
+@pytest.mark.parametrize("plane", ["native", pytest.param("reference", marks=pytest.mark.long)])
 def test_redundancy_brings_back_most_of_the_speech_that_a_bad_line_loses(plane: str) -> None:
     profiles = (
         network.Profile("clean", CLEAN, redundancy=0),

@@ -131,6 +131,7 @@ async def test_a_full_client_decodes_what_a_publisher_plays(server: Server) -> N
         assert (heard.sound.duplicates, heard.picture.duplicates, heard.picture.reordered) == (0, 0, 0)
 
 
+@pytest.mark.long
 async def test_bad_lines_lose_sound_and_have_pictures_repaired(server: Server) -> None:
     async with AsyncExitStack() as stack:
         lesson = Lesson(stack, server)
@@ -151,6 +152,7 @@ async def test_bad_lines_lose_sound_and_have_pictures_repaired(server: Server) -
         assert pictures().lost <= pictures().repaired
 
 
+@pytest.mark.long
 async def test_people_come_back_when_their_worker_is_killed(server: Server) -> None:
     server.forgiven.append("worker")
     async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from loadtest.bench import record
 KEYS = {"playable_p50_s", "playable_p99_s", "finish_x", "cpu_percent", "start_p99_ms", "stored_ratio"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_every_figure_is_taken() -> None:
     report = record.run(minutes=0.5, rounds=1, lessons=2, seconds=2.0, starts=1)
