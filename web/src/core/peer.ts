@@ -11,6 +11,7 @@ import {
   SCREEN_SOUND_MAX_BPS,
   wantedCodecs,
 } from "./encodings";
+import { Failed } from "./types";
 import type { PeerTotals } from "./vitals";
 import { FIRST_TILE, SCREEN_VIDEO, SOURCES, STAGE_VIDEO } from "./store";
 
@@ -172,6 +173,8 @@ export class Peer {
     });
     const sdp = await gunzip(answer.sdp);
     if (peer.connectionState === "closed") return;
+    // another worker has the lesson by now: it knows nothing of this connection, whatever it answered
+    if (this.#lease !== null && answer.lease !== this.#lease) throw new Failed("worker_lost");
     await peer.setRemoteDescription({ type: "answer", sdp });
     this.#lease = answer.lease;
   }
