@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -156,13 +156,24 @@ class Workers:
         """Look; connect to workers with lessons that no process hears; leave those that are drained. Raises
         LogUnreachable."""
         await self.look()
-        for worker, record in (await self.placement.workers()).items():
+        registered = await self.placement.workers()
+        self._forget_all_but({*registered, *self._links, *(media.worker for media in self._lessons.values())})
+        for worker, record in registered.items():
             heard = self.connected_link(worker) or self.hearing.heard_elsewhere(worker, self._now_s())
             if record.lessons and not heard:
                 self._spawn(self._try_link(worker))
             if record.draining and record.drains_at_ms <= self.placement.now_ms():
                 for media in self._of(worker):
                     media.leave()
+
+    def _forget_all_but(self, workers: Collection[str | None]) -> None:
+        """A worker that is started anew has another id; of the former one nothing is kept for ever."""
+        for kept in (self._failed, self._lost_s):
+            for worker in kept.keys() - workers:
+                del kept[worker]
+        for worker, lock in list(self._locks.items()):
+            if worker not in workers and not lock.locked():
+                del self._locks[worker]
 
     async def run(self) -> None:
         """``once`` each second, for ever."""

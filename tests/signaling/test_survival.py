@@ -251,3 +251,19 @@ async def test_a_worker_that_stood_still_sends_no_more_when_it_wakes(
             assert isinstance(refused, rpc.Failed)
             assert refused.code == "stale_epoch"
         await school.close()
+
+
+async def test_nothing_is_kept_of_a_worker_that_is_gone_for_good(start: Start, make: Make) -> None:
+    school = School(await start())
+    worker = await make(school, "w0")
+    workers = school.signalling.workers
+    await workers.link(worker.name)
+    await worker.stop()
+    await until(lambda: worker.name in workers._lost_s, "the loss")
+
+    async def forgotten() -> bool:
+        await workers.once()
+        return not {*workers._lost_s, *workers._failed, *workers._locks} & {worker.name}
+
+    await until_answer(forgotten, "nothing kept", 10)
+    await school.close()
