@@ -24,7 +24,8 @@ import msgpack
 import msgspec
 import uvloop
 
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from loadtest.light_client import LightKit
 from loadtest.meter import TICK_S, Meter
 from loadtest.person import Person

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from loadtest.bench._peer import Identity
-from loadtest.client import Door, LessonClient
+from loadtest.client import LessonClient
 from loadtest.continuity import Heard, Pause, total
+from loadtest.door import Door
 from loadtest.light import LightMedia
 from loadtest.lines import Lines
 from loadtest.loops import recorded

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from loadtest.client import Door, LessonClient, code_of
+from loadtest.client import LessonClient
 from loadtest.continuity import Heard
+from loadtest.door import Door, code_of
 from loadtest.light_client import LightClient, LightKit
 from loadtest.seats import LIGHT, Seat
 from loadtest.tracks import HEIGHT, Picture, Tone

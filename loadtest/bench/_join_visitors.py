@@ -22,7 +22,8 @@ from loadtest.bench._offer import IDS, SOUND_PT, VIDEO_PT, browser_offer, ssrc_o
 from loadtest.bench._peer import Identity, Peer, remote_of
 from loadtest.bench._stamps import STAMP, receive, want_arrival
 from loadtest.bench.record import Server
-from loadtest.client import Door, LessonClient, code_of, origin_of
+from loadtest.client import LessonClient
+from loadtest.door import Door, code_of, origin_of
 from sfu import rtcp, rtp
 
 LIMIT_S: Final = 20.0

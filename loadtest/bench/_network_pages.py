@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from config.setup.browser import find_chromium, sandbox_arguments
 from loadtest.bench._page_media import HEIGHT, write_film, write_sound
-from loadtest.client import Door, origin_of
+from loadtest.door import Door, origin_of
 from loadtest.network import CLEAN, Impairment
 from loadtest.page_line import PageLine
 from sfu.model import SEND_SECTIONS

@@ -24,7 +24,7 @@ from loadtest.bench._report import Figure, Report
 from loadtest.bench._stamps import percentiles
 from loadtest.bench.plane import allow_files
 from loadtest.bench.record import Server
-from loadtest.client import Door, code_of, origin_of
+from loadtest.door import Door, code_of, origin_of
 from sfu.model import Refused, Role
 from signaling.tickets import KeyRing, Ticket, issue_one_time_key, issue_ticket
 

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 
 from loadtest.bench import _journals as journals
 from loadtest.bench._report import Figure, Report
-from loadtest.client import Door, LessonClient, origin_of, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door, origin_of
 from recorder.finish import finish
 from recorder.journal import Kind, read
 from sfu.model import Source

@@ -13,7 +13,8 @@ import aiohttp
 
 from loadtest.chaos.invariants import Witness, twice
 from loadtest.chaos.recovery import Asked, Hearing
-from loadtest.client import Door, LessonClient
+from loadtest.client import LessonClient
+from loadtest.door import Door
 from loadtest.tracks import Tone
 from sfu.model import MediaKind, Refused, Source, slot_kind
 from signaling import wire

@@ -50,7 +50,8 @@ from loadtest.chaos.recovery import (
 )
 from loadtest.chaos.schedule import Fault, Planned, ends, plan
 from loadtest.chaos.victims import Victims
-from loadtest.client import Door, code_of, origin_of, use_loopback_candidates
+from loadtest.client import use_loopback_candidates
+from loadtest.door import Door, code_of, origin_of
 from sfu.model import Refused, Source
 from signaling.log import LogUnreachable, heed_cancellation
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from loadtest.term.life import TEACHER, Life
 from signaling import wire
 from signaling.codec import builtins, pack, unpack

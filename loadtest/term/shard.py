@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import log_to_stderr
 from config.settings import load_settings
-from loadtest.client import code_of
+from loadtest.door import code_of
 from loadtest.term.life import TEACHER, Life, life, numbers
 from loadtest.term.progress import Done, read, write
 from loadtest.term.replay import comparable, live_by_sockets

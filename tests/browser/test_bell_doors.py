@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Playwright
 
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from tests.browser import classroom
 from tests.browser.classroom import CLICK_MS, by, click
 from tests.browser.person import person

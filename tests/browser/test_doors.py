@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Playwright
 
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from signaling.wire import LessonInfo
 from tests.browser import classroom
 from tests.browser.classroom import CLICK_MS, STAGE, STAGE_SOUND, by, click

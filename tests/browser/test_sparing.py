@@ -17,7 +17,8 @@ from playwright.async_api import Playwright
 from loadtest.bench._join_visitors import Visitor
 from loadtest.bench._page_media import write_film, write_sound
 from loadtest.bench._peer import Identity
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from loadtest.network import Impairment
 from loadtest.tracks import Picture
 from sfu.model import Source

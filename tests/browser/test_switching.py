@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Playwright
 
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from sfu.model import Source
 from signaling.wire import SetStage
 from tests.browser import classroom

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from signaling.wire import LessonInfo
 from tests.serving import Server, serving
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 
-from loadtest.client import Door, LessonClient
+from loadtest.client import LessonClient
+from loadtest.door import Door
 from sfu.model import SlotIndex, Source, slot_kind
 from signaling.wire import LessonInfo
 from tests.integration.conftest import Joining

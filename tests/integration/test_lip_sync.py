@@ -12,7 +12,8 @@ import pytest
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
-from loadtest.client import Door, LessonClient
+from loadtest.client import LessonClient
+from loadtest.door import Door
 from sfu.model import SlotIndex, Source
 from signaling.wire import LessonInfo, SetStage
 from tests.integration.conftest import Joining

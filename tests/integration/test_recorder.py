@@ -18,7 +18,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from recorder.journal import Kind
 from sfu.model import Refused, Source
 from signaling import wire

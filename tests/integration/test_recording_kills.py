@@ -15,7 +15,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from loadtest.client import Door, LessonClient, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
+from loadtest.door import Door
 from sfu.model import Refused, Source
 from signaling import wire
 from tests.media.films import FRAMES_A_SECOND

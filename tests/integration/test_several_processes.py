@@ -21,7 +21,7 @@ from config.cli import main
 from config.tree import RUNNING
 from loadtest.chaos.bots import Bot
 from loadtest.chaos.invariants import LessonHistory, Witness, apart, undelivered
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from sfu.model import Refused
 from signaling.wire import LessonInfo
 from tests.serving import Server, serving

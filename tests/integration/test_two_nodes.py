@@ -19,7 +19,7 @@ import pytest
 from config.valkey import valkey_program
 from loadtest.chaos.bots import Bot
 from loadtest.chaos.invariants import LessonHistory, Witness, apart, two_owners, undelivered
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from sfu.model import Source
 from sfu.rpc.registration import WORKERS_KEY, WorkerRecord, unpack, worker_key
 from tests.integration.three_hosts import NETS, Host, Hosts, three_hosts

@@ -14,7 +14,8 @@ import pytest_asyncio
 import uvloop
 from aiohttp import web
 
-from loadtest.client import LIMIT_S, Door, LessonClient
+from loadtest.client import LIMIT_S, LessonClient
+from loadtest.door import Door
 from signaling import wire
 
 REPLY = wire.JoinReply(

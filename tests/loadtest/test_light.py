@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from loadtest.client import Door, LessonClient, code_of, use_loopback_candidates
+from loadtest.client import LessonClient, use_loopback_candidates
 from loadtest.continuity import Count, total
+from loadtest.door import Door, code_of
 from loadtest.light_client import LightClient, LightKit
 from loadtest.network import BAD_LINES
 from loadtest.person import Person

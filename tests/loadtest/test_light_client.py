@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from loadtest import light_client
-from loadtest.client import Door, LessonClient
+from loadtest.client import LessonClient
+from loadtest.door import Door
 from loadtest.light_client import LightClient, LightKit
 from loadtest.reception import Reception
 from signaling import wire

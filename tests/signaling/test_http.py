@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from yarl import URL
 
-from loadtest.client import Door
+from loadtest.door import Door
 from signaling import wire
 from signaling.tickets import issue_one_time_key
 from tests.signaling.conftest import Start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from loadtest.client import Door, code_of
+from loadtest.door import Door, code_of
 from sfu.model import Refused
 from signaling import wire
 from signaling.tickets import issue_one_time_key
