@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from config.setup import browser, native, node
-from config.setup.packages import SetupError, install_packages
+from config.setup.packages import Purpose, SetupError, install_packages
 from config.setup.stamp import one_at_a_time
 
 
@@ -22,18 +23,26 @@ def main() -> int:
             if purpose == "native":
                 native.build(needed=True)
                 return 0
-            install_packages("run" if purpose == "run" else "test")
-            native.build(needed=purpose != "run")
+            # Packages come over the network while the compiler has the processors. The compiler is this
+            # thread's: Ctrl-C comes here, and only here can it be ended; the others hear it themselves.
+            with ThreadPoolExecutor(1) as beside:
+                packages = beside.submit(_packages, "run" if purpose == "run" else "test")
+                native.build(needed=purpose != "run")
+                packages.result()
             if purpose != "run":
                 native.install_tools()
-            node.install_modules()
-            node.build_pages()
             if purpose == "test":
                 browser.install()
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _packages(purpose: Purpose) -> None:
+    install_packages(purpose)
+    node.install_modules()
+    node.build_pages()
 
 
 if __name__ == "__main__":

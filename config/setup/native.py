@@ -210,7 +210,10 @@ def _build(cargo: Path) -> None:
                 code = process.wait(timeout=min(_PROGRESS_S, LIMIT_S - spent_s))
                 break
             except subprocess.TimeoutExpired:
-                print(f"  {compiled} crates after {time.monotonic() - started:.0f} s", flush=True)
+                print(
+                    f"  The native plane: {compiled} crates after {time.monotonic() - started:.0f} s",
+                    flush=True,
+                )
         else:
             raise SetupError(
                 f"Building the native plane took more than {LIMIT_S:.0f} s; the next try goes on."
@@ -224,7 +227,7 @@ def _build(cargo: Path) -> None:
         words = "\n  ".join(lines)
         raise SetupError(f"Building the native plane failed:\n  {words}")
     _put_in_place(TARGET / "release" / "lib_native.so")
-    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"  The native plane: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

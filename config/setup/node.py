@@ -34,7 +34,7 @@ def install_modules() -> None:
     print("Installing the packages of the pages with npm (a minute the first time)", flush=True)
     _quietly("npm", "ci", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier")
     write_stamp(stamp, content)
-    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"  Packages of the pages: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def build_pages() -> None:
@@ -48,7 +48,7 @@ def build_pages() -> None:
     print("Building the pages", flush=True)
     _quietly("npm", "run", "build")
     write_stamp(stamp, content)
-    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"  The pages: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def run(*command: str) -> int:

@@ -36,7 +36,7 @@ def install_packages(purpose: Purpose) -> None:
     # The project's own build tool is in the lock; nothing is fetched for it here.
     pip("--no-deps", "--no-build-isolation", "-e", ".")
     write_stamp(_stamp(purpose), _content(purpose))
-    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"  Python packages: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def pip(*arguments: str) -> None:

@@ -183,7 +183,7 @@ def test_a_build_that_takes_too_long_is_ended_with_its_compilers(
     with pytest.raises(SetupError, match="the next try goes on"):
         native.build(needed=True)
     assert time.monotonic() - started < 30
-    assert "  1 crates after " in capsys.readouterr().out
+    assert "  The native plane: 1 crates after " in capsys.readouterr().out
 
 
 def test_clippy_and_rustfmt_are_asked_for_by_name(
