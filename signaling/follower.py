@@ -120,7 +120,7 @@ class Follower:
         if change is None:
             return 0
         event = record(change, self._now_ms(), by)
-        number = await self._log.append(self.lesson, event, change, self.replica.raw)
+        number = await self._log.append(self.lesson, event, change, self.replica.raw, self.replica.number)
         metrics.events.labels(event.kind).inc()
         if not self._apply(Record(number, event.kind, event.at_ms, event.by, event.set, event.delete)):
             try:
@@ -143,8 +143,9 @@ class Follower:
                         break
                 if self.replica.number == behind:
                     break
+            seen = self.replica.number
             in_force = (await self._log.numbers([self.lesson]))[0]
-            if in_force is None:
+            if in_force is None or in_force < seen:
                 await self._restore()
             elif in_force != self.replica.number:
                 loaded = await self._log.load(self.lesson)
@@ -160,14 +161,15 @@ class Follower:
         return True
 
     async def _restore(self) -> None:
-        """Redis does not have the lesson: write it from memory, or from SQL."""
+        """Redis has not the lesson, or not its last events, as a replica that took over may have: write it
+        from memory, or from SQL."""
         number, raw = self.replica.number, dict(self.replica.raw)
         recalled = await self._keeper.recall(self.lesson)
         if recalled is not None and recalled[0] > number:
             number, raw = recalled
         if number == 0:
             raise Refused("not_found")
-        await self._log.restore(self.lesson, number + RESTORE_GAP, raw)
+        await self._log.restore(self.lesson, number + RESTORE_GAP, raw, number)
         metrics.restored.inc()
         loaded = await self._log.load(self.lesson)
         if loaded is None:

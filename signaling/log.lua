@@ -3,12 +3,13 @@
 --       meta (hash: number). ARGV[1] names the operation.
 --
 -- create: ARGV 2 seconds to keep
--- append: ARGV 2 event, 3 seconds to keep, 4 channel, then counts and lists (the stream keeps the last
---   10,000 or so; SQL has the older ones):
+-- append: ARGV 2 event, 3 seconds to keep, 4 channel, 5 number of the last event that the writer has seen,
+--   then counts and lists (the stream keeps the last 10,000 or so; SQL has the older ones):
 --   expect: n, (field, "=" .. packed | "-") * n; set: n, (field, packed) * n; delete: n, field * n
---   -> number of the event | "conflict" | "absent"
--- restore: ARGV 2 number, 3 seconds to keep, 4 channel, then set as above: writes a lesson that is not
---   there, or that was itself restored from less and has not moved since
+--   -> number of the event | "conflict" | "absent": the lesson, or the last events that were seen
+-- restore: ARGV 2 number, 3 seconds to keep, 4 channel, 5 number seen, then set as above: writes a lesson
+--   that is not there, or lacks events that were seen (a replica took over that was behind), or that was
+--   itself restored from less and has not moved since
 --   -> number in force
 -- seat: KEYS: seats (hash: participant -> process/socket); ARGV 2 participant, 3 seat, 4 seconds to keep,
 --   5 channel
@@ -36,8 +37,8 @@ end
 
 if ARGV[1] == 'append' then
   local current = redis.call('HGET', meta, 'number')
-  if not current then return 'absent' end
-  local at = 5
+  if not current or tonumber(current) < tonumber(ARGV[5]) then return 'absent' end
+  local at = 6
   for _ = 1, tonumber(ARGV[at]) do
     local found = redis.call('HGET', state, ARGV[at + 1])
     local wanted = ARGV[at + 2]
@@ -68,11 +69,12 @@ end
 if ARGV[1] == 'restore' then
   local given = tonumber(ARGV[2])
   local current = redis.call('HMGET', meta, 'number', 'restored')
-  if current[1] and (not current[2] or current[1] ~= current[2] or tonumber(current[1]) >= given) then
+  if current[1] and tonumber(current[1]) >= tonumber(ARGV[5])
+      and (current[1] ~= current[2] or tonumber(current[1]) >= given) then
     return tonumber(current[1])
   end
   redis.call('DEL', state, log, meta)
-  local at = 5
+  local at = 6
   for _ = 1, tonumber(ARGV[at]) do
     redis.call('HSET', state, ARGV[at + 1], ARGV[at + 2])
     at = at + 2

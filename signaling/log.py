@@ -146,12 +146,19 @@ class LessonLog:
     # --- write ---------------------------------------------------------------------------------
 
     async def append(
-        self, lesson: str, event: Record, change: Change, raw: Mapping[str, bytes], keep_s: int | None = None
+        self,
+        lesson: str,
+        event: Record,
+        change: Change,
+        raw: Mapping[str, bytes],
+        seen: int = 0,
+        keep_s: int | None = None,
     ) -> int:
-        """Append if all fields the change rests on are as in ``raw``; the event's number. ``keep_s``: how
-        long Redis keeps the lesson if nothing more happens.
+        """Append if all fields the change rests on are as in ``raw``; the event's number. ``seen``: number of
+        the last event that the writer knows. ``keep_s``: how long Redis keeps the lesson if nothing more
+        happens.
 
-        Raises Conflict, Absent, LogUnreachable.
+        Raises Conflict, LogUnreachable; Absent when Redis has not the lesson, or not all that was seen.
         """
         expect = sorted(change.rests_on())
         arguments: list[Any] = [
@@ -159,6 +166,7 @@ class LessonLog:
             event.body(),
             keep_s or self._keep_s,
             key(lesson, "live"),
+            seen,
             len(expect),
         ]
         for path in expect:
@@ -179,7 +187,7 @@ class LessonLog:
         keep_s = self._keep_s + max(0, opens_in_s)
         await self.pipeline.run(_SCRIPT, _keys(lesson), ["create", keep_s])
         try:
-            await self.append(lesson, event, change, {}, keep_s)
+            await self.append(lesson, event, change, {}, keep_s=keep_s)
         except Conflict:
             return  # it was there already
 
@@ -187,9 +195,10 @@ class LessonLog:
         """Raises LogUnreachable."""
         await self.redis.ping()
 
-    async def restore(self, lesson: str, number: int, raw: Mapping[str, bytes]) -> int:
-        """Write a lesson that Redis does not have; the number in force afterwards."""
-        arguments = ["restore", number, self._keep_s, key(lesson, "live"), *_sets(raw)]
+    async def restore(self, lesson: str, number: int, raw: Mapping[str, bytes], seen: int = 0) -> int:
+        """Write a lesson that Redis does not have, or not up to the event ``seen``; the number in force
+        afterwards."""
+        arguments = ["restore", number, self._keep_s, key(lesson, "live"), seen, *_sets(raw)]
         return int(await self.pipeline.run(_SCRIPT, _keys(lesson), arguments))
 
     async def set_live(self, lesson: str, live: bool) -> None:

@@ -17,7 +17,7 @@ from signaling import wire
 from signaling.app import Signalling
 from signaling.lesson import recording
 from signaling.lesson.change import Moment
-from signaling.log import RECORDER_WORK, key
+from signaling.log import RECORDER_WORK, Client, connect, key
 from signaling.placement import Lease
 from tests.signaling.conftest import Start
 from tests.signaling.parts import Clock, FakeWorker, Person, School, settings, until, until_answer
@@ -65,6 +65,28 @@ class OwnValkey:
     def start(self, *, empty: bool = False) -> None:
         if empty:
             self._folder = self._folder.with_name(f"{self._folder.name}-{self._starts}")
+        self.server = self._make(self._port)
+
+    async def replicate(self) -> Client:
+        """A replica that has everything by now; it stays behind once it is told to follow nobody."""
+        self._folder = self._folder.with_name(f"{self._folder.name}-replica")
+        port, self._port = self._port, self._port
+        self._replica = self._make(None)
+        self._port = port
+        replica = connect(str(self._replica.connection_url))
+        await replica.execute_command("REPLICAOF", "127.0.0.1", port)
+
+        async def in_step() -> bool:
+            told = await replica.info("replication")
+            return told["master_link_status"] == "up" and not told["master_sync_in_progress"]
+
+        await until_answer(in_step, "the replica in step")
+        return replica
+
+    def fail_over(self) -> None:
+        """The replica takes the place of the server, at its address."""
+        self.server.stop()
+        self._replica.stop()
         self.server = self._make(self._port)
 
 
@@ -150,6 +172,46 @@ async def test_a_lesson_survives_the_loss_of_all_of_redis(shaken: School, own: O
     await shaken.signalling.archive.flush()
     events = await shaken.signalling.catalog.events(lesson.lesson)
     assert [e.kind for e in events] == ["opened", "teacher_in", "joined", "chat", "hand_up", "hands_down"]
+
+
+async def behind(school: School, own: OwnValkey) -> tuple[wire.LessonInfo, Person, Person]:
+    """A lesson of which a replica has everything but the last events; it has just taken over."""
+    lesson, teacher, student = await in_lesson(school)
+    replica = await own.replicate()
+    await replica.execute_command("REPLICAOF", "NO", "ONE")
+    await replica.aclose()
+    await student.done(wire.Chat, text="seen by all")
+    await student.done(wire.Hand, up=True)
+    await teacher.wait(wire.Event, lambda e: e.kind == "hand_up")
+    own.fail_over()
+    return lesson, teacher, student
+
+
+async def test_events_that_a_replica_had_not_when_it_took_over_are_not_lost(
+    shaken: School, own: OwnValkey
+) -> None:
+    lesson, teacher, student = await behind(shaken, own)
+    before, fields = student.number, dict(student.fields)
+    welcome = await student.wait(wire.Welcome, lambda w: w.number > before)
+    assert (welcome.fields, welcome.lease) == (fields, 1)
+    await teacher.wait(wire.Welcome, lambda w: w.number > before)
+    await teacher.done(wire.Hand, up=False, all=True)
+    await student.wait(wire.Event, lambda e: e.kind == "hands_down")
+    await shaken.signalling.archive.flush()
+    events = await shaken.signalling.catalog.events(lesson.lesson)
+    assert [e.kind for e in events] == ["opened", "teacher_in", "joined", "chat", "hand_up", "hands_down"]
+
+
+async def test_the_first_command_after_a_replica_took_over_is_seen_by_everybody(
+    shaken: School, own: OwnValkey
+) -> None:
+    _, teacher, student = await behind(shaken, own)
+    number = await teacher.done(wire.Lock, on=True)
+    event = await student.wait(wire.Event, lambda e: e.kind == "locked")
+    assert event.number == number
+    assert [value["text"] for path, value in student.fields.items() if path.startswith("chat/")] == [
+        "seen by all"
+    ]
 
 
 async def test_a_recording_survives_the_loss_of_all_of_redis_and_its_recorder_is_called_again(

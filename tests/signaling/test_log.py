@@ -162,6 +162,18 @@ async def test_restoring_takes_the_most_that_is_known_and_nothing_that_moved(log
     assert await log.field("l", "a") == pack(2)
 
 
+async def test_a_redis_that_lacks_what_was_seen_takes_nothing_before_it_is_restored(log: LessonLog) -> None:
+    opened, change = Change("opened", {"a": 1}), Change("x", {"b": 1})
+    await log.create("l", record(opened, 5, None), opened)
+    await add(log, Change("x", {"a": 2}), {"a": pack(1)})
+    with pytest.raises(Absent):
+        await log.append("l", record(change, 5, "t"), change, {}, seen=3)
+    assert await log.restore("l", 1002, {"a": pack(3)}, seen=2) == 2, "nothing is missing"
+    assert await log.restore("l", 1003, {"a": pack(3)}, seen=3) == 1003
+    assert await log.field("l", "a") == pack(3)
+    assert await log.append("l", record(change, 5, "t"), change, {}, seen=1003) == 1004
+
+
 async def test_processes_and_lessons_they_keep(log: LessonLog) -> None:
     await log.set_live("l", live=True)
     await log.set_live("m", live=True)
