@@ -26,11 +26,14 @@ from sfu.rpc.registration import (
     unpack,
     worker_key,
 )
+from signaling.autopipeline import AutoPipeline, Script
 from signaling.hearing import Note
 from signaling.log import Client
 
 log = logging.getLogger(__name__)
 
+_SCRIPT: Final = Script(LEASE_SCRIPT)
+_LEASE: Final = ("worker", "epoch", "address")
 _NOTES: Final = "zvonok:hearing"
 """Hash: what each signalling process hears, by process (``signaling.hearing.Note``)."""
 
@@ -98,7 +101,7 @@ class Placement:
     ) -> None:
         self._redis = redis
         self._keep_s = keep_s
-        self._script = redis.register_script(LEASE_SCRIPT)
+        self._pipeline = AutoPipeline(redis)
         self._chance = chance or Random()
         self.now_ms = now_ms
         self._seen: dict[str, Candidate] = {}
@@ -161,15 +164,15 @@ class Placement:
 
     async def lease(self, lesson: str) -> Lease | None:
         """The lease in force, None when the lesson was never placed."""
-        return (await self.leases([lesson]))[0]
+        return _in_force(await self._pipeline.call("HMGET", lease_key(lesson), *_LEASE))
 
     async def leases(self, lessons: Sequence[str]) -> list[Lease | None]:
         """The lease in force of each lesson."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for lesson in lessons:
-                pipe.hmget(lease_key(lesson), ["worker", "epoch", "address"])
+                pipe.hmget(lease_key(lesson), _LEASE)
             rows = await pipe.execute()
-        return [None if found[0] is None or found[1] is None else _lease(found) for found in rows]
+        return [_in_force(found) for found in rows]
 
     async def place(
         self,
@@ -184,22 +187,16 @@ class Placement:
         seen = self._seen.get(worker)
         if seen is not None:
             address = seen.record.rpc_host, seen.record.rpc_port
-        answer: Any = await self._script(
-            keys=[lease_key(lesson)],
-            args=[
-                "place", believed_epoch, worker, highest_epoch, self._keep_s, live_channel(lesson),
-                address_text(address),
-            ],
-        )  # fmt: skip
-        return _lease(answer)
+        arguments = [
+            "place", believed_epoch, worker, highest_epoch, self._keep_s, live_channel(lesson),
+            address_text(address),
+        ]  # fmt: skip
+        return _lease(await self._pipeline.run(_SCRIPT, [lease_key(lesson)], arguments))
 
     async def reclaim(self, lesson: str, lease: Lease) -> Lease:
         """Write a lease again that Redis lost, unless it knows a newer one; the lease in force."""
-        answer: Any = await self._script(
-            keys=[lease_key(lesson)],
-            args=reclaim_arguments(lesson, lease.worker, lease.epoch, lease.address, self._keep_s),
-        )
-        return _lease(answer)
+        arguments = reclaim_arguments(lesson, lease.worker, lease.epoch, lease.address, self._keep_s)
+        return _lease(await self._pipeline.run(_SCRIPT, [lease_key(lesson)], arguments))
 
     async def drain(self, worker: str, at_ms: int | None) -> None:
         """The worker takes no new lessons, and those it has move then; None: it takes lessons again."""
@@ -232,8 +229,12 @@ class Placement:
             await self._redis.hdel(_NOTES, *processes)
 
 
+def _in_force(found: Sequence[Any]) -> Lease | None:
+    return None if found[0] is None or found[1] is None else _lease(found)
+
+
 def _lease(found: Sequence[Any]) -> Lease:
-    """Of worker, epoch, address as Redis has them."""
+    """Of what _LEASE names, as Redis has it."""
     host, _, port = (found[2] or b"").decode().rpartition(" ")
     return Lease(found[0].decode(), int(found[1]), (host, int(port)) if port else None)
 

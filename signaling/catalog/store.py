@@ -177,14 +177,6 @@ class Catalog:
         """A teacher's lessons, newest first."""
         return await self._lessons(LessonRow.teacher_id == teacher, limit)
 
-    async def unfinished(self, limit: int = 100_000) -> list[str]:
-        """Lessons that have not ended."""
-        async with self._database.connect() as connection:
-            rows = await connection.scalars(
-                select(LessonRow.id).where(LessonRow.state != "ended").limit(limit)
-            )
-            return list(rows)
-
     async def opening(self, from_ms: int, until_ms: int) -> dict[str, int]:
         """Announced lessons that nobody has opened yet, and when they open; the next one first."""
         async with self._database.connect() as connection:
