@@ -32,27 +32,38 @@ def span(where: int) -> tuple[int, int]:
 
 
 class Frames:
-    """Whole frames of a tap, in decoding order, as columns.
+    """Whole frames of a tap, in decoding order, as columns; the first ``base`` are forgotten.
 
     ``layer`` numbers the RTP stream, ``rtp`` is extended, ``receive_us`` is the first packet's, ``key`` is 0
-    or 1. The pieces of frame n (see :func:`span`) are ``where`` from ``first[n]`` up to the next one's first.
-    ``width`` and ``height`` are in pixels, 0 for frames that are not keyframes.
+    or 1, ``where`` the places of a frame's pieces (see :func:`span`). ``width`` and ``height`` are in pixels,
+    0 for frames that are not keyframes.
     """
 
-    __slots__ = ("first", "height", "key", "layer", "receive_us", "rtp", "where", "width")
+    __slots__ = ("base", "height", "key", "layer", "layer_now", "receive_us", "rtp", "where", "width")
 
     def __init__(self) -> None:
+        self.base = 0
+        self.layer_now = -1
+        """The layer that the last frame is of. Another one takes over with a keyframe, for good: what still
+        comes of the former is left out."""
         self.layer = array("H")
         self.rtp = array("q")
         self.receive_us = array("q")
         self.key = array("B")
         self.width = array("H")
         self.height = array("H")
-        self.first = array("Q")
-        self.where = array("Q")
+        self.where: list[list[int]] = []
 
     def __len__(self) -> int:
         return len(self.rtp)
+
+    def forget(self, count: int) -> None:
+        """Forget the ``count`` oldest."""
+        self.base += count
+        for column in (
+            self.layer, self.rtp, self.receive_us, self.key, self.width, self.height, self.where,
+        ):  # fmt: skip
+            del column[:count]
 
 
 class Assembler:
@@ -239,11 +250,15 @@ class Assembler:
             self.left_out += 1
             return
         frames = self._frames
+        if frames.layer_now != self._layer:
+            if not self._key or (len(frames) and self._receive_us < frames.receive_us[-1]):
+                self.left_out += 1
+                return
+            frames.layer_now = self._layer
         frames.layer.append(self._layer)
         frames.rtp.append(self._rtp)
         frames.receive_us.append(self._receive_us)
         frames.key.append(self._key)
         frames.width.append(self._width)
         frames.height.append(self._height)
-        frames.first.append(len(frames.where))
-        frames.where.extend(self._pieces)
+        frames.where.append(self._pieces)

@@ -31,7 +31,9 @@ _FRAMED: Final = Layout(">QH")
 _CRC: Final = Layout(">I")
 _COUNT: Final = Layout(">I")
 _SHORTEST: Final = _HEADER.size + _CRC.size
-_CHUNK: Final = 128 * 1024
+NEVER_US: Final = 1 << 64
+"""Later than any time."""
+CHUNK: Final = 128 * 1024
 """What stays in the processor's cache while it is taken apart."""
 
 
@@ -43,6 +45,10 @@ class Kind(IntEnum):
     EVENT = 3
     DROPPED = 4
     END = 5
+
+
+TIMED: Final = frozenset({int(Kind.PACKET), int(Kind.EVENT)})
+"""Kinds whose time says when something was; the others' says when the recorder wrote them."""
 
 
 class TapHead(Struct, tag_field="journal", tag="tap", frozen=True, kw_only=True):
@@ -308,6 +314,44 @@ Placed = tuple[int, int, bytes, int]
 """A record and the offset of its body in the file."""
 
 
+def take(data: bytes, base: int, before_us: int = NEVER_US) -> tuple[list[Placed], str, int]:
+    """The whole records of ``data``, which begins at offset ``base`` of the file: (records, what is wrong
+    behind them, time of the packet or event that they end before).
+
+    They end before the first packet or event of ``before_us`` or later; without one, the time is NEVER_US.
+    """
+    header, crc_of = _HEADER.unpack_from, _CRC.unpack_from
+    view, size, offset = memoryview(data), len(data), 0
+    batch: list[Placed] = []
+    add = batch.append
+    while size - offset >= _SHORTEST:
+        length, kind, time_us = header(data, offset)
+        body = offset + 13
+        end = body + length
+        if length > MAX_BODY:
+            return batch, "impossible length", NEVER_US
+        if end + 4 > size:
+            break
+        if crc32(view[offset:end]) != crc_of(data, end)[0]:
+            return batch, "wrong CRC", NEVER_US
+        if time_us >= before_us and kind in TIMED:
+            return batch, "", time_us
+        add((kind, time_us, data[body:end], base + body))
+        offset = end + 4
+    return batch, "", NEVER_US
+
+
+def parse_head(record: Placed) -> Head:
+    """The head in a journal's first record; raises ParseError."""
+    if record[0] != Kind.HEAD:
+        raise ParseError("the first record is not a head")
+    try:
+        head: Head = _heads.decode(record[2])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ParseError(f"the head is not understood: {error}") from None
+    return head
+
+
 class Records:
     """The records behind the head, once: one by one, or in ``batches``; ends at the first damaged one.
 
@@ -346,12 +390,9 @@ class Records:
 
     def _parse_head(self, record: Placed) -> Head | None:
         try:
-            if record[0] == Kind.HEAD:
-                head: Head = _heads.decode(record[2])
-                return head
-            self.damage = "the first record is not a head"
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.damage = f"the head is not understood: {error}"
+            return parse_head(record)
+        except ParseError as error:
+            self.damage = error.reason
         self._run_of = iter(())
         self._first = []
         self.good_bytes = len(MAGIC)
@@ -364,7 +405,7 @@ class Records:
                 return
             self.good_bytes = len(MAGIC)
             rest = b""
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(CHUNK):
                 data = rest + chunk
                 batch = self._take(data, self.good_bytes)
                 if batch:
@@ -382,24 +423,7 @@ class Records:
 
     def _take(self, data: bytes, base: int) -> list[Placed]:
         """The whole records of ``data``, which begins at offset ``base`` of the file."""
-        header, crc_of = _HEADER.unpack_from, _CRC.unpack_from
-        view, size, offset = memoryview(data), len(data), 0
-        batch: list[Placed] = []
-        add = batch.append
-        while size - offset >= _SHORTEST:
-            length, kind, time_us = header(data, offset)
-            body = offset + 13
-            end = body + length
-            if length > MAX_BODY:
-                self.damage = "impossible length"
-                break
-            if end + 4 > size:
-                break
-            if crc32(view[offset:end]) != crc_of(data, end)[0]:
-                self.damage = "wrong CRC"
-                break
-            add((kind, time_us, data[body:end], base + body))
-            offset = end + 4
+        batch, self.damage, _ = take(data, base)
         return batch
 
 

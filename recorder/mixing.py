@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,8 @@ Samples = NDArray[np.float32]
 
 WARM_UP: Final = 5
 """So many packets before the first are decoded too: a decoder's state comes from what it heard before."""
+LOOKAHEAD_US: Final = 2 * opus.ENCODER_DELAY_US
+"""A packet of the mix holds what sounded up to so long behind its end, as packets are timed."""
 _LEAD_FRAMES: Final = 2
 """So many frames are encoded and thrown away first, for the encoder's state."""
 _BLOCK_FRAMES: Final = 250
@@ -34,15 +36,21 @@ _LINEAR: Final = 0.7
 @dataclass(slots=True)
 class Part:
     """One voice of a mix: its packets as (time in us of the video, payload), ascending, WARM_UP of them from
-    before the mix."""
+    before the mix. More may be added behind, with ``add``."""
 
-    packets: Sequence[tuple[int, bytes]]
+    packets: list[tuple[int, bytes]]
     _next: int = 0
     _decoder: AudioCodecContext | None = None
     _former: bytes = b""
     _at: int = 0
     """Sample behind the last decoded one."""
     _rest: list[tuple[int, Samples]] = field(default_factory=list)
+
+    def add(self, packets: Sequence[tuple[int, bytes]]) -> None:
+        """These come next; what was mixed is forgotten."""
+        del self.packets[: self._next]
+        self._next = 0
+        self.packets += packets
 
     def add_to(self, block: Samples, start: int) -> None:
         """Add what sounds in a block that begins with sample ``start``; blocks follow one another."""
@@ -110,40 +118,56 @@ def _sample(time_us: int) -> int:
     return time_us * opus.SAMPLE_RATE // 1_000_000
 
 
-def mixed(parts: Sequence[Part], at_us: int, frames: int) -> Iterator[bytes]:
-    """``frames`` Opus packets of 20 ms that sound from ``at_us`` on.
+class Mix:
+    """A stretch of mixed sound, made piece by piece: decoders' and encoder's states go on from one to the next.
 
     Packet times are those at which their contents sounded (see ``opus.ENCODER_DELAY_US``), as ``at_us`` is.
     """
-    stereo = any(opus.is_stereo(packet) for part in parts for _, packet in part.packets[:WARM_UP])
-    encoder = av.CodecContext.create("libopus", "w")
-    if not isinstance(encoder, AudioCodecContext):
-        raise RuntimeError("no Opus encoder")
-    encoder.sample_rate = opus.SAMPLE_RATE
-    encoder.layout = "stereo" if stereo else "mono"
-    encoder.format = "flt"
-    encoder.bit_rate = _STEREO_BPS if stereo else _MONO_BPS
-    encoder.options = {"application": "audio" if stereo else "voip", "compression_level": "5"}
-    start = _sample(at_us + opus.ENCODER_DELAY_US) - _LEAD_FRAMES * _FRAME
-    made = 0
-    left = frames + _LEAD_FRAMES
-    while left:
-        count = min(left, _BLOCK_FRAMES)
-        left -= count
-        block: Samples = np.zeros((2, count * _FRAME), dtype=np.float32)
-        for part in parts:
-            part.add_to(block, start)
-        start += count * _FRAME
-        sound = soft_clip(block if stereo else block.mean(axis=0, keepdims=True))
-        for first in range(0, count * _FRAME, _FRAME):
-            piece = np.ascontiguousarray(sound[:, first : first + _FRAME].T).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="stereo" if stereo else "mono")
-            frame.sample_rate = opus.SAMPLE_RATE
-            frame.pts = made * _FRAME
-            made += 1
-            for packet in encoder.encode(frame):
-                if made > _LEAD_FRAMES:
-                    yield bytes(packet)
+
+    def __init__(self, at_us: int, *, stereo: bool) -> None:
+        """``at_us``: where in the video the first packet sounds."""
+        encoder = av.CodecContext.create("libopus", "w")
+        if not isinstance(encoder, AudioCodecContext):
+            raise RuntimeError("no Opus encoder")
+        encoder.sample_rate = opus.SAMPLE_RATE
+        encoder.layout = "stereo" if stereo else "mono"
+        encoder.format = "flt"
+        encoder.bit_rate = _STEREO_BPS if stereo else _MONO_BPS
+        encoder.options = {"application": "audio" if stereo else "voip", "compression_level": "5"}
+        self._encoder = encoder
+        self._stereo = stereo
+        self._start = _sample(at_us + opus.ENCODER_DELAY_US) - _LEAD_FRAMES * _FRAME
+        self._made = 0
+
+    def frames(self, parts: Sequence[Part], count: int) -> Iterator[bytes]:
+        """The next ``count`` Opus packets of 20 ms. What sounds in them has to be in the parts, up to
+        LOOKAHEAD_US behind their end."""
+        left = count + (0 if self._made else _LEAD_FRAMES)
+        while left:
+            frames = min(left, _BLOCK_FRAMES)
+            left -= frames
+            block: Samples = np.zeros((2, frames * _FRAME), dtype=np.float32)
+            for part in parts:
+                part.add_to(block, self._start)
+            self._start += frames * _FRAME
+            sound = soft_clip(block if self._stereo else block.mean(axis=0, keepdims=True))
+            for first in range(0, frames * _FRAME, _FRAME):
+                yield from self._encode(sound[:, first : first + _FRAME])
+
+    def _encode(self, sound: Samples) -> Iterator[bytes]:
+        piece = np.ascontiguousarray(sound.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="stereo" if self._stereo else "mono")
+        frame.sample_rate = opus.SAMPLE_RATE
+        frame.pts = self._made * _FRAME
+        self._made += 1
+        for packet in self._encoder.encode(frame):
+            if self._made > _LEAD_FRAMES:
+                yield bytes(packet)
+
+
+def any_stereo(parts: Iterable[Part]) -> bool:
+    """Whether one of the voices has two channels."""
+    return any(opus.is_stereo(packet) for part in parts for _, packet in part.packets[:WARM_UP])
 
 
 def soft_clip(sound: Samples) -> Samples:

@@ -1,20 +1,21 @@
 """Which picture the video shows when: a screen, else a leader's camera, a student's, else the title card.
 
-Pure: it decides from times and keyframes alone. Times are server time in us; frames are numbers into a Film.
+Pure: it decides from times and keyframes alone, piece by piece; what a piece decides looks no further ahead
+than LATER_US. Times are server time in us; frames are numbers into a Film.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.sync import Times
+from recorder.journal import NEVER_US
 from recorder.timeline import Part, Stay
-from recorder.tracks import Track
+from recorder.tracks import Times, Track
 from sfu.model import Role, Source
 
 EARLY_US: Final = 2_000_000
@@ -27,6 +28,10 @@ STAND_US: Final = 3_000_000
 """When nothing is on for no longer than this, the last frame stands."""
 MOST_CAUGHT_UP: Final = 900
 """So many frames at most are decoded at once to begin between keyframes."""
+CARD_EVERY_US: Final = 5_000_000
+"""The title card is repeated, so that a player can seek."""
+_SOON_US: Final = 1_000_000
+"""One that is followed so soon would only be more bytes."""
 _FADED_US: Final = 1_000_000
 
 
@@ -58,17 +63,57 @@ class Film:
 class Shot:
     """A piece of the picture plan.
 
-    ``film`` None is the title card. Frames ``first`` to ``end`` (exclusive) are shown at their own times;
+    ``film`` None is the title card, once. Frames ``first`` to ``end`` (exclusive) are shown at their own times;
     those from ``key`` to ``first`` come at ``start_us`` and only bring the decoder to where the film is. A
-    shot lasts until the next; ``end_us`` is when its frames stop.
+    shot lasts until the next.
     """
 
     start_us: int
-    end_us: int
     film: Film | None = None
     key: int = 0
     first: int = 0
     end: int = 0
+
+
+Place = tuple[int, int]
+"""A frame: number of its track, number in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is to happen to the picture: ``film`` (participant, source) begins at a keyframe ``key``, or it stops,
+    and with ``card`` the title card comes."""
+
+    at_us: int
+    film: tuple[str, Source] | None = None
+    key: Place | None = None
+    card: bool = False
+
+
+Wanted = tuple[str, Source, int]
+"""Whose picture should be shown, switched on when."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the picture stands at a moment; ``View()`` at the beginning, ``next_part`` at a later part's."""
+
+    wanted: Wanted | None = None
+    decided: bool = False
+    """Whether anything was decided in this part."""
+    film: tuple[str, Source] | None = None
+    """Whose frames go on."""
+    card_us: int | None = None
+    """When the card was shown last, while it is."""
+    shown: bool = False
+    """Whether there is a picture that can stand."""
+    ahead: tuple[Turn, ...] = ()
+    begun: Mapping[Wanted, int] = field(default_factory=dict)
+    """From when on who is there could be shown."""
+
+    def next_part(self) -> View:
+        """At the beginning of the next part: a camera's or a screen's last picture stands."""
+        return View(shown=self.shown and self.card_us is None)
 
 
 def rank(source: Source, role: Role, order: int) -> tuple[int, int]:
@@ -82,20 +127,21 @@ def film(
     participant: str,
     source: Source,
     place: tuple[int, int],
-    tracks: Sequence[tuple[int, Track, Times]],
+    tracks: Sequence[tuple[int, Track]],
 ) -> Film | None:
-    """Put the frames of one publication's tracks (number, track, times of its frames) behind one another.
+    """Put the frames of one publication's tracks (with their numbers) behind one another.
 
     None when there is not one frame. A later track takes over at its first keyframe.
     """
-    pieces = [_clean(number, track, times) for number, track, times in tracks if len(track.frames)]
-    pieces = sorted((piece for piece in pieces if len(piece[0])), key=lambda piece: int(piece[0][0]))
+    pieces = [_piece(number, track) for number, track in tracks if len(track.frames)]
+    pieces.sort(key=lambda piece: int(piece[0][0]))
     for index, (times, *_) in enumerate(pieces[:-1]):
         keep = int(np.searchsorted(times, pieces[index + 1][0][0]))
         pieces[index] = tuple(column[:keep] for column in pieces[index])  # type: ignore[assignment]
     pieces = [piece for piece in pieces if len(piece[0])]
     if not pieces:
         return None
+    known = {number: track.first_us for number, track in tracks}
     times, key, track_numbers, frames = (
         np.concatenate([piece[column] for piece in pieces]) for column in range(4)
     )
@@ -107,36 +153,24 @@ def film(
         key.astype(np.bool_),
         track_numbers,
         frames,
-        tuple((int(piece[0][0]), int(piece[0][-1])) for piece in pieces),
+        tuple(
+            (int(piece[0][0]) if first_us is None else first_us, int(piece[0][-1]))
+            for piece in pieces
+            for first_us in [known[int(piece[2][0])]]
+        ),
     )
 
 
 _Piece = tuple[Times, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
-def _clean(number: int, track: Track, times: Times) -> _Piece:
-    """The frames of a track without those of a layer that another one has taken over from."""
-    layers = np.frombuffer(track.frames.layer, dtype=np.uint16)
-    keys = np.frombuffer(track.frames.key, dtype=np.uint8)
-    kept = np.arange(len(times), dtype=np.int64)
-    if layers.min() != layers.max():
-        order: list[int] = []
-        current, last_us = -1, -1
-        for index, (layer, key, time_us) in enumerate(
-            zip(layers.tolist(), keys.tolist(), times.tolist(), strict=True)
-        ):
-            if layer != current:
-                if not key or time_us < last_us:
-                    continue
-                current = layer
-            order.append(index)
-            last_us = max(last_us, time_us)
-        kept = np.array(order, dtype=np.int64)
+def _piece(number: int, track: Track) -> _Piece:
+    count = len(track.frames)
     return (
-        np.maximum.accumulate(times[kept]),
-        keys[kept].astype(np.int64),
-        np.full(len(kept), number, dtype=np.int64),
-        kept,
+        track.time_us,
+        np.array(track.frames.key, dtype=np.int64),
+        np.full(count, number, dtype=np.int64),
+        np.arange(track.frames.base, track.frames.base + count, dtype=np.int64),
     )
 
 
@@ -150,33 +184,82 @@ class _Presence:
     start_us: int
     end_us: int
 
+    @property
+    def wanted(self) -> Wanted:
+        return self.film.participant, self.film.source, self.since_us
 
-def plan(part: Part, films: Sequence[Film], stays: Iterable[Stay], *, standing: bool) -> list[Shot]:
-    """The shots of one part. The first is at its start, unless a former part's picture is ``standing``."""
-    presences = _presences(films, stays, part)
+
+def plan(
+    view: View,
+    part: Part,
+    films: Sequence[Film],
+    stays: Iterable[Stay],
+    since_us: int,
+    until_us: int,
+    seen_us: int,
+) -> tuple[list[Shot], View]:
+    """The shots from ``since_us`` to ``until_us`` of a part, and how the picture stands then.
+
+    ``films`` and ``stays`` are those up to ``seen_us``, which lies at least LATER_US behind ``until_us``, or is
+    the part's end. Times of frames before ``since_us`` are those of the call before.
+    """
+    by_key = {(each.participant, each.source): each for each in films}
+    presences = _presences(films, stays, view.begun, since_us, seen_us)
+    turns = list(view.ahead)
+    scenes = _scenes(presences, since_us, seen_us)
+    wanted, shown = view.wanted, view.shown
+    former = next((each for each in presences if each.wanted == wanted), None)
+    for index, (start_us, end_us, presence) in enumerate(scenes):
+        if start_us >= until_us:
+            break
+        now = None if presence is None else presence.wanted
+        if view.decided and index == 0 and now == wanted:
+            entered = presence is None or view.film == _key(presence.film) or bool(turns)
+            if entered:
+                former = presence
+                continue
+        turns = [turn for turn in turns if turn.at_us < start_us]
+        goes_on = former is not None and former is not presence and former.end_us > start_us
+        follows = index + 1 < len(scenes)
+        turns += _turns(part, start_us, end_us, presence, goes_on=goes_on, shown=shown, follows=follows)
+        wanted, former, shown = now, presence, True
+    shots, film, card_us, ahead = _shots(view, turns, by_key, since_us, until_us)
+    begun = {each.wanted: each.start_us for each in presences if each.start_us < until_us}
+    return shots, View(wanted, True, film, card_us, shown, tuple(ahead), begun)
+
+
+def _key(film: Film) -> tuple[str, Source]:
+    return film.participant, film.source
+
+
+def _scenes(
+    presences: Sequence[_Presence], since_us: int, seen_us: int
+) -> list[tuple[int, int, _Presence | None]]:
     moments = sorted(
-        {part.start_us}
-        | {each.start_us for each in presences if part.start_us < each.start_us < part.end_us}
-        | {each.end_us for each in presences if part.start_us < each.end_us < part.end_us}
+        {since_us}
+        | {each.start_us for each in presences if since_us < each.start_us < seen_us}
+        | {each.end_us for each in presences if since_us < each.end_us < seen_us}
     )
     scenes: list[tuple[int, int, _Presence | None]] = []
-    for start_us, end_us in zip(moments, [*moments[1:], part.end_us], strict=True):
+    for start_us, end_us in zip(moments, [*moments[1:], seen_us], strict=True):
         best = _best(presences, start_us)
         if scenes and scenes[-1][2] is best:
             scenes[-1] = (scenes[-1][0], end_us, best)
         else:
             scenes.append((start_us, end_us, best))
-    return _shots(part, scenes, standing=standing)
+    return scenes
 
 
-def _presences(films: Sequence[Film], stays: Iterable[Stay], part: Part) -> list[_Presence]:
+def _presences(
+    films: Sequence[Film], stays: Iterable[Stay], begun: Mapping[Wanted, int], since_us: int, seen_us: int
+) -> list[_Presence]:
     by_source: dict[tuple[str, str], list[Stay]] = {}
     for stay in stays:
         by_source.setdefault((stay.participant, stay.source), []).append(stay)
     found: list[_Presence] = []
     for each in films:
         told = [
-            (stay.start_us, part.end_us if stay.end_us is None else stay.end_us)
+            (stay.start_us, NEVER_US if stay.end_us is None else stay.end_us)
             for stay in by_source.get((each.participant, each.source), ())
         ]
         told += [
@@ -186,11 +269,15 @@ def _presences(films: Sequence[Film], stays: Iterable[Stay], part: Part) -> list
         ]
         key_times = each.time_us[each.key]
         for start_us, end_us in told:
-            index = int(np.searchsorted(key_times, start_us - EARLY_US))
-            if index == len(key_times):
+            if end_us <= since_us or start_us >= seen_us:
                 continue
-            shown_us = max(start_us, int(key_times[index]))
-            if shown_us < min(end_us, part.end_us) and end_us > part.start_us:
+            shown_us = begun.get((each.participant, each.source, start_us))
+            if shown_us is None:
+                index = int(np.searchsorted(key_times, start_us - EARLY_US))
+                if index == len(key_times):
+                    continue
+                shown_us = max(start_us, int(key_times[index]))
+            if shown_us < min(end_us, seen_us):
                 found.append(_Presence(each, start_us, shown_us, end_us))
     return found
 
@@ -209,44 +296,83 @@ def _best(presences: Sequence[_Presence], moment_us: int) -> _Presence | None:
     )
 
 
-def _shots(part: Part, scenes: Sequence[tuple[int, int, _Presence | None]], *, standing: bool) -> list[Shot]:
+def _turns(
+    part: Part,
+    start_us: int,
+    end_us: int,
+    presence: _Presence | None,
+    *,
+    goes_on: bool,
+    shown: bool,
+    follows: bool,
+) -> list[Turn]:
+    """What comes of it that from a moment on somebody else, or nobody, is to be shown."""
+    if presence is None:
+        stands = shown and follows and end_us - start_us <= STAND_US
+        return [Turn(start_us, card=not stands)]
+    entry = _enter(presence.film, start_us, end_us, part, goes_on=goes_on)
+    if entry is None:
+        return [Turn(start_us, card=not shown)]
+    at_us, key = entry
+    place = int(presence.film.track[key]), int(presence.film.frame[key])
+    begins = Turn(at_us, _key(presence.film), place)
+    if at_us == start_us or (goes_on and shown):
+        return [begins]
+    return [Turn(start_us, card=not shown), begins]
+
+
+def _shots(
+    view: View, turns: Sequence[Turn], films: Mapping[tuple[str, Source], Film], since_us: int, until_us: int
+) -> tuple[list[Shot], tuple[str, Source] | None, int | None, list[Turn]]:
+    """The turns' shots up to a moment; then whose frames go on, when the card was shown last, and the turns
+    that lie ahead."""
+    timed = sorted((_timed(turn, films) for turn in turns), key=lambda each: each[0].at_us)
+    coming = [(turn, key) for turn, key in timed if turn.at_us < until_us]
+    ahead = [turn for turn, _ in timed if turn.at_us >= until_us]
     shots: list[Shot] = []
-    for index, (start_us, end_us, presence) in enumerate(scenes):
-        if presence is None:
-            follows = index + 1 < len(scenes)
-            if not ((shots or standing) and follows and end_us - start_us <= STAND_US):
-                shots.append(Shot(start_us, end_us))
-            continue
-        former = scenes[index - 1][2] if index else None
-        goes_on = former is not None and former.end_us > start_us
-        shot = _enter(presence.film, start_us, end_us, part, goes_on=goes_on)
-        if shot is None:
-            if not shots and not standing:
-                shots.append(Shot(start_us, end_us))
-            continue
-        if not shots and not standing and shot.start_us > part.start_us:
-            shots.append(Shot(part.start_us, shot.start_us))
-        if goes_on and shots and shots[-1].film is not None and shot.start_us > start_us:
-            shots[-1] = _until(shots[-1], shot.start_us)
-        shots.append(shot)
-    return shots
+    film, card_us, at_us = view.film, view.card_us, since_us
+    key: int | None = None
+    for turn, next_key in [*coming, (None, None)]:
+        end_us = until_us if turn is None else turn.at_us
+        following_us = end_us if turn is not None else ahead[0].at_us if ahead else NEVER_US
+        if film is not None and film in films:
+            moving = films[film]
+            first, end = np.searchsorted(moving.time_us, (at_us, end_us)).tolist()
+            begin = first if key is None else key
+            if end > begin:
+                shots.append(Shot(at_us, moving, begin, max(first, begin), end))
+        while card_us is not None and card_us + CARD_EVERY_US < min(end_us, following_us - _SOON_US):
+            card_us += CARD_EVERY_US
+            shots.append(Shot(card_us))
+        if turn is not None:
+            film, at_us, key, card_us = turn.film, turn.at_us, next_key, None
+            if turn.card:
+                card_us = at_us
+                shots.append(Shot(at_us))
+    return shots, film, card_us, ahead
 
 
-def _until(shot: Shot, end_us: int) -> Shot:
-    """The shot with its frames going on until then."""
-    if shot.film is None:
-        return shot
-    end = int(np.searchsorted(shot.film.time_us, end_us))
-    return replace(shot, end_us=end_us, end=max(shot.end, end))
+def _timed(turn: Turn, films: Mapping[tuple[str, Source], Film]) -> tuple[Turn, int | None]:
+    """The turn at the time that its keyframe has now, and the keyframe's number."""
+    if turn.film is None or turn.key is None or turn.film not in films:
+        return turn, None
+    film = films[turn.film]
+    track, frame = turn.key
+    found = np.flatnonzero((film.track == track) & (film.frame == frame))
+    if not len(found):  # a later tap took over before it
+        found = np.flatnonzero(film.key & (film.time_us >= turn.at_us))
+        if not len(found):
+            return Turn(turn.at_us), None
+    key = int(found[0])
+    return replace(turn, at_us=max(turn.at_us, int(film.time_us[key]))), key
 
 
-def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool) -> Shot | None:
-    """Begin with a film at a moment; None when it has no way in before ``end_us``.
+def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool) -> tuple[int, int] | None:
+    """Begin with a film at a moment: when and with which keyframe; None when it has no way in before ``end_us``.
 
     At a keyframe when one is near enough, else with what a decoder wants from the last keyframe on.
     """
     at = int(np.searchsorted(each.time_us, start_us))
-    end = max(at, int(np.searchsorted(each.time_us, end_us)))
     keys = each.keys
     after = int(np.searchsorted(keys, at))
     last_key = int(keys[after - 1]) if after else None
@@ -264,23 +390,22 @@ def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool)
         else:
             wait_us = 0 if start_us == part.start_us else SOON_US
         if next_us - start_us <= wait_us or not can_catch_up:
-            return Shot(next_us, end_us, each, key, key, end)
+            return next_us, key
     if last_key is None or not can_catch_up:
         return None
-    return Shot(start_us, end_us, each, last_key, at, end)
+    return start_us, last_key
 
 
-def sizes(shots: Iterable[Shot], tracks: Mapping[int, Track]) -> tuple[int, int]:
-    """Width and height of the largest keyframe that is shown, 0 when there is none."""
-    largest = (0, 0)
+def largest(shots: Iterable[Shot], tracks: Mapping[int, Track], size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the largest keyframe that is shown, ``size`` if that is larger."""
     for shot in shots:
         if shot.film is None:
             continue
-        keys = shot.film.keys
-        for index in keys[np.searchsorted(keys, shot.key) : np.searchsorted(keys, shot.end)].tolist():
-            frames = tracks[int(shot.film.track[index])].frames
-            number = int(shot.film.frame[index])
-            largest = max(
-                largest, (frames.width[number], frames.height[number]), key=lambda size: size[0] * size[1]
+        film = shot.film
+        for index in (shot.key + np.flatnonzero(film.key[shot.key : shot.end])).tolist():
+            frames = tracks[int(film.track[index])].frames
+            number = int(film.frame[index]) - frames.base
+            size = max(
+                size, (frames.width[number], frames.height[number]), key=lambda each: each[0] * each[1]
             )
-    return largest
+    return size

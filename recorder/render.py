@@ -5,25 +5,25 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 
 from recorder import mixing, opus
 from recorder.frames import LENGTH_BITS, LENGTH_MASK, span
+from recorder.mixing import Mix
 from recorder.picture import Shot
 from recorder.sound import Cursor, Scene, Sounding, Voice, passed, silence
-from recorder.timeline import Part
 from recorder.tracks import UNKNOWN_LEVEL, Track
+from sfu.model import Source
 
-CARD_EVERY_US: Final = 5_000_000
 _SHOWN: Final = 0x10
 """The bit of a VP8 frame's first byte that has it shown (RFC 6386 section 9.1)."""
-_SOON_US: Final = 1_000_000
 _ROUND: Final = 500
 
-Picture = tuple[int, bytes, bool]
-"""(ms of the video, VP8 frame, keyframe)."""
+Picture = tuple[int, Sequence[bytes], bool]
+"""(ms of the video, VP8 frame in pieces, keyframe)."""
 
 
 class Media:
@@ -41,47 +41,32 @@ class Media:
         self._stack.close()
 
     def bytes_of(self, track: int) -> mmap.mmap:
-        """A track's journal; raises OSError."""
+        """A track's journal, as long as it was at the first call; raises OSError."""
         found = self._maps.get(track)
         if found is None:
-            with self._tracks[track].path.open("rb") as file:
+            with self._tracks[track].tail.path.open("rb") as file:
                 found = self._stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             self._maps[track] = found
         return found
 
-    def frame(self, track: int, number: int) -> bytes:
-        """A VP8 frame."""
+    def frame(self, track: int, number: int) -> list[bytes]:
+        """A VP8 frame, in pieces."""
         frames, data = self._tracks[track].frames, self.bytes_of(track)
-        first = frames.first[number]
-        last = frames.first[number + 1] if number + 1 < len(frames) else len(frames.where)
         # As span() has it, which here would cost as much as what is done with it.
-        return b"".join(
-            [
-                data[where >> LENGTH_BITS : (where >> LENGTH_BITS) + (where & LENGTH_MASK)]
-                for where in frames.where[first:last]
-            ]
-        )
+        return [
+            data[where >> LENGTH_BITS : (where >> LENGTH_BITS) + (where & LENGTH_MASK)]
+            for where in frames.where[number - frames.base]
+        ]
 
 
-def keyframes(part: Part, shots: Sequence[Shot]) -> int:
-    """How many keyframes ``pictures`` makes of this, or a few more."""
-    count = 0
-    for shot, until_us in _lasting(part, shots):
+def pictures(
+    shots: Sequence[Shot], shift_us: int, media: Media, card: Callable[[], bytes]
+) -> Iterator[Picture]:
+    """The shots' frames in ascending time; ``shift_us`` is video time less server time."""
+    for shot in shots:
+        start_ms = (shot.start_us + shift_us) // 1000
         if shot.film is None:
-            count += (until_us - shot.start_us) // CARD_EVERY_US + 1
-        else:
-            count += int(np.count_nonzero(shot.film.key[shot.key : shot.end]))
-    return count
-
-
-def pictures(part: Part, shots: Sequence[Shot], media: Media, card: Callable[[], bytes]) -> Iterator[Picture]:
-    """A part's frames in ascending time."""
-    shift_us = part.at_us - part.start_us
-    for shot, until_us in _lasting(part, shots):
-        if shot.film is None:
-            # One that is followed at once would only be more bytes.
-            for at_us in range(shot.start_us, max(shot.start_us + 1, until_us - _SOON_US), CARD_EVERY_US):
-                yield (at_us + shift_us) // 1000, card(), True
+            yield start_ms, (card(),), True
             continue
         film = shot.film
         keys = film.key[shot.key : shot.end].tolist()
@@ -89,51 +74,106 @@ def pictures(part: Part, shots: Sequence[Shot], media: Media, card: Callable[[],
         frames = film.frame[shot.key : shot.end].tolist()
         times = ((film.time_us[shot.key : shot.end] + (shift_us + _ROUND)) // 1000).tolist()
         before = shot.first - shot.key
-        start_ms = (shot.start_us + shift_us) // 1000
         for index in range(before):
             frame = media.frame(tracks[index], frames[index])
             if index < before - 1:
                 # Decoded, not shown: the picture stands where it should be at once.
-                frame = bytes((frame[0] & ~_SHOWN,)) + frame[1:]
+                frame[0] = bytes((frame[0][0] & ~_SHOWN,)) + frame[0][1:]
             yield start_ms + index, frame, keys[index]
         for index in range(before, len(keys)):
             yield times[index], media.frame(tracks[index], frames[index]), keys[index]
 
 
-def _lasting(part: Part, shots: Sequence[Shot]) -> Iterator[tuple[Shot, int]]:
-    """Each shot that is in the part, with the beginning of the next."""
-    for index, shot in enumerate(shots):
-        if shot.start_us < part.end_us:
-            following_us = shots[index + 1].start_us if index + 1 < len(shots) else part.end_us
-            yield shot, min(following_us, part.end_us)
+Who = tuple[str, Source]
+"""Whose microphone or screen sound it is."""
 
 
-def sounds(
-    part: Part, scenes: Sequence[Scene], voices: Sequence[Voice], media: Media, cursor: Cursor
-) -> Iterator[Sounding]:
-    """A part's sound from the cursor up to its end, without a gap."""
-    shift_us = part.at_us - part.start_us
-    for scene in scenes:
-        end_us = min(scene.end_us, part.end_us) + shift_us
-        if end_us <= scene.start_us + shift_us:
-            break
+@dataclass(slots=True)
+class _Mixed:
+    """A voice in a mix; packets up to ``until_us`` (video time) are in it."""
+
+    part: mixing.Part
+    until_us: int
+
+
+class SoundTrack:
+    """The video's sound being made, scene by scene, without a gap."""
+
+    def __init__(self) -> None:
+        self.cursor = Cursor()
+        self._heard: Who | None = None
+        self._mix: Mix | None = None
+        self._mixed: dict[Who, _Mixed] = {}
+
+    def silence(self, until_us: int) -> Iterator[Sounding]:
+        """Nobody from here to ``until_us`` of the video."""
+        self._change(None)
+        yield from silence(until_us, self.cursor)
+
+    def scene(
+        self, scene: Scene, voices: Sequence[Voice], shift_us: int, media: Media, *, goes_on: bool
+    ) -> Iterator[Sounding]:
+        """What is heard in a scene. ``goes_on``: the next one may be heard by the same, so that nothing is
+        taken from behind its end."""
+        start_us, end_us = scene.start_us + shift_us, scene.end_us + shift_us
         if not scene.voices:
-            yield from silence(end_us, cursor)
+            yield from self.silence(end_us)
         elif len(scene.voices) == 1:
             each = voices[scene.voices[0]]
-            first, last = np.searchsorted(each.time_us, (scene.start_us, end_us - shift_us)).tolist()
-            yield from passed(_packets(each, first, last, shift_us, media), cursor)
+            self._change((each.participant, each.source))
+            first, last = np.searchsorted(each.time_us, (scene.start_us, scene.end_us)).tolist()
+            yield from passed(_packets(each, first, last, shift_us, media), self.cursor)
         else:
-            yield from silence(scene.start_us + shift_us, cursor)
-            parts = [
-                mixing.Part(_around(voices[number], cursor.at_us, end_us, shift_us, media))
-                for number in scene.voices
-            ]
+            self._heard = None
+            heard = [voices[number] for number in scene.voices]
+            yield from self._mixed_scene(heard, start_us, end_us, shift_us, media, goes_on=goes_on)
+
+    def _change(self, heard: Who | None) -> None:
+        self._mix = None
+        if heard != self._heard:
+            self._heard = heard
+            self.cursor.former = b""
+
+    def _mixed_scene(
+        self,
+        heard: Sequence[Voice],
+        start_us: int,
+        end_us: int,
+        shift_us: int,
+        media: Media,
+        *,
+        goes_on: bool,
+    ) -> Iterator[Sounding]:
+        cursor = self.cursor
+        if self._mix is None:
+            yield from silence(start_us, cursor)
+            self._mixed = {}
+        if goes_on:
+            until_us = end_us
+            count = max(0, end_us - mixing.LOOKAHEAD_US - cursor.at_us) // opus.FRAME_US
+        else:
+            until_us = end_us + 2 * opus.FRAME_US
             count = -(-max(0, end_us - cursor.at_us) // opus.FRAME_US)
-            for packet in mixing.mixed(parts, cursor.at_us, count):
-                yield cursor.at_us, packet, opus.FRAME_US
-                cursor.at_us += opus.FRAME_US
-    yield from silence(part.at_us + part.duration_us, cursor)
+        former, self._mixed = self._mixed, {}
+        for each in heard:
+            who = (each.participant, each.source)
+            mixed = former.get(who)
+            since_us = start_us if mixed is None else mixed.until_us
+            first, last = np.searchsorted(
+                each.time_us, (since_us - shift_us, max(since_us, until_us) - shift_us)
+            ).tolist()
+            if mixed is None:
+                first = max(0, first - mixing.WARM_UP)
+                mixed = _Mixed(mixing.Part([]), 0)
+            mixed.part.add([(at_us, data) for at_us, data, _ in _packets(each, first, last, shift_us, media)])
+            mixed.until_us = max(since_us, until_us)
+            self._mixed[who] = mixed
+        parts = [mixed.part for mixed in self._mixed.values()]
+        if self._mix is None:
+            self._mix = Mix(cursor.at_us, stereo=mixing.any_stereo(parts))
+        for packet in self._mix.frames(parts, count):
+            yield cursor.at_us, packet, opus.FRAME_US
+            cursor.at_us += opus.FRAME_US
 
 
 def _packets(
@@ -150,12 +190,3 @@ def _packets(
             data = media.bytes_of(current)
         begin, end = span(where)
         yield times[index], data[begin:end], quiet[index]
-
-
-def _around(each: Voice, at_us: int, end_us: int, shift_us: int, media: Media) -> list[tuple[int, bytes]]:
-    """A voice's packets for a mix of this stretch of the video, with those that a decoder wants before."""
-    first, last = np.searchsorted(
-        each.time_us, (at_us - shift_us, end_us - shift_us + 2 * opus.FRAME_US)
-    ).tolist()
-    first = max(0, first - mixing.WARM_UP)
-    return [(time_us, packet) for time_us, packet, _ in _packets(each, first, last, shift_us, media)]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from recorder import opus
 from recorder.frames import LENGTH_BITS
-from recorder.sync import Times
-from recorder.tracks import UNKNOWN_LEVEL, Track
+from recorder.tracks import UNKNOWN_LEVEL, Times, Track
 from sfu.model import Role, Source
 
 SPEAKS: Final = 55
@@ -36,6 +35,8 @@ SHORT_OVERLAP_US: Final = 100_000
 """Who spoke first keeps so short an overlap."""
 MIX_GAP_US: Final = 500_000
 """Mixing goes on over so short a gap."""
+ROUND_US: Final = 1_000_000
+"""Speech and mixes that are further away change nothing."""
 MOST_MIXED: Final = 6
 THERE_US: Final = 600_000
 """A voice is there while packets come this often: in silence encoders send one each 400 ms."""
@@ -45,7 +46,7 @@ _CONTENT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """All packets of one participant's microphone or screen sound, ascending in time.
+    """The packets of one participant's microphone or screen sound that are known, ascending in time.
 
     ``track`` and ``where`` tell where a payload is, ``level`` is -dBov or UNKNOWN_LEVEL. ``active`` and
     ``there`` are (start, end) pairs, apart and ascending: somebody speaks; packets come.
@@ -75,23 +76,19 @@ class Scene:
 
 
 def voice(
-    participant: str,
-    source: Source,
-    role: Role,
-    order: int,
-    tracks: Sequence[tuple[int, Track, Times]],
+    participant: str, source: Source, role: Role, order: int, tracks: Sequence[tuple[int, Track]]
 ) -> Voice | None:
-    """Put the packets of one publication's tracks (number, track, times of its packets) in order of time.
+    """Put the packets of one publication's tracks (with their numbers) in order of time.
 
     None when there is not one packet.
     """
     tracks = [each for each in tracks if len(each[1].sound)]
     if not tracks:
         return None
-    time_us = np.concatenate([times for _, _, times in tracks])
-    level = np.concatenate([np.frombuffer(track.sound.level, dtype=np.uint8) for _, track, _ in tracks])
-    where = np.concatenate([np.frombuffer(track.sound.where, dtype=np.uint64) for _, track, _ in tracks])
-    number = np.concatenate([np.full(len(times), number, dtype=np.int64) for number, _, times in tracks])
+    time_us = np.concatenate([track.time_us for _, track in tracks])
+    level = np.concatenate([np.array(track.sound.level, dtype=np.uint8) for _, track in tracks])
+    where = np.concatenate([np.array(track.sound.where, dtype=np.uint64) for _, track in tracks])
+    number = np.concatenate([np.full(len(track.sound), number, dtype=np.int64) for number, track in tracks])
     if np.any(np.diff(time_us) < 1000):
         order_of = np.argsort(time_us, kind="stable")
         once = np.concatenate([[True], np.diff(time_us[order_of]) >= 1000])
@@ -122,10 +119,11 @@ def voice(
 
 
 def _threshold(level: NDArray[np.uint8]) -> int:
-    known = level[level < 127]
-    if not len(known):
+    """By the quietest tenth of what is known, which is the noise of the last minute."""
+    counts = np.bincount(level, minlength=256)[:127].cumsum()
+    if not counts[-1]:
         return SPEAKS
-    noise = int(np.percentile(known, 90))
+    noise = int(np.searchsorted(counts, 0.9 * counts[-1]))
     return min(SPEAKS, max(LOUDEST_NOISE, noise - OVER_NOISE_DB))
 
 
@@ -144,10 +142,13 @@ def runs(time_us: Times, longest_gap_us: int) -> list[tuple[int, int, int]]:
 def scenes(voices: Sequence[Voice], start_us: int, end_us: int, last: int | None) -> list[Scene]:
     """Who is heard from ``start_us`` to ``end_us``, without gaps: silence is a scene too.
 
-    ``last``: who spoke last before, if anybody.
+    ``last``: who spoke last before, if anybody. What is around counts as far as ROUND_US.
     """
     result: list[Scene] = []
-    for scene in _mixes(_short_overlaps(_actives(voices, start_us, end_us))):
+    for scene in _mixes(_short_overlaps(_actives(voices, start_us - ROUND_US, end_us + ROUND_US))):
+        if scene.end_us <= start_us or scene.start_us >= end_us:
+            continue
+        scene = Scene(max(scene.start_us, start_us), min(scene.end_us, end_us), scene.voices)
         for each in (scene,) if scene.voices else _room_tone(voices, scene, last):
             if result and result[-1].voices == each.voices:
                 result[-1] = Scene(result[-1].start_us, each.end_us, each.voices)
@@ -244,9 +245,11 @@ def _room_tone(voices: Sequence[Voice], scene: Scene, last: int | None) -> Itera
 @dataclass(slots=True)
 class Cursor:
     """Where the sound of the video has got to: packets stand one behind the other without a gap, because
-    players count samples. ``at_us`` is a multiple of ``opus.GRAIN_US``."""
+    players count samples. ``at_us`` is a multiple of ``opus.GRAIN_US``. ``former`` is the packet of the same
+    voice just before, if there is one."""
 
     at_us: int = 0
+    former: bytes = b""
 
 
 Sounding = tuple[int, bytes, int]
@@ -266,7 +269,7 @@ def passed(packets: Iterable[tuple[int, bytes, bool]], cursor: Cursor) -> Iterat
     """
     far_us, near_us = FAR_US, NEAR_US
     durations = opus.DURATIONS_US
-    former = b""
+    former = cursor.former
     at_us = cursor.at_us
     for time_us, packet, quiet in packets:
         duration_us = (packet and durations[packet[0]]) or opus.duration_us(packet)
@@ -287,11 +290,12 @@ def passed(packets: Iterable[tuple[int, bytes, bool]], cursor: Cursor) -> Iterat
         yield at_us, packet, duration_us
         at_us += duration_us
         cursor.at_us = at_us
-        former = packet
+        cursor.former = former = packet
 
 
 def silence(until_us: int, cursor: Cursor) -> Iterator[Sounding]:
     """Silence from the cursor to ``until_us``, or less than ``opus.GRAIN_US`` before it."""
+    cursor.former = b""
     for length_us, packet in opus.silence(until_us - cursor.at_us):
         yield cursor.at_us, packet, length_us
         cursor.at_us += length_us

@@ -4,24 +4,22 @@ Three clocks meet: a layer's RTP clock, its publisher's wall clock (NTP, maybe w
 server's. A publisher's sender reports pair the first two. Between the publisher's clock and the server's lies
 the receive time of a report less its NTP time, less what it was delayed: so the least that was seen. That
 difference is one for all that a connection publishes, so that its sound and picture keep together whatever
-the network did to them, and it is found anew each minute, so that a clock that runs too fast is followed.
+the network did to them, and it is the least of the last minute, so that a clock that runs too fast is followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.tracks import Report
-
-Times = NDArray[np.int64]
-"""Microseconds."""
+from recorder.tracks import Report, Times, Track
 
 WINDOW_US: Final = 60_000_000
+"""So far back delays are compared."""
 STEP_US: Final = 5_000_000
 """A difference that changes by more at once is no delay: somebody set the clock."""
 _STAYS: Final = 4
@@ -69,6 +67,9 @@ class Layer:
 def clocks(layers: Sequence[Layer]) -> list[Clock | None]:
     """The clocks of all layers of one publisher's connection; None for a layer without packets.
 
+    They hold for the newest minute of what is given (WINDOW_US, and what lies ahead): of more, each minute's
+    least delay is a knot of its own.
+
     A layer without reports goes by its packets' smallest delay.
     """
     told = [_told(layer) for layer in layers]
@@ -89,6 +90,46 @@ def clocks(layers: Sequence[Layer]) -> list[Clock | None]:
             found.append(Clock(layer.clock_rate, *knots))
         begin = end
     return found
+
+
+def give_times(tracks: Iterable[Track], settled_us: int) -> None:
+    """Give what the tracks hold its server times, as far as they are not settled; tracks of one connection
+    share a publisher's clock."""
+    connections: dict[tuple[str, int, int], list[Track]] = {}
+    for track in tracks:
+        head = track.head
+        connections.setdefault((head.participant, head.epoch, head.connection), []).append(track)
+    for members in connections.values():
+        if any(_is_open(track, settled_us) for track in members):
+            _give_times(members, settled_us)
+
+
+def _is_open(track: Track, settled_us: int) -> bool:
+    return len(track.columns) > len(track.time_us) or bool((track.time_us >= settled_us).any())
+
+
+def _give_times(tracks: Sequence[Track], settled_us: int) -> None:
+    layers: list[Layer] = []
+    columns = [
+        (
+            np.array(track.columns.layer, dtype=np.int64),
+            np.array(track.columns.rtp, dtype=np.int64),
+            np.array(track.columns.receive_us, dtype=np.int64),
+        )
+        for track in tracks
+    ]
+    for track, (of_layer, rtp, receive_us) in zip(tracks, columns, strict=True):
+        for layer, reports in enumerate(track.reports):
+            chosen = of_layer == layer
+            layers.append(Layer(track.head.clock_rate, rtp[chosen], receive_us[chosen], reports))
+    found = iter(zip(layers, clocks(layers), strict=True))
+    for track, (of_layer, rtp, _) in zip(tracks, columns, strict=True):
+        times = np.empty(len(rtp), dtype=np.int64)
+        for layer in range(len(track.reports)):
+            given, clock = next(found)
+            if clock is not None:
+                times[of_layer == layer] = clock.server_us(given.rtp)
+        track.set_times(times, settled_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +222,15 @@ def _ascending(at_us: Times, offsets: NDArray[np.float64]) -> tuple[Times, NDArr
 def _median(values: Times) -> Times:
     """Each value by the median of it and its neighbours: one report that lies moves nothing.
 
-    Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is.
+    Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is; the first
+    and the last go with the one beside them.
     """
     result = values.copy()
     for reach in (1, 2):
         size = 2 * reach + 1
         if len(values) >= size:
             windows = np.lib.stride_tricks.sliding_window_view(values, size)
-            result[reach : len(values) - reach] = np.median(windows, axis=1)
+            result[reach : len(values) - reach] = np.sort(windows, axis=1)[:, reach]
+    if len(values) > 2:
+        result[0], result[-1] = result[1], result[-2]
     return result

@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from recorder.journal import Kind, LogEvent, LogHead, event_of, read
+from recorder.journal import Kind, LogEvent, LogHead, event_of
 from recorder.logbook import RESTATED
+from recorder.tail import Tail
 from sfu.model import ParseError, Role
 from signaling.wire import (
     ChatField,
@@ -84,32 +84,14 @@ class Story:
     """Why reading ended before the file did; empty: it did not."""
 
 
-def read_story(path: Path) -> Story:
-    """Read a recording's log as far as it can be read. Raises OSError, not for a file that is missing."""
-    if not path.exists():
-        return Story(damage="missing")
-    head, records = read(path)
-    if not isinstance(head, LogHead):
-        return Story(damage=records.damage or "not a log")
-    reader = _Reader(head)
-    for kind, _, body in records:
-        if kind != Kind.EVENT:
-            continue
-        try:
-            reader.take(event_of(body))
-        except ParseError as error:
-            reader.story.damage = str(error)
-    story = reader.close()
-    story.damage = story.damage or records.damage
-    return story
+class Log:
+    """A recording's log, read up to one time after another. It follows the fields; whatever cannot be
+    understood is passed over."""
 
-
-class _Reader:
-    """Follows the fields; whatever cannot be understood is passed over."""
-
-    def __init__(self, head: LogHead) -> None:
-        self.story = Story(head)
-        self._recording = head.recording
+    def __init__(self, tail: Tail) -> None:
+        self.tail = tail
+        self.story = Story()
+        """What is told so far; sources that are on are in ``stays()`` only."""
         self._on: set[tuple[str, str]] = set()
         self._away: set[str] = set()
         self._since: dict[tuple[str, str], int] = {}
@@ -117,6 +99,31 @@ class _Reader:
         self._said: set[str] = set()
         self._part: int | None = None
         self._stated: set[str] | None = None
+
+    def read(self, before_us: int) -> None:
+        """Take the events that were written before this time. Raises Late, OSError."""
+        for batch in self.tail.read(before_us):
+            for kind, _, body, _ in batch:
+                if kind == Kind.EVENT and self._head is not None:
+                    try:
+                        self.take(event_of(body))
+                    except ParseError as error:
+                        self.story.damage = str(error)
+
+    @property
+    def _head(self) -> LogHead | None:
+        if self.story.head is None and isinstance(self.tail.head, LogHead):
+            self.story.head = self.tail.head
+        return self.story.head
+
+    def stays(self) -> list[Stay]:
+        """All stays so far, and those that go on."""
+        return [*self.story.stays, *(Stay(*who, since_us, None) for who, since_us in self._since.items())]
+
+    def forget(self, before_us: int) -> None:
+        """Forget who was on before."""
+        stays = self.story.stays
+        stays[:] = [stay for stay in stays if stay.end_us is None or stay.end_us >= before_us]
 
     def take(self, event: LogEvent) -> None:
         """Take the next event."""
@@ -140,11 +147,12 @@ class _Reader:
 
     def close(self) -> Story:
         """Nothing more comes."""
+        damage = self.tail.close()
+        self.story.damage = self.story.damage or ("not a log" if self._head is None else damage)
         if self._stated is not None:
             self._forget(self.story.last_us)
             self._follow(self.story.last_us)
-        for (participant, source), since_us in self._since.items():
-            self.story.stays.append(Stay(participant, source, since_us, None))
+        self.story.stays = self.stays()
         self.story.stays.sort(key=lambda stay: (stay.start_us, stay.participant, stay.source))
         return self.story
 
@@ -203,7 +211,7 @@ class _Reader:
             self.story.hands.append((at_us, participant, up))
 
     def _record(self, recording: RecordingField) -> None:
-        if recording.id != self._recording:
+        if self.story.head is None or recording.id != self.story.head.recording:
             return
         since_us = recording.since_ms * 1000
         if recording.state == "on":

@@ -1,20 +1,24 @@
 """One tap's journal as a track: frames or sound packets with RTP times, and the sender reports beside them.
 
-A track keeps places in the journal, never media, so that a long lesson fits into memory.
+A track keeps places in the journal, never media, and of the last minute or two only.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain
-from pathlib import Path
+from dataclasses import dataclass
 from struct import Struct as Layout
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recorder.frames import LENGTH_BITS, Assembler, Frames
-from recorder.journal import Kind, Placed, TapHead, read
+from recorder.journal import Kind, Placed, TapHead
+from recorder.tail import Tail
+
+Times = NDArray[np.int64]
+"""Microseconds."""
 
 UNKNOWN_LEVEL: Final = 255
 """Of a sound packet that does not tell its level."""
@@ -24,7 +28,8 @@ _REPORT: Final = Layout(">IQI").unpack_from
 _PACKET: Final = int(Kind.PACKET)
 _SENDER_REPORT: Final = 200
 _ONE_BYTE: Final = b"\xbe\xde"
-_Batches = Iterator[list[Placed]]
+MOST_FRAMES: Final = 1_800
+"""So many frames are kept at most, a keyframe among them or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,123 +60,199 @@ class SoundPackets:
     def __len__(self) -> int:
         return len(self.rtp)
 
+    def forget(self, count: int) -> None:
+        """Forget the ``count`` oldest."""
+        for column in (self.layer, self.rtp, self.receive_us, self.level, self.where):
+            del column[:count]
 
-@dataclass(slots=True)
+
 class Track:
-    """What a journal holds. One of ``frames`` and ``sound`` stays empty; layers are numbered as they came,
-    ``reports`` by that number."""
+    """What a tap's journal holds, read up to one time after another; what is old is forgotten.
 
-    path: Path
-    head: TapHead
-    frames: Frames = field(default_factory=Frames)
-    sound: SoundPackets = field(default_factory=SoundPackets)
-    reports: list[list[Report]] = field(default_factory=list)
-    last_us: int = 0
-    """Receive time of the last RTP packet, 0 when there is none."""
-    left_out: int = 0
-    """Packets that are not the tap's media, and frames of which something is missing."""
-    damage: str = ""
-    """Why reading ended before the file did; empty: it did not."""
+    One of ``frames`` and ``sound`` stays empty; layers are numbered as they came, ``reports`` by that number.
+    Times are given by ``set_times``.
+    """
 
+    def __init__(self, tail: Tail) -> None:
+        """``tail`` has its head."""
+        if not isinstance(tail.head, TapHead):
+            raise ValueError("not a tap's journal")
+        self.tail = tail
+        self.head = tail.head
+        self.name = tail.path.name
+        self.frames = Frames()
+        self.sound = SoundPackets()
+        self.time_us: Times = np.empty(0, dtype=np.int64)
+        """Server time of each frame or packet."""
+        self.first_us: int | None = None
+        """Of the first one, settled."""
+        self.reports: list[list[Report]] = []
+        self.received_us: tuple[int, int] | None = None
+        """Receive times of the first and the last RTP packet; None: there is none."""
+        self.left_out = 0
+        """Packets that are not the tap's media."""
+        self._layers: dict[int, int] = {}
+        self._assemblers: list[Assembler] = []
+        self._extended: list[int] = []
+        self._block, self._level_at = b"", 0
+        self._take = {"vp8": self._take_frames, "opus": self._take_sound}.get(self.head.codec.lower())
 
-def read_track(path: Path) -> Track | None:
-    """Read a tap's journal up to its first damaged record; None when it has no head. Raises OSError."""
-    head, records = read(path)
-    if not isinstance(head, TapHead):
-        return None
-    track = Track(path, head)
-    codec = head.codec.lower()
-    if codec == "vp8":
-        _read_frames(track, records.batches())
-    elif codec == "opus":
-        _read_sound(track, records.batches())
-    else:
-        track.damage = "a codec that is not recorded"
-        return track
-    track.damage = records.damage
-    return track
+    @property
+    def known(self) -> bool:
+        """Whether its codec is one that is recorded."""
+        return self._take is not None
 
+    @property
+    def columns(self) -> Frames | SoundPackets:
+        """The frames, or the packets of sound."""
+        return self.sound if self.head.codec.lower() == "opus" else self.frames
 
-def _read_frames(track: Track, batches: _Batches) -> None:
-    payload_type = track.head.payload_type
-    layers: dict[int, int] = {}
-    assemblers: list[Assembler] = []
-    current = -1
-    add = None
-    for record, time_us, packet, offset in chain.from_iterable(batches):
-        if record != _PACKET or len(packet) < 13:
-            track.left_out += record == _PACKET
-            continue
-        kind = packet[1]
-        if kind & 0x7F != payload_type:
-            _take_other(track, layers, time_us, packet)
-            continue
-        number, rtp, ssrc = _RTP(packet, 2)
-        if ssrc != current or add is None:
-            current = ssrc
-            layer = _layer(track, layers, ssrc)
-            while len(assemblers) <= layer:
-                assemblers.append(Assembler(track.frames, len(assemblers)))
-            add = assemblers[layer].add
-        track.last_us = time_us
-        add(number, rtp, time_us, packet, offset)
-    for assembler in assemblers:
-        assembler.flush()
-        track.left_out += assembler.left_out
+    def take(self, batch: list[Placed]) -> None:
+        """Take these records, which the tail gave. Raises OverflowError for a time that cannot be."""
+        if self._take is not None:
+            self._take(batch)
 
+    def close(self) -> None:
+        """Nothing more comes."""
+        for assembler in self._assemblers:
+            assembler.flush()
 
-def _read_sound(track: Track, batches: _Batches) -> None:
-    payload_type, tag = track.head.payload_type, track.head.audio_level_id << 4
-    sound = track.sound
-    add_layer, add_rtp, add_receive = sound.layer.append, sound.rtp.append, sound.receive_us.append
-    add_level, add_where = sound.level.append, sound.where.append
-    layers: dict[int, int] = {}
-    extended: list[int] = []
-    current, layer = -1, 0
-    block, level_at = b"", 0
-    for record, time_us, packet, offset in chain.from_iterable(batches):
-        length = len(packet)
-        if record != _PACKET or length < 13:
-            track.left_out += record == _PACKET
-            continue
-        if packet[1] & 0x7F != payload_type:
-            _take_other(track, layers, time_us, packet)
-            continue
-        _, rtp, ssrc = _RTP(packet, 2)
-        if ssrc != current:
-            current = ssrc
-            layer = _layer(track, layers, ssrc)
-            while len(extended) <= layer:
-                extended.append(-1)
-        first = packet[0]
-        begin = 12 + 4 * (first & 0x0F)
-        level = UNKNOWN_LEVEL
-        if first & 0x10:
-            head = begin
-            begin += 4 + 4 * int.from_bytes(packet[begin + 2 : begin + 4])
-            if begin > length:
-                track.left_out += 1
+    @property
+    def lost(self) -> int:
+        """Packets that are not the tap's media, and frames of which something is missing."""
+        return self.left_out + sum(assembler.left_out for assembler in self._assemblers)
+
+    def set_times(self, fresh_us: Times, settled_us: int) -> None:
+        """Give each frame or packet its time. Those before ``settled_us`` keep what they have; no other gets
+        an earlier one."""
+        times = np.maximum(fresh_us, settled_us)
+        former = self.time_us
+        known = times[: len(former)]
+        np.copyto(known, former, where=former < settled_us)
+        if self.sound is not self.columns:
+            np.maximum.accumulate(times, out=times)
+        self.time_us = times
+
+    def settle(self, until_us: int) -> None:
+        """What is earlier does not change any more."""
+        if self.first_us is None and len(self.time_us) and (first_us := int(self.time_us.min())) < until_us:
+            self.first_us = first_us
+
+    def forget(self, before_us: int) -> None:
+        """Forget what is older: but of frames only those before the last keyframe of that time, with which a
+        decoder begins, and the oldest beyond MOST_FRAMES; of reports all but the last two."""
+        for index, reports in enumerate(self.reports):
+            keep = next((at for at, each in enumerate(reports) if each.receive_us >= before_us), len(reports))
+            self.reports[index] = reports[min(keep, max(0, len(reports) - 2)) :]
+        columns = self.columns
+        count = int(np.searchsorted(np.frombuffer(columns.receive_us, dtype=np.int64), before_us))
+        if isinstance(columns, Frames):
+            keys = np.flatnonzero(np.frombuffer(columns.key, dtype=np.uint8)[:count])
+            count = max(int(keys[-1]) if len(keys) else 0, min(count, len(columns) - MOST_FRAMES))
+        if count > 0:
+            columns.forget(count)
+            self.time_us = self.time_us[count:]
+
+    def _take_frames(self, batch: list[Placed]) -> None:
+        payload_type = self.head.payload_type
+        assemblers = self._assemblers
+        current = -1
+        add = None
+        time_us = first_us = -1
+        for record, at_us, packet, offset in batch:
+            if record != _PACKET or len(packet) < 13:
+                self.left_out += record == _PACKET
                 continue
-            # Extensions mostly stand where they stood in the packet before.
-            if packet[head : head + 4] != block or not level_at or packet[level_at - 1] != tag:
-                block, level_at = packet[head : head + 4], _level_place(packet, head, begin, tag)
-            if level_at:
-                level = packet[level_at] & 0x7F
-        if first & 0x20:
-            length -= packet[-1]
-        if begin >= length:
-            continue  # padding only
-        last = extended[layer]
-        if last >= 0:
-            ahead = (rtp - last) & 0xFFFFFFFF
-            rtp = last + (ahead if ahead < 0x80000000 else ahead - 0x100000000)
-        extended[layer] = rtp
-        track.last_us = time_us
-        add_layer(layer)
-        add_rtp(rtp)
-        add_receive(time_us)
-        add_level(level)
-        add_where((offset + begin) << LENGTH_BITS | (length - begin))
+            if packet[1] & 0x7F != payload_type:
+                self._take_other(at_us, packet)
+                continue
+            number, rtp, ssrc = _RTP(packet, 2)
+            if ssrc != current or add is None:
+                current = ssrc
+                layer = self._layer(ssrc)
+                while len(assemblers) <= layer:
+                    assemblers.append(Assembler(self.frames, len(assemblers)))
+                add = assemblers[layer].add
+            time_us = at_us
+            if first_us < 0:
+                first_us = at_us
+            add(number, rtp, at_us, packet, offset)
+        self._received(first_us, time_us)
+
+    def _take_sound(self, batch: list[Placed]) -> None:
+        payload_type, tag = self.head.payload_type, self.head.audio_level_id << 4
+        sound = self.sound
+        add_layer, add_rtp, add_receive = sound.layer.append, sound.rtp.append, sound.receive_us.append
+        add_level, add_where = sound.level.append, sound.where.append
+        extended = self._extended
+        current, layer = -1, 0
+        block, level_at = self._block, self._level_at
+        time_us = first_us = -1
+        for record, at_us, packet, offset in batch:
+            length = len(packet)
+            if record != _PACKET or length < 13:
+                self.left_out += record == _PACKET
+                continue
+            if packet[1] & 0x7F != payload_type:
+                self._take_other(at_us, packet)
+                continue
+            _, rtp, ssrc = _RTP(packet, 2)
+            if ssrc != current:
+                current = ssrc
+                layer = self._layer(ssrc)
+                while len(extended) <= layer:
+                    extended.append(-1)
+            first = packet[0]
+            begin = 12 + 4 * (first & 0x0F)
+            level = UNKNOWN_LEVEL
+            if first & 0x10:
+                head = begin
+                begin += 4 + 4 * int.from_bytes(packet[begin + 2 : begin + 4])
+                if begin > length:
+                    self.left_out += 1
+                    continue
+                # Extensions mostly stand where they stood in the packet before.
+                if packet[head : head + 4] != block or not level_at or packet[level_at - 1] != tag:
+                    block, level_at = packet[head : head + 4], _level_place(packet, head, begin, tag)
+                if level_at:
+                    level = packet[level_at] & 0x7F
+            if first & 0x20:
+                length -= packet[-1]
+            if begin >= length:
+                continue  # padding only
+            last = extended[layer]
+            if last >= 0:
+                ahead = (rtp - last) & 0xFFFFFFFF
+                rtp = last + (ahead if ahead < 0x80000000 else ahead - 0x100000000)
+            extended[layer] = rtp
+            time_us = at_us
+            if first_us < 0:
+                first_us = at_us
+            add_layer(layer)
+            add_rtp(rtp)
+            add_receive(at_us)
+            add_level(level)
+            add_where((offset + begin) << LENGTH_BITS | (length - begin))
+        self._block, self._level_at = block, level_at
+        self._received(first_us, time_us)
+
+    def _received(self, first_us: int, last_us: int) -> None:
+        if last_us >= 0:
+            first_us = first_us if self.received_us is None else self.received_us[0]
+            self.received_us = first_us, last_us
+
+    def _take_other(self, time_us: int, packet: bytes) -> None:
+        if packet[1] == _SENDER_REPORT and len(packet) >= 28:
+            ssrc, ntp, rtp = _REPORT(packet, 4)
+            self.reports[self._layer(ssrc)].append(Report(time_us, ntp, rtp))
+        else:
+            self.left_out += 1
+
+    def _layer(self, ssrc: int) -> int:
+        if ssrc not in self._layers:
+            self._layers[ssrc] = len(self._layers)
+            self.reports.append([])
+        return self._layers[ssrc]
 
 
 def _level_place(packet: bytes, head: int, end: int, tag: int) -> int:
@@ -191,18 +272,3 @@ def _level_place(packet: bytes, head: int, end: int, tag: int) -> int:
                 return pos + 2
             pos += 2 + packet[pos + 1]
     return 0
-
-
-def _take_other(track: Track, layers: dict[int, int], time_us: int, packet: bytes) -> None:
-    if packet[1] == _SENDER_REPORT and len(packet) >= 28:
-        ssrc, ntp, rtp = _REPORT(packet, 4)
-        track.reports[_layer(track, layers, ssrc)].append(Report(time_us, ntp, rtp))
-    else:
-        track.left_out += 1
-
-
-def _layer(track: Track, layers: dict[int, int], ssrc: int) -> int:
-    if ssrc not in layers:
-        layers[ssrc] = len(layers)
-        track.reports.append([])
-    return layers[ssrc]

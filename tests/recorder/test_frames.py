@@ -73,9 +73,8 @@ def assemble(packets: Iterable[bytes], *, spacing_us: int = 100) -> tuple[list[i
         offset += len(packet)
     assembler.flush()
     found = []
-    ends = [*frames.first[1:], len(frames.where)] if len(frames) else []
-    for index, (first, end) in enumerate(zip(frames.first, ends, strict=True)):
-        data = b"".join(journal[slice(*span(where))] for where in frames.where[first:end])
+    for index, pieces in enumerate(frames.where):
+        data = b"".join(journal[slice(*span(where))] for where in pieces)
         number = round((frames.rtp[index] - frames.rtp[0]) / TICK) + _first_number(journal, frames)
         body = data[10:] if frames.key[index] else data[3:]
         assert body == b"".join(f"[{number}.{piece}]".encode() for piece in range(3)), (number, data)
@@ -84,7 +83,7 @@ def assemble(packets: Iterable[bytes], *, spacing_us: int = 100) -> tuple[list[i
 
 
 def _first_number(journal: bytes, frames: Frames) -> int:
-    begin, end = span(frames.where[frames.first[0]])
+    begin, end = span(frames.where[0][0])
     return int(journal[begin:end].partition(b"[")[2].partition(b".")[0])
 
 

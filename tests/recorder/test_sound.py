@@ -39,7 +39,8 @@ def made(
             sound.where.append(size)
     track = Track.__new__(Track)
     track.sound = sound
-    found = voice(name, source, role, 1, [(0, track, np.array(times, dtype=np.int64))])
+    track.time_us = np.array(times, dtype=np.int64)
+    found = voice(name, source, role, 1, [(0, track)])
     assert found is not None
     return found
 
@@ -48,8 +49,22 @@ def between(*spans: tuple[float, float], loud: int = 30, quiet: int = 75) -> Cal
     return lambda at_s: loud if any(since <= at_s < until for since, until in spans) else quiet
 
 
+def in_steps(voices: Sequence[Voice], until_us: int, step_us: int) -> list[Scene]:
+    """The scenes, decided step by step."""
+    found: list[Scene] = []
+    last: int | None = None
+    for since_us in range(0, until_us, step_us):
+        some = scenes(voices, since_us, min(since_us + step_us, until_us), last)
+        last = last_speaker(voices, some, last)
+        if found and found[-1].voices == some[0].voices:
+            some[0] = Scene(found.pop().start_us, some[0].end_us, some[0].voices)
+        found += some
+    return found
+
+
 def heard(voices: Sequence[Voice], until_s: float = 20) -> list[tuple[float, float, str]]:
     found = scenes(voices, 0, round(until_s * S), None)
+    assert in_steps(voices, round(until_s * S), 3 * S) == found
     assert [scene.start_us for scene in found] == [0, *(scene.end_us for scene in found[:-1])]
     assert found[-1].end_us == until_s * S
     return [

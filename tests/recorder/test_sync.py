@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recorder.sync import Clock, Layer, clocks
+from recorder.making import BEAT_US, LAG_US
+from recorder.sync import WINDOW_US, Layer, clocks
 from recorder.tracks import Report
 from sfu import rtcp
 
 START_US = 1_790_000_000_000_000
 YEAR_US = 365 * 86_400 * 1_000_000
+
+
+def _between(layer: Layer, since_us: int, until_us: int) -> Layer:
+    first, last = np.searchsorted(layer.receive_us, (since_us, until_us))
+    reports = [report for report in layer.reports if since_us <= report.receive_us < until_us]
+    return Layer(layer.clock_rate, layer.rtp[first:last], layer.receive_us[first:last], reports)
 
 
 class Publisher:
@@ -59,18 +66,25 @@ class Publisher:
                         )
                     )
             self.truth.append(START_US + made[kept])
-            self.layers.append(
-                Layer(rate, rtp[kept], (START_US + made + delays)[kept], told if reports else [])
-            )
+            # As they arrive in a journal: in order of their times.
+            receive_us = np.maximum.accumulate(START_US + made + delays)
+            self.layers.append(Layer(rate, rtp[kept], receive_us[kept], told if reports else []))
 
     def errors_ms(self) -> list[NDArray[Any]]:
         """How much later than in truth each packet is placed: of sound, of picture."""
-        found = clocks(self.layers)
-        errors = []
-        for layer, truth, clock in zip(self.layers, self.truth, found, strict=True):
-            assert isinstance(clock, Clock)
-            errors.append((clock.server_us(layer.rtp) - truth) / 1000)
-        return errors
+        errors: list[list[NDArray[Any]]] = [[] for _ in self.layers]
+        first_us = int(min(layer.receive_us[0] for layer in self.layers))
+        last_us = int(max(layer.receive_us[-1] for layer in self.layers))
+        for until_us in range(first_us + BEAT_US, last_us + 2 * BEAT_US, BEAT_US):
+            # As a beat sees them: the last minute, and what lies ahead.
+            seen = [_between(layer, until_us - WINDOW_US, until_us + LAG_US) for layer in self.layers]
+            for index, clock in enumerate(clocks(seen)):
+                layer, truth = self.layers[index], self.truth[index]
+                first, last = np.searchsorted(layer.receive_us, (until_us - BEAT_US, until_us))
+                if clock is not None:
+                    placed = clock.server_us(layer.rtp[first:last])
+                    errors[index].append((placed - truth[first:last]) / 1000)
+        return [np.concatenate(each) for each in errors]
 
     def skew_ms(self) -> NDArray[np.float64]:
         """Sound against picture, each frame with the sound made when it was."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench._journals import event, person, recording, write_log
-from recorder.journal import LogEvent
-from recorder.timeline import Part, Stay, Story, cut, parts_of, read_story, timeline, video_us
+from recorder.journal import NEVER_US, LogEvent
+from recorder.tail import Tail
+from recorder.timeline import Log, Part, Stay, Story, cut, parts_of, timeline, video_us
 
 S = 1_000_000
 T = 1_790_000_000 * S
@@ -16,7 +17,13 @@ T = 1_790_000_000 * S
 
 def story(tmp_path: Path, *events: LogEvent) -> Story:
     write_log(tmp_path, events)
-    return read_story(tmp_path / "log.zj")
+    return read(tmp_path / "log.zj")
+
+
+def read(path: Path) -> Story:
+    log = Log(Tail(path))
+    log.read(NEVER_US)
+    return log.close()
 
 
 def at(second: float) -> int:
@@ -24,7 +31,7 @@ def at(second: float) -> int:
 
 
 def test_a_part_is_from_on_to_off(tmp_path: Path) -> None:
-    read = story(
+    told = story(
         tmp_path,
         event(1, "recording_starting", at(0), {"recording": recording("starting", 1, at(0))}),
         event(2, "recording_on", at(1.2), {"recording": recording("on", 1, at(1))}),
@@ -32,8 +39,8 @@ def test_a_part_is_from_on_to_off(tmp_path: Path) -> None:
         event(4, "recording_on", at(20), {"recording": recording("on", 2, at(20))}),
         event(5, "ended", at(25), {}),
     )
-    assert read.spans == {1: (at(1), at(9)), 2: (at(20), at(25))}
-    parts = parts_of(read.spans, {})
+    assert told.spans == {1: (at(1), at(9)), 2: (at(20), at(25))}
+    parts = parts_of(told.spans, {})
     assert [(part.at_us, part.duration_us) for part in parts] == [(0, 8 * S), (8 * S, 5 * S)]
 
 
@@ -69,7 +76,7 @@ def test_a_time_that_cannot_be_does_not_make_a_video_of_years() -> None:
 
 
 def test_sources_are_on_while_their_owner_is_here(tmp_path: Path) -> None:
-    read = story(
+    told = story(
         tmp_path,
         event(1, "restated", at(0), {"person/a": person("A", "teacher"), "on/a/camera": True}),
         event(2, "published", at(1), {"on/a/screen": True}),
@@ -79,7 +86,7 @@ def test_sources_are_on_while_their_owner_is_here(tmp_path: Path) -> None:
         event(6, "muted", at(6), {}, "on/a/camera"),
         event(7, "published", at(8), {"on/a/microphone": True}),
     )
-    assert read.stays == [
+    assert told.stays == [
         Stay("a", "camera", at(0), at(3)),
         Stay("a", "screen", at(1), at(2)),
         Stay("a", "camera", at(5), at(6)),
@@ -88,7 +95,7 @@ def test_sources_are_on_while_their_owner_is_here(tmp_path: Path) -> None:
 
 
 def test_what_a_restated_state_does_not_hold_is_over(tmp_path: Path) -> None:
-    read = story(
+    told = story(
         tmp_path,
         event(1, "restated", at(0), {"on/a/camera": True, "on/b/camera": True, "hand/c": 5, "hand/d": 5}),
         event(1, "restated", at(0), {"recording": recording("starting", 1, at(0))}),
@@ -96,26 +103,27 @@ def test_what_a_restated_state_does_not_hold_is_over(tmp_path: Path) -> None:
         event(9, "restated", at(7), {"recording": recording("on", 1, at(1))}),
         event(10, "chat", at(8), {}),
     )
-    assert read.stays == [Stay("a", "camera", at(0), at(7)), Stay("b", "camera", at(0), None)]
-    assert (at(7), "c", False) in read.hands
-    assert not any(who == "d" and not up for _, who, up in read.hands)
-    assert read.spans == {1: (at(1), None)}
+    assert told.stays == [Stay("a", "camera", at(0), at(7)), Stay("b", "camera", at(0), None)]
+    assert (at(7), "c", False) in told.hands
+    assert not any(who == "d" and not up for _, who, up in told.hands)
+    assert told.spans == {1: (at(1), None)}
 
 
 def test_values_that_are_not_what_they_should_be_are_passed_over(tmp_path: Path) -> None:
-    read = story(
+    told = story(
         tmp_path,
         event(1, "chat", at(1), {"chat/1": "no", "person/a": 7, "recording": {"id": 1}, "on/": True, "x": 1}),
         event(2, "recording_on", at(2), {"recording": recording("on", 1, at(2))}),
     )
-    assert read.spans == {1: (at(2), None)}
-    assert read.damage
+    assert told.spans == {1: (at(2), None)}
+    assert told.damage
 
 
-def test_a_log_that_is_missing_or_garbage_tells_nothing(tmp_path: Path) -> None:
-    assert read_story(tmp_path / "log.zj").damage == "missing"
+def test_a_log_that_is_garbage_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "log.zj").write_bytes(b"ZVJRNL01" + bytes(40))
-    assert read_story(tmp_path / "log.zj").head is None
+    told = read(tmp_path / "log.zj")
+    assert (told.head, told.spans) == (None, {})
+    assert told.damage
 
 
 def test_moments_between_parts_are_not_in_the_video() -> None:
@@ -143,13 +151,13 @@ def test_chat_is_sorted_and_said_once(tmp_path: Path) -> None:
     def said(second: float, text: str) -> dict[str, object]:
         return {"participant": "a", "name": "A", "text": text, "at_ms": at(second) // 1000}
 
-    read = story(
+    told = story(
         tmp_path,
         event(1, "recording_on", at(0), {"recording": recording("on", 1, at(0))}),
         event(2, "chat", at(5), {"chat/2": said(5, "second")}),
         event(3, "chat", at(5), {"chat/1": said(4, "first")}),
         event(3, "chat", at(6), {"chat/1": said(4, "first")}),
     )
-    made = timeline(read, parts_of(read.spans, {}, at(10)))
+    made = timeline(told, parts_of(told.spans, {}, at(10)))
     assert [each.text for each in made.chat] == ["first", "second"]
     assert made.duration_ms == 10_000
