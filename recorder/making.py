@@ -94,7 +94,9 @@ class Making:
         self._discover()
         beats = 0
         try:
-            while self._due_us() + LAG_US + LATE_US <= now_us and self._beat():
+            if not self._begin(now_us - LATE_US):
+                return False
+            while self._settled_us + BEAT_US + LAG_US + LATE_US <= now_us and self._beat():
                 beats += 1
                 if beats == most:
                     return True
@@ -108,7 +110,7 @@ class Making:
     def end(self) -> Made | None:
         """Make the rest; None when nothing was recorded. The journals are complete."""
         self._discover()
-        while self._beat():
+        while self._begin(NEVER_US) and self._beat():
             pass
         self._read(NEVER_US)
         self._close()
@@ -136,20 +138,23 @@ class Making:
         """How long the video is by now."""
         return self._video_us() // 1000
 
-    def _due_us(self) -> int:
-        """End of the next beat."""
-        return self._settled_us + BEAT_US if self._settled_us else 0
-
-    def _beat(self) -> bool:
-        """Make one beat; False: there is none yet, and at the end of a recording none any more."""
+    def _begin(self, sure_us: int) -> bool:
+        """Find the first beat, unless that is done; False: nothing was received before ``sure_us``."""
         if self._first_us is None:
             self._read(0)
-            found = [tail.next_us for tail in self._all_tails() if tail.next_us < NEVER_US]
-            if not found:
+            first_us = min((tail.next_us for tail in self._all_tails()), default=NEVER_US)
+            if first_us >= sure_us:
                 return False
-            self._first_us = min(found)
-            self._settled_us = self._first_us // BEAT_US * BEAT_US
-        until_us = self._due_us()
+            self._first_us = self._asked_us = first_us
+            # Things happened before they were received.
+            self._settled_us = (first_us - LAG_US) // BEAT_US * BEAT_US
+        return True
+
+    def _beat(self) -> bool:
+        """Make the next beat; False: there is none yet, and at the end of a recording none any more."""
+        if self._first_us is None:
+            return False
+        until_us = self._settled_us + BEAT_US
         if until_us > self._first_us + LONGEST_US:
             return False
         self._read(until_us + LAG_US)

@@ -119,7 +119,7 @@ def _sample(time_us: int) -> int:
 
 
 class Mix:
-    """A stretch of mixed sound, made piece by piece: decoders' and encoder's states go on from one to the next.
+    """A stretch of mixed sound, made piece by piece: decoders and encoder go on from one to the next.
 
     Packet times are those at which their contents sounded (see ``opus.ENCODER_DELAY_US``), as ``at_us`` is.
     """

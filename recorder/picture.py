@@ -63,9 +63,9 @@ class Film:
 class Shot:
     """A piece of the picture plan.
 
-    ``film`` None is the title card, once. Frames ``first`` to ``end`` (exclusive) are shown at their own times;
-    those from ``key`` to ``first`` come at ``start_us`` and only bring the decoder to where the film is. A
-    shot lasts until the next.
+    ``film`` None is the title card, once. Frames ``first`` to ``end`` (exclusive) are shown at their own
+    times; those from ``key`` to ``first`` come at ``start_us`` and only bring the decoder to where the film
+    is. A shot lasts until the next.
     """
 
     start_us: int
@@ -81,8 +81,8 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is to happen to the picture: ``film`` (participant, source) begins at a keyframe ``key``, or it stops,
-    and with ``card`` the title card comes."""
+    """What is to happen to the picture: ``film`` (participant, source) begins at a keyframe ``key``, or it
+    stops, and with ``card`` the title card comes."""
 
     at_us: int
     film: tuple[str, Source] | None = None
@@ -99,8 +99,6 @@ class View:
     """How the picture stands at a moment; ``View()`` at the beginning, ``next_part`` at a later part's."""
 
     wanted: Wanted | None = None
-    decided: bool = False
-    """Whether anything was decided in this part."""
     film: tuple[str, Source] | None = None
     """Whose frames go on."""
     card_us: int | None = None
@@ -110,6 +108,8 @@ class View:
     ahead: tuple[Turn, ...] = ()
     begun: Mapping[Wanted, int] = field(default_factory=dict)
     """From when on who is there could be shown."""
+    decided: bool = False
+    """Whether anything was decided in this part."""
 
     def next_part(self) -> View:
         """At the beginning of the next part: a camera's or a screen's last picture stands."""
@@ -200,8 +200,8 @@ def plan(
 ) -> tuple[list[Shot], View]:
     """The shots from ``since_us`` to ``until_us`` of a part, and how the picture stands then.
 
-    ``films`` and ``stays`` are those up to ``seen_us``, which lies at least LATER_US behind ``until_us``, or is
-    the part's end. Times of frames before ``since_us`` are those of the call before.
+    ``films`` and ``stays`` are those up to ``seen_us``, which lies at least LATER_US behind ``until_us``, or
+    is the part's end. Times of frames before ``since_us`` are those of the call before.
     """
     by_key = {(each.participant, each.source): each for each in films}
     presences = _presences(films, stays, view.begun, since_us, seen_us)
@@ -225,7 +225,7 @@ def plan(
         wanted, former, shown = now, presence, True
     shots, film, card_us, ahead = _shots(view, turns, by_key, since_us, until_us)
     begun = {each.wanted: each.start_us for each in presences if each.start_us < until_us}
-    return shots, View(wanted, True, film, card_us, shown, tuple(ahead), begun)
+    return shots, View(wanted, film, card_us, shown, tuple(ahead), begun, decided=True)
 
 
 def _key(film: Film) -> tuple[str, Source]:
@@ -368,7 +368,8 @@ def _timed(turn: Turn, films: Mapping[tuple[str, Source], Film]) -> tuple[Turn, 
 
 
 def _enter(each: Film, start_us: int, end_us: int, part: Part, *, goes_on: bool) -> tuple[int, int] | None:
-    """Begin with a film at a moment: when and with which keyframe; None when it has no way in before ``end_us``.
+    """Begin with a film at a moment: when and with which keyframe; None when there is no way in before
+    ``end_us``.
 
     At a keyframe when one is near enough, else with what a decoder wants from the last keyframe on.
     """

@@ -4,7 +4,8 @@ Three clocks meet: a layer's RTP clock, its publisher's wall clock (NTP, maybe w
 server's. A publisher's sender reports pair the first two. Between the publisher's clock and the server's lies
 the receive time of a report less its NTP time, less what it was delayed: so the least that was seen. That
 difference is one for all that a connection publishes, so that its sound and picture keep together whatever
-the network did to them, and it is the least of the last minute, so that a clock that runs too fast is followed.
+the network did to them, and it is the least of the last minute, so that a clock that runs too fast is
+followed.
 """
 
 from __future__ import annotations
@@ -222,8 +223,8 @@ def _ascending(at_us: Times, offsets: NDArray[np.float64]) -> tuple[Times, NDArr
 def _median(values: Times) -> Times:
     """Each value by the median of it and its neighbours: one report that lies moves nothing.
 
-    Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is; the first
-    and the last go with the one beside them.
+    Near the ends by fewer neighbours, as many on each side, so that a steady slope stays what it is; the
+    first and the last go with the one beside them.
     """
     result = values.copy()
     for reach in (1, 2):

@@ -1,7 +1,7 @@
 """Writes WebM (Matroska, RFC 9559) that is whole and seekable after every step: VP8 and Opus as they are.
 
-The head has a fixed size and is written in place: duration, size of the largest picture, cues, and how much of
-the file belongs to it. What is behind that is not there for a reader.
+The head has a fixed size and is written in place: duration, size of the largest picture, cues, and how much
+of the file belongs to it. What is behind that is not there for a reader.
 """
 
 from __future__ import annotations
