@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 CALL_WAIT_MS: Final = 1000
 FULL_WAIT_S: Final = 0.5
 SWEEP_S: Final = 2.0
+MAKE_S: Final = 5.0
+"""Videos are made a bit further this often, while their lessons are recorded."""
 SURE_S: Final = 3.0
 """A claim that was renewed within this time is surely ours."""
 AFTER_FAULT_S: Final = 1.0
@@ -113,6 +115,7 @@ class Recorder:
             self._every(0.0, self._answer_calls),
             self._every(RENEW_S, self._renew),
             self._every(SWEEP_S, self.sweep),
+            self._every(MAKE_S, self._make),
         ):
             closing.push_async_callback(stop, asyncio.create_task(work))
 
@@ -179,6 +182,8 @@ class Recorder:
             await asyncio.sleep(AFTER_FAULT_S)
         finally:
             del self._captures[lesson], self._recording[lesson]
+            if outcome is not CaptureOutcome.ENDED:
+                await self.publisher.forget(capture.recording)
             self._sure.pop(lesson, None)
         log.info("lesson let go", extra={"lesson": lesson, "why": outcome or "fault"})
         if outcome is not CaptureOutcome.LOST:
@@ -207,6 +212,12 @@ class Recorder:
 
     def _is_sure(self, lesson: str) -> bool:
         return time.monotonic() - self._sure.get(lesson, 0.0) < SURE_S
+
+    async def _make(self) -> None:
+        """Make the videos of what is recorded, as far as they are settled, one after the other."""
+        for capture in list(self._captures.values()):
+            if capture.recording:
+                await self.publisher.advance(capture.recording)
 
     # --- left behind -----------------------------------------------------------------------------------
 

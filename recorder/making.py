@@ -138,6 +138,11 @@ class Making:
         """How long the video is by now."""
         return self._video_us() // 1000
 
+    @property
+    def held(self) -> int:
+        """Frames, packets of sound and pictures that are kept in memory."""
+        return sum(len(track.columns) for track in self._tracks.values()) + len(self._pictures)
+
     def _begin(self, sure_us: int) -> bool:
         """Find the first beat, unless that is done; False: nothing was received before ``sure_us``."""
         if self._first_us is None:

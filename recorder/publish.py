@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -26,12 +26,15 @@ from signaling.catalog.store import Catalog
 
 if TYPE_CHECKING:
     from recorder.finish import Finished
+    from recorder.live import Live
 
 log = logging.getLogger(__name__)
 
 TRIES: Final = 3
 LIMIT_S: Final = 3600.0
 """Longer than any lesson's video takes; then it is given up."""
+STEP_LIMIT_S: Final = 120.0
+"""The same for a step of one that is still recorded; others may be finished before it."""
 NICENESS: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -72,9 +75,11 @@ class Finish(Protocol):
 
 
 class Publisher:
-    """``publish`` recordings one by one, or ``add`` them for ``run``; ``close`` at the end.
+    """``publish`` recordings one by one, or ``add`` them for ``run``; ``close`` at the end. What is still
+    recorded is made bit by bit by ``advance``, until ``forget``.
 
-    Every step can be repeated: whoever is killed in between is followed by another. SQL's errors go through.
+    All of it is done by one other process, one thing after the other. Every step can be repeated: whoever is
+    killed in between is followed by another. SQL's errors go through.
     """
 
     def __init__(self, catalog: Catalog, folder: Path, library: Path, finish: Finish | None = None) -> None:
@@ -83,6 +88,9 @@ class Publisher:
         self._folder = folder
         self._library = library
         self._finish: Finish = finish or _finish
+        self._lives = finish is None
+        self._live: set[str] = set()
+        """Recordings of which the other process may have made something."""
         self.given_up: set[str] = set()
         """Recordings that could not be finished in this process's time; not tried again by a sweep."""
         self._waiting: dict[str, bool] = {}
@@ -123,8 +131,45 @@ class Publisher:
                 log.exception("recording not finished", extra={"recording": recording})
             finally:
                 self._now = None
-                if not self._waiting:
-                    self._end_pool()
+                self._live.discard(recording)
+                self._rest()
+
+    async def advance(self, recording: str) -> None:
+        """Make what can be made already of a video that is still recorded. What goes wrong is logged, and
+        made good at the end."""
+        if not self._lives or self.has(recording):
+            return
+        self._live.add(recording)
+        now_us = time.time_ns() // 1000
+        work = partial(_advance, self._folder / recording, self._library, now_us)
+        more = True
+        try:
+            while more and not self.has(recording):
+                async with asyncio.timeout(STEP_LIMIT_S):
+                    more = await self._in_pool(work)
+        except BrokenProcessPool:
+            log.warning("the finishing process died", extra={"recording": recording})
+        except TimeoutError:
+            log.error("the finishing process hangs", extra={"recording": recording})
+            self._end_pool()
+        except Exception:
+            log.exception("video not made yet", extra={"recording": recording})
+
+    async def forget(self, recording: str) -> None:
+        """This recording is not ours any more: let go of what was made of it."""
+        if recording in self._live and not self.has(recording):
+            self._live.discard(recording)
+            if self._pool is not None:
+                try:
+                    await self._in_pool(partial(_forget, recording))
+                except BrokenProcessPool:
+                    pass  # then it is forgotten
+            self._rest()
+
+    def _rest(self) -> None:
+        """Without work there is no other process."""
+        if not self._waiting and not self._live and self._now is None:
+            self._end_pool()
 
     async def close(self) -> None:
         """End the process that finishes; what it was at is begun anew by the next one. Idempotent."""
@@ -217,7 +262,6 @@ class Publisher:
                     return await self._in_pool(work)
             except BrokenProcessPool:
                 log.error("the finishing process died", extra={"recording": recording})
-                self._end_pool()
             except TimeoutError:
                 log.error("the finishing process hangs", extra={"recording": recording})
                 self._end_pool()
@@ -234,7 +278,13 @@ class Publisher:
                 1, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(os.getpid(),)
             )
             self._pid = await loop.run_in_executor(self._pool, os.getpid)
-        return await loop.run_in_executor(self._pool, work)
+        pool = self._pool
+        try:
+            return await loop.run_in_executor(pool, work)
+        except BrokenProcessPool:
+            if self._pool is pool:
+                self._end_pool()
+            raise
 
     def _end_pool(self) -> None:
         pool, pid, self._pool, self._pid = self._pool, self._pid, None, None
@@ -276,10 +326,26 @@ class Sweep:
         return (None if over else Outcome.LIVE), told.lesson
 
 
-def _finish(folder: Path, library: Path) -> Finished:
-    from recorder.finish import finish
+# --- in the other process --------------------------------------------------------------------------------
 
-    return finish(folder, library)
+
+@cache
+def _live_ones() -> Live:
+    from recorder.live import Live
+
+    return Live()
+
+
+def _finish(folder: Path, library: Path) -> Finished:
+    return _live_ones().finish(folder, library)
+
+
+def _advance(folder: Path, library: Path, now_us: int) -> bool:
+    return _live_ones().advance(folder, library, now_us)
+
+
+def _forget(recording: str) -> None:
+    _live_ones().forget(recording)
 
 
 def _work(finish: Finish, folder: Path, library: Path, *, torn: bool) -> Finished:

@@ -10,16 +10,19 @@ from pathlib import Path
 from random import Random
 
 import av
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loadtest.bench._journals import Line
-from recorder.finish import TIMELINE_NAME, VIDEO_NAME, begin, finish
+from recorder.finish import DRAFT, TIMELINE_NAME, VIDEO_NAME, begin, finish
 from recorder.journal import TIMED, read
-from recorder.making import LAG_US, LATE_US, Making
-from recorder.tail import Late, Tail
-from tests.recorder.made import START_US, Lesson, beeps, film, tone
+from recorder.live import BEGINNINGS, Live
+from recorder.making import Making
+from recorder.tail import Late
+from tests.media.video_lesson import read_video_lesson
+from tests.recorder.made import START_US, Lesson, beeps, film, strength, tone
 
 S = 1_000_000
 MOST = 1_000
@@ -78,7 +81,9 @@ def at_once(lesson: Lesson) -> list[str]:
     return digest(lesson.library / lesson.folder.name)
 
 
-def live(lesson: Lesson, looks_s: Sequence[float], chance: Random | None = None, *, killed: int = -1) -> list[str]:
+def live(
+    lesson: Lesson, looks_s: Sequence[float], chance: Random | None = None, *, killed: int = -1
+) -> list[str]:
     """Made by looks at these seconds, at one of which the maker is killed and another begins."""
     root = lesson.root / "live"
     growing = Growing(lesson.folder, root / "recordings" / lesson.folder.name)
@@ -117,11 +122,13 @@ def rich(root: Path, seed: int) -> Lesson:
     small = film(3, 160, 90, chance.choice((10, 50, 100)))
     for part, (since_s, until_s) in enumerate(_spans(chance, length_s), 1):
         lesson.on(since_s + 0.4, part=part)
-        lesson.shows(3, *_within(chance, since_s, until_s), frames=small, part=part, told=chance.random() < 0.8)
+        camera, told = _within(chance, since_s, until_s), chance.random() < 0.8
+        lesson.shows(3, *camera, frames=small, part=part, told=told)
         if chance.random() < 0.7:
             screen = _within(chance, since_s, until_s)
             lesson.shows(5, *screen, source="screen", ssrc=0x3333, frames=film(5, 160, 90, 50), part=part)
-        for who, sound, ssrc in (("t1", beeps(), 0x2222), ("s1", tone(440), 0x4444), ("s2", tone(700), 0x5555)):
+        voices = (("t1", beeps(), 0x2222), ("s1", tone(440), 0x4444), ("s2", tone(700), 0x5555))
+        for who, sound, ssrc in voices:
             marks = sorted(chance.uniform(since_s, until_s) for _ in range(6))
             lesson.sounds(
                 sound,
@@ -154,12 +161,147 @@ def _level(at_s: float, marks: Sequence[float]) -> int | None:
     return (30, 80, 35, None, 30, 127, 52)[passed]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 1 << 30), st.integers(0, 1 << 30))
-def test_however_it_is_cut_it_has_the_same_bytes(seed: int, cuts: int) -> None:
+def cut(seed: int, cuts: int) -> None:
     with tempfile.TemporaryDirectory() as root:
         lesson = rich(Path(root), seed)
         wanted = at_once(lesson)
         chance = Random(cuts)
         looks = sorted(chance.uniform(0, 130) for _ in range(chance.randrange(1, 30)))
         assert live(lesson, looks, chance, killed=chance.randrange(-1, len(looks))) == wanted
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 1 << 30), st.integers(0, 1 << 30))
+def test_however_many_are_cut_they_have_the_same_bytes(seed: int, cuts: int) -> None:
+    cut(seed, cuts)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 1 << 30), st.integers(0, 1 << 30))
+def test_however_it_is_cut_it_has_the_same_bytes(seed: int, cuts: int) -> None:
+    cut(seed, cuts)
+
+
+def _middle(at_s: float) -> int:
+    return 30 if 8 < at_s < 41 else 90
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> Lesson:
+    """A minute: a camera, a screen for a while, two who speak at once across borders of beats."""
+    made = Lesson(tmp_path, people={"t1": "teacher", "s1": "student"})
+    made.on(1)
+    made.shows(3, 0, 60, frames=film(3, 160, 90, 50))
+    made.shows(5, 14.2, 33, source="screen", ssrc=0x3333, frames=film(5, 320, 180))
+    made.sounds(tone(440), 0, 60)
+    made.sounds(tone(700), 0, 60, participant="s1", ssrc=0x4444, level=_middle)
+    made.off(58)
+    made.write_log()
+    return made
+
+
+def test_after_every_step_the_file_is_whole(lesson: Lesson) -> None:
+    """As long as it says it is, with every keyframe to be found, whatever is torn behind."""
+    growing = Growing(lesson.folder, lesson.root / "live" / "rec1")
+    making = begin(growing.folder, lesson.library)
+    draft = lesson.library / "rec1" / (VIDEO_NAME + DRAFT)
+    lengths = []
+    for now_s in range(0, 80, 3):
+        growing.until(START_US + now_s * S)
+        making.advance(START_US + now_s * S, MOST)
+        if draft.exists() and now_s % 6 == 0:
+            copy = lesson.root / "copy.webm"
+            copy.write_bytes(draft.read_bytes() + b"\x1f\x43\xb6\x75\x10\x05torn")
+            with av.open(str(copy)) as container:
+                assert container.duration is not None
+                lengths.append(container.duration / S)
+                assert len(list(container.decode(video=0))) >= lengths[-1] * 20
+            with av.open(str(copy)) as container:
+                container.seek(round(lengths[-1] * 0.7 * S))
+                found = next(container.decode(video=0))
+                assert found.time is not None
+                assert 0 <= lengths[-1] * 0.7 - found.time <= 2.1
+    making.close()
+    assert lengths == sorted(lengths)
+    # The last beat, which has 10 s behind it, ends at 50 s, a second of which was before the recording.
+    assert lengths[-1] == pytest.approx(48, abs=2.1)
+
+
+def test_a_mix_that_goes_on_over_many_beats_has_no_seams(lesson: Lesson) -> None:
+    made = finish(lesson.folder, lesson.library)
+    assert made.state == "ready"
+    video = read_video_lesson(lesson.library / "rec1" / VIDEO_NAME)
+    for hertz in (440, 700):
+        loud = strength(video, hertz, 12, 36)
+        assert loud > 0.05
+        assert min(strength(video, hertz, at_s, at_s + 0.04) for at_s in np.arange(9, 38, 0.02)) > loud / 2
+
+
+def test_what_comes_late_has_it_begun_anew(lesson: Lesson, tmp_path: Path) -> None:
+    wanted = at_once(lesson)
+    growing = Growing(lesson.folder, tmp_path / "live" / "rec1")
+    growing.until(START_US + 40 * S)
+    late = next(growing.folder.glob("*screen*.zj"))
+    data = late.read_bytes()
+    late.unlink()
+    library = tmp_path / "live" / "library"
+    making = begin(growing.folder, library)
+    making.advance(START_US + 40 * S, MOST)
+    late.write_bytes(data)
+    with pytest.raises(Late):
+        making.advance(START_US + 46 * S, MOST)
+    making.close()
+    growing.complete()
+    one = Live()
+    late.unlink()
+    one.advance(growing.folder, library, START_US + 40 * S)
+    growing.complete()
+    assert one.advance(growing.folder, library, START_US + 46 * S)
+    assert one.finish(growing.folder, library).state == "ready"
+    assert digest(library / "rec1") == wanted
+
+
+def test_a_video_that_is_begun_again_and_again_is_left_to_the_end(lesson: Lesson, tmp_path: Path) -> None:
+    growing = Growing(lesson.folder, tmp_path / "live" / "rec1")
+    growing.until(START_US + 60 * S)
+    late = next(growing.folder.glob("*screen*.zj"))
+    data = late.read_bytes()
+    one = Live()
+    for _ in range(BEGINNINGS):
+        late.unlink()
+        while one.advance(growing.folder, lesson.library, START_US + 40 * S):
+            pass
+        late.write_bytes(data)
+        assert one.advance(growing.folder, lesson.library, START_US + 46 * S)
+    assert not one.advance(growing.folder, lesson.library, START_US + 46 * S)
+    assert finish(growing.folder, lesson.library).state == "ready"
+
+
+def test_what_is_kept_does_not_grow(tmp_path: Path) -> None:
+    lesson = Lesson(tmp_path)
+    lesson.on(0)
+    lesson.shows(3, 0, 300, frames=film(3, 160, 90, 50))
+    lesson.sounds(beeps(), 0, 300)
+    lesson.write_log()
+    making = Making(lesson.folder, lesson.library / "draft")
+    held = []
+    for now_s in (100, 200, 300):
+        making.advance(START_US + now_s * S, MOST)
+        held.append(making.held)
+    making.close()
+    assert held[0] == pytest.approx(held[2], rel=0.1)
+
+
+def test_an_empty_end_is_cut_from_what_was_made_already(tmp_path: Path) -> None:
+    lesson = Lesson(tmp_path)
+    lesson.on(1)
+    lesson.shows(3, 0, 8, frames=film(3, 160, 90, 50))
+    lesson.sounds(beeps(), 0, 90, level=lambda at_s: 30 if at_s < 10 else 90)
+    lesson.off(90)
+    wanted = at_once(lesson)
+    assert live(lesson, [20, 60, 95]) == wanted
+    with av.open(str(lesson.library / "rec1" / VIDEO_NAME)) as container:
+        assert container.duration == pytest.approx(11 * S, abs=300_000)
+        assert max(packet.pts or 0 for packet in container.demux()) < 11_300
