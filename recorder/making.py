@@ -21,7 +21,7 @@ from recorder.folder import journals
 from recorder.journal import LOG_NAME, NEVER_US
 from recorder.picture import Film, View, film, largest, plan, rank
 from recorder.render import Media, Picture, SoundTrack, pictures
-from recorder.sound import Voice, last_speaker, scenes, voice
+from recorder.sound import Sounding, Voice, last_speaker, scenes, voice
 from recorder.sync import WINDOW_US, give_times
 from recorder.tail import Tail
 from recorder.timeline import Log, Part, Story, cut, parts_of, roles
@@ -117,8 +117,7 @@ class Making:
         self._make(None)
         if self._video is None:
             return None
-        for at_us, packet, _ in self._sound.silence(self._video_us()):
-            self._write_sound(at_us, packet)
+        self._write(self._sound.silence(self._video_us()))
         self._write_pictures(NEVER_US)
         duration_us = self._video_us()
         if duration_us - self._active_us > LONGEST_TAIL_US:
@@ -289,8 +288,7 @@ class Making:
             self._speaker = voices[last].participant, voices[last].source
         for scene in heard:
             goes_on = scene.end_us == end_us < part.end_us
-            for at_us, packet, _ in self._sound.scene(scene, voices, shift_us, media, goes_on=goes_on):
-                self._write_sound(at_us, packet)
+            self._write(self._sound.scene(scene, voices, shift_us, media, goes_on=goes_on))
         active_us = _active(films, voices, since_us, end_us)
         if active_us is not None:
             self._active_us = active_us + shift_us
@@ -308,8 +306,7 @@ class Making:
         if told.end_us - start_us < 1000 or (until_us is not None and start_us >= until_us):
             return None
         if self._parts:
-            for at_us, packet, _ in self._sound.silence(self._video_us()):
-                self._write_sound(at_us, packet)
+            self._write(self._sound.silence(self._video_us()))
             self._view = self._view.next_part()
         length_us = (told.end_us - start_us) // 1000 * 1000
         part = Part(told.number, start_us, start_us + length_us, self._video_us())
@@ -359,16 +356,19 @@ class Making:
             self._video = Video(self._draft, head.title if head is not None else "")
         return self._video
 
-    def _write_sound(self, at_us: int, packet: bytes) -> None:
-        at_ms = at_us // 1000
-        self._write_pictures(at_ms)
-        self._opened().sound(at_ms, packet)
+    def _write(self, sounds: Iterable[Sounding]) -> None:
+        add, waiting = self._opened().sound, self._pictures
+        for at_us, packet, _ in sounds:
+            at_ms = at_us // 1000
+            if waiting and waiting[0][0] <= at_ms:
+                self._write_pictures(at_ms)
+            add(at_ms, packet)
 
     def _write_pictures(self, until_ms: int) -> None:
         """The pictures that come no later: players want sound and picture in order of time."""
-        waiting = self._pictures
+        add, waiting = self._opened().picture, self._pictures
         while waiting and waiting[0][0] <= until_ms:
-            self._opened().picture(*waiting.popleft())
+            add(*waiting.popleft())
 
     def _title_card(self) -> bytes:
         if self._card is None:

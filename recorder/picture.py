@@ -221,8 +221,10 @@ def plan(
         turns = [turn for turn in turns if turn.at_us < start_us]
         goes_on = former is not None and former is not presence and former.end_us > start_us
         follows = index + 1 < len(scenes)
-        turns += _turns(part, start_us, end_us, presence, goes_on=goes_on, shown=shown, follows=follows)
-        wanted, former, shown = now, presence, True
+        new = _turns(part, start_us, end_us, presence, goes_on=goes_on, shown=shown, follows=follows)
+        shown = shown or any(turn.card or turn.film is not None for turn in new)
+        turns += new
+        wanted, former = now, presence
     shots, film, card_us, ahead = _shots(view, turns, by_key, since_us, until_us)
     begun = {each.wanted: each.start_us for each in presences if each.start_us < until_us}
     return shots, View(wanted, film, card_us, shown, tuple(ahead), begun, decided=True)
@@ -308,7 +310,7 @@ def _turns(
 ) -> list[Turn]:
     """What comes of it that from a moment on somebody else, or nobody, is to be shown."""
     if presence is None:
-        stands = shown and follows and end_us - start_us <= STAND_US
+        stands = follows and end_us - start_us <= (STAND_US if shown else SOON_US)
         return [Turn(start_us, card=not stands)]
     entry = _enter(presence.film, start_us, end_us, part, goes_on=goes_on)
     if entry is None:
@@ -318,7 +320,7 @@ def _turns(
     begins = Turn(at_us, _key(presence.film), place)
     if at_us == start_us or (goes_on and shown):
         return [begins]
-    return [Turn(start_us, card=not shown), begins]
+    return [Turn(start_us, card=not shown and at_us - start_us > SOON_US), begins]
 
 
 def _shots(

@@ -24,7 +24,6 @@ WINDOW_US: Final = 60_000_000
 STEP_US: Final = 5_000_000
 """A difference that changes by more at once is no delay: somebody set the clock."""
 _STAYS: Final = 4
-_NTP_EPOCH_S: Final = 2_208_988_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +47,6 @@ class Clock:
 def rtp_us(rtp: Times, clock_rate: int) -> Times:
     """RTP times in us, on the RTP clock's own scale."""
     return rtp * 1_000_000 // clock_rate
-
-
-def ntp_us(ntp: int) -> int:
-    """64-bit NTP time in us since 1970 (RFC 5905 section 6, first era)."""
-    return ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ class _Told:
 
 
 def _told(layer: Layer) -> _Told:
-    reports = sorted(layer.reports, key=lambda report: (report.receive_us, report.ntp, report.rtp))
+    reports = sorted(layer.reports, key=lambda report: (report.receive_us, report.sent_us, report.rtp))
     extended = np.empty(len(reports), dtype=np.int64)
     last = _rtp_at(layer, reports[0].receive_us) if reports and len(layer.rtp) else 0
     for index, report in enumerate(reports):
@@ -151,7 +145,7 @@ def _told(layer: Layer) -> _Told:
         last += ahead if ahead < 0x80000000 else ahead - 0x100000000
         extended[index] = last
     at_us = rtp_us(extended, layer.clock_rate)
-    sent_us = np.array([ntp_us(report.ntp) for report in reports], dtype=np.int64)
+    sent_us = np.array([report.sent_us for report in reports], dtype=np.int64)
     return _Told(
         at_us,
         at_us + _median(sent_us - at_us),

@@ -27,6 +27,7 @@ _RTP: Final = Layout(">HII").unpack_from
 _REPORT: Final = Layout(">IQI").unpack_from
 _PACKET: Final = int(Kind.PACKET)
 _SENDER_REPORT: Final = 200
+_NTP_EPOCH_S: Final = 2_208_988_800
 _ONE_BYTE: Final = b"\xbe\xde"
 MOST_FRAMES: Final = 1_800
 """So many frames are kept at most, a keyframe among them or not."""
@@ -34,11 +35,17 @@ MOST_FRAMES: Final = 1_800
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One sender report (RFC 3550 section 6.4.1): NTP (64 bits) and RTP time (32 bits) as in the packet."""
+    """One sender report (RFC 3550 section 6.4.1): the publisher's NTP time, and RTP time (32 bits) as in the
+    packet."""
 
     receive_us: int
-    ntp: int
+    sent_us: int
     rtp: int
+
+
+def ntp_us(ntp: int) -> int:
+    """64-bit NTP time in us since 1970 (RFC 5905 section 6, first era)."""
+    return ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
 
 
 class SoundPackets:
@@ -244,7 +251,7 @@ class Track:
     def _take_other(self, time_us: int, packet: bytes) -> None:
         if packet[1] == _SENDER_REPORT and len(packet) >= 28:
             ssrc, ntp, rtp = _REPORT(packet, 4)
-            self.reports[self._layer(ssrc)].append(Report(time_us, ntp, rtp))
+            self.reports[self._layer(ssrc)].append(Report(time_us, ntp_us(ntp), rtp))
         else:
             self.left_out += 1
 

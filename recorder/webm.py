@@ -165,10 +165,12 @@ class Video:
     def sound(self, at_ms: int, packet: bytes) -> None:
         """Add an Opus packet."""
         self._last_ms = at_ms
-        self._open_cluster(at_ms)
+        since_ms = at_ms - self._cluster_ms
+        if since_ms >= CLUSTER_MS or self._cluster_ms < 0:
+            self._open_cluster(at_ms)
+            since_ms = at_ms - self._cluster_ms
         size = len(packet) + 4
-        self._blocks.append(_block(0xA3, 1 << 28 | size, 0x80 | _SOUND, at_ms - self._cluster_ms, 0x80))
-        self._blocks.append(packet)
+        self._blocks += (_block(0xA3, 1 << 28 | size, 0x80 | _SOUND, since_ms, 0x80), packet)
         self._blocks_size += size + 5
 
     def step(self, width: int, height: int) -> int:
