@@ -32,6 +32,7 @@ def test_lessons_that_fail_leave_their_figures_out(monkeypatch: pytest.MonkeyPat
 
     finished = {"x": 1500, "x_clock": 1400, "minutes": 1.0, "received_mb": 7.5, "stored_ratio": 0.9}
     monkeypatch.setattr(record, "measure_live", no_server)
+
     async def bell(minutes: float, lessons: int) -> list[float]:
         return [0.1] * lessons
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import av
 import numpy as np
@@ -20,7 +23,9 @@ from recorder.finish import DRAFT, TIMELINE_NAME, VIDEO_NAME, begin, finish
 from recorder.journal import TIMED, read
 from recorder.live import BEGINNINGS, Live
 from recorder.making import Making
+from recorder.publish import Publisher
 from recorder.tail import Late
+from signaling.catalog.store import Catalog
 from tests.media.video_lesson import read_video_lesson
 from tests.recorder.made import START_US, Lesson, beeps, film, strength, tone
 
@@ -178,7 +183,7 @@ def test_however_many_are_cut_they_have_the_same_bytes(seed: int, cuts: int) -> 
     cut(seed, cuts)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1 << 30), st.integers(0, 1 << 30))
 def test_however_it_is_cut_it_has_the_same_bytes(seed: int, cuts: int) -> None:
     cut(seed, cuts)
@@ -305,3 +310,25 @@ def test_an_empty_end_is_cut_from_what_was_made_already(tmp_path: Path) -> None:
     with av.open(str(lesson.library / "rec1" / VIDEO_NAME)) as container:
         assert container.duration == pytest.approx(11 * S, abs=300_000)
         assert max(packet.pts or 0 for packet in container.demux()) < 11_300
+
+
+@pytest.mark.asyncio
+async def test_the_other_process_makes_what_is_still_recorded(lesson: Lesson) -> None:
+    """It may be killed, and it goes when nobody wants anything of it."""
+    publisher = Publisher(cast("Catalog", None), lesson.folder.parent, lesson.library)
+    draft = lesson.library / "rec1" / (VIDEO_NAME + DRAFT)
+    try:
+        await publisher.advance("rec1")
+        first = draft.read_bytes()
+        pid = publisher._pid
+        assert pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+        os.kill(pid, signal.SIGKILL)
+        await publisher.advance("rec1")  # that it is dead is seen now or at the next step
+        await publisher.advance("rec1")
+        assert publisher._pid not in (None, pid)
+        assert draft.read_bytes() == first
+        await publisher.forget("rec1")
+        assert publisher._pid is None
+    finally:
+        await publisher.close()
