@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -26,11 +27,15 @@ from recorder.making import Making
 from recorder.publish import Publisher
 from recorder.tail import Late
 from signaling.catalog.store import Catalog
+from tests.media.block_code import Mark
+from tests.media.block_code import read as read_mark
+from tests.media.films import FRAMES_A_SECOND
 from tests.media.video_lesson import read_video_lesson
-from tests.recorder.made import START_US, Lesson, beeps, film, strength, tone
+from tests.recorder.made import LOOP_S, START_US, Lesson, beeps, film, strength, tone
 
 S = 1_000_000
 MOST = 1_000
+FILM = LOOP_S * FRAMES_A_SECOND
 
 
 class Growing:
@@ -73,6 +78,17 @@ def _record_ends(path: Path) -> Iterator[tuple[int, int]]:
         for kind, time_us, body, offset in batch:
             last_us = max(last_us, time_us) if kind in TIMED else last_us
             yield last_us, offset + len(body) + 4
+
+
+def marks(path: Path) -> list[Mark]:
+    """What the pictures carry, in their order."""
+    with av.open(str(path)) as container:
+        found = [
+            read_mark(np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8))
+            for frame in container.decode(video=0)
+            if frame.width == 160
+        ]
+    return [mark for mark in found if mark is not None]
 
 
 def digest(folder: Path) -> list[str]:
@@ -332,3 +348,23 @@ async def test_the_other_process_makes_what_is_still_recorded(lesson: Lesson) ->
         assert publisher._pid is None
     finally:
         await publisher.close()
+
+
+def test_where_beats_meet_nothing_is_lost_or_twice(tmp_path: Path) -> None:
+    """Though each beat knows the clocks anew."""
+    lesson = Lesson(tmp_path, Line(START_US, drift_ppm=100, jitter_us=60_000))
+    lesson.on(1)
+    lesson.shows(3, 0, 62, frames=film(3, 160, 90, 50))
+    lesson.sounds([bytes((0x78, *index.to_bytes(4), *bytes(40))) for index in range(3_100)], 0, 62)
+    lesson.off(61)
+    lesson.write_log()
+    assert finish(lesson.folder, lesson.library).state == "ready"
+    path = lesson.library / "rec1" / VIDEO_NAME
+    counters = [frame.counter for frame in marks(path)]
+    assert len(counters) >= 60 * FRAMES_A_SECOND - 1
+    assert all((after - before) % FILM == 1 for before, after in pairwise(counters))
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size > 20]
+    numbers = [int.from_bytes(packet[1:5]) for packet in packets]
+    assert len(numbers) >= 60 * 50 - 2
+    assert all(after - before == 1 for before, after in pairwise(numbers))
