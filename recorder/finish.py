@@ -56,7 +56,7 @@ def finish(folder: Path, library: Path, making: Making | None = None) -> Finishe
 
 
 def _keep(target: Path, made: Made, story: Story) -> Finished:
-    written = timeline(story, made.parts)
+    written = timeline(story, made.parts, made.missing)
     _save(target / TIMELINE_NAME, msgspec.json.encode(written))
     (target / (VIDEO_NAME + DRAFT)).replace(target / VIDEO_NAME)
     _sync_folder(target)

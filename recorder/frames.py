@@ -67,7 +67,7 @@ class Frames:
 
 
 class Assembler:
-    """One RTP stream's packets to frames. Call ``add`` for each packet, then ``flush`` once.
+    """One RTP stream's packets to frames. Call ``add`` for each packet, and ``settle`` now and then.
 
     A frame that misses a packet is left out together with all that follow until the next keyframe; a gap
     between frames over which the picture id counts on by one was padding and breaks nothing.
@@ -132,11 +132,12 @@ class Assembler:
                 break
             self._skip()
 
-    def flush(self) -> None:
-        """Nothing more comes: what is missing stays missing."""
-        while self._pending:
+    def settle(self, before_us: int) -> None:
+        """All that was received before is known: what is missing for longer than REORDER_US stays missing."""
+        pending, old_us = self._pending, before_us - REORDER_US
+        while pending and pending[next(iter(pending))][1] < old_us:
             self._skip()
-        if self._open:
+        if self._open and not pending and self._receive_us < old_us:
             self._finish()
 
     def _drain(self) -> None:

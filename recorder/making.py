@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ import numpy as np
 from recorder import card
 from recorder.folder import journals
 from recorder.journal import LOG_NAME, NEVER_US
+from recorder.missing import Losses
 from recorder.picture import Film, View, film, largest, plan, rank
 from recorder.render import Media, Picture, SoundTrack, pictures
 from recorder.sound import Sounding, Voice, last_speaker, scenes, voice
@@ -27,7 +28,8 @@ from recorder.tail import Tail
 from recorder.timeline import Log, Part, Story, cut, parts_of, roles
 from recorder.tracks import Track
 from recorder.webm import Video
-from sfu.model import Source
+from sfu.model import Role, Source
+from signaling.wire import TimelineMissing
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,11 @@ KEPT_TAIL_US: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A video: its parts; width and height in pixels of the largest picture in it; its size in bytes."""
+    """A video: its parts, what is missing in it, its size in bytes; width and height in pixels of the largest
+    picture in it."""
 
     parts: tuple[Part, ...]
+    missing: TimelineMissing | None
     bytes: int
     width: int
     height: int
@@ -86,6 +90,9 @@ class Making:
         self._size = (0, 0)
         self._video: Video | None = None
         self._card: bytes | None = None
+        self._losses = Losses()
+        self._damaged: set[str] = set()
+        """Names of journals that are not whole."""
 
     # --- the beats ---------------------------------------------------------------------------------------
 
@@ -125,7 +132,8 @@ class Making:
         size = self._shown_size()
         count = self._video.end(duration_us // 1000, *size)
         self.close()
-        return Made(tuple(cut(self._parts, duration_us)), count, *size)
+        parts = tuple(cut(self._parts, duration_us))
+        return Made(parts, self._losses.missing(parts, len(self._damaged)), count, *size)
 
     def close(self) -> None:
         """Let go of the draft. Idempotent."""
@@ -203,6 +211,7 @@ class Making:
             except (ValueError, IndexError, OverflowError) as error:
                 self._leave_out(number, type(error).__name__)
         for track in self._tracks.values():
+            track.complete(before_us)
             if track.received_us is not None:
                 part, (first_us, last_us) = track.head.part, track.received_us
                 known_us = self._received.get(part, track.received_us)
@@ -217,10 +226,10 @@ class Making:
             if track is None:
                 self._leave_out(number, damage or "nothing in it")
                 continue
-            track.close()
             if not track.known:
                 damage = "a codec that is not recorded"
             if damage:
+                self._damaged.add(tail.path.name)
                 self._warn("journal damaged", journal=tail.path.name, reason=damage)
             if track.lost:
                 log.info(
@@ -229,11 +238,14 @@ class Making:
                 )
         damage = "missing" if self.log is None else self.log.close().damage
         if damage:
+            self._damaged.add(LOG_NAME)
             self._warn("log damaged", reason=damage)
 
     def _leave_out(self, number: int, reason: str) -> None:
         self._tracks.pop(number, None)
-        self._warn("journal left out", journal=self._tails.pop(number).path.name, reason=reason)
+        name = self._tails.pop(number).path.name
+        self._damaged.add(name)
+        self._warn("journal left out", journal=name, reason=reason)
 
     def _warn(self, what: str, **ids: str) -> None:
         log.warning(what, extra={"recording": self.folder.name, **ids})
@@ -244,7 +256,8 @@ class Making:
         """Pictures and sounds from the last beat up to ``until_us``, None: to the end."""
         seen_us = NEVER_US if until_us is None else until_us + LAG_US
         give_times(self._tracks.values(), self._settled_us)
-        films, voices = self._publications()
+        known = self._known()
+        films, voices = self._publications(known)
         spans = {} if self.log is None else self.log.story.spans
         last_us = seen_us
         if until_us is None:
@@ -252,11 +265,12 @@ class Making:
         found = parts_of(spans, self._received, last_us)
         with Media(self._tracks) as media:
             for part in found:
-                self._make_part(part, films, voices, media, until_us, seen_us)
+                self._make_part(part, known, films, voices, media, until_us, seen_us)
 
     def _make_part(
         self,
         told: Part,
+        known: Mapping[str, tuple[Role, int]],
         films: Sequence[Film],
         voices: Sequence[Voice],
         media: Media,
@@ -274,6 +288,8 @@ class Making:
         self._parts[-1] = replace(part, end_us=end_us)
         shift_us = part.at_us - part.start_us
         stays = [] if self.log is None else self.log.stays()
+        leaders = [each for each in stays if each.participant in known and known[each.participant][0].leads]
+        self._losses.add(since_us, end_us, leaders, films, voices)
         shots, self._view = plan(
             self._view, part, films, stays, since_us, end_us, max(end_us, min(part.end_us, seen_us))
         )
@@ -314,7 +330,12 @@ class Making:
         self._done_us = start_us
         return part
 
-    def _publications(self) -> tuple[list[Film], list[Voice]]:
+    def _known(self) -> dict[str, tuple[Role, int]]:
+        """Role and place of everybody."""
+        heads = sorted((track.head.participant, track.head.role) for track in self._tracks.values())
+        return roles(Story() if self.log is None else self.log.story, heads)
+
+    def _publications(self, known: Mapping[str, tuple[Role, int]]) -> tuple[list[Film], list[Voice]]:
         """All that can be seen and heard now."""
         by_publication: dict[tuple[str, Source], list[int]] = {}
         for number, track in sorted(self._tracks.items(), key=lambda each: each[1].name):
@@ -324,8 +345,6 @@ class Making:
                 continue
             if len(track.columns):
                 by_publication.setdefault((track.head.participant, source), []).append(number)
-        heads = sorted((track.head.participant, track.head.role) for track in self._tracks.values())
-        known = roles(Story() if self.log is None else self.log.story, heads)
         films: list[Film] = []
         voices: list[Voice] = []
         for (participant, source), numbers in sorted(by_publication.items()):

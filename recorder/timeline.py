@@ -6,6 +6,7 @@ Server time is in us since 1970, video time in us from 0. Parts follow one anoth
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -24,11 +25,16 @@ from signaling.wire import (
     Timeline,
     TimelineChat,
     TimelineHand,
+    TimelineMissing,
     TimelinePart,
 )
 
 LONGEST_PART_US: Final = 24 * 3_600_000_000
 """No lesson is longer: a time that says so is damaged."""
+STEP_US: Final = 5_000_000
+"""A record so much earlier or later than its event, against those before, tells that the clock was set."""
+HELD_US: Final = 3_000_000
+"""An event is held so long, to see whether those behind it are as late."""
 _RESTATED: Final = ("on/", "hand/")
 """Paths of which a restated state leaves nothing out."""
 
@@ -99,16 +105,36 @@ class Log:
         self._said: set[str] = set()
         self._part: int | None = None
         self._stated: set[str] | None = None
+        self._held: deque[tuple[int, LogEvent]] = deque()
+        """Events with when they were written, by a clock that nobody sets."""
+        self._least_us: int | None = None
+        """How much later than its own time an event is written at least."""
+        self._set_us = 0
+        """How far the clock that events go by has been set forward since the first."""
 
     def read(self, before_us: int) -> None:
-        """Take the events that were written before this time. Raises Late, OSError."""
+        """Take the events that were written HELD_US before this time. Raises Late, OSError."""
         for batch in self.tail.read(before_us):
-            for kind, _, body, _ in batch:
+            for kind, written_us, body, _ in batch:
                 if kind == Kind.EVENT and self._head is not None:
                     try:
-                        self.take(event_of(body))
+                        self._held.append((written_us, event_of(body)))
                     except ParseError as error:
                         self.story.damage = str(error)
+        while self._held and self._held[0][0] < before_us - HELD_US:
+            self._follow_clock()
+            self.take(self._held.popleft()[1])
+
+    def _follow_clock(self) -> None:
+        """See whether the clock was set before the next event. One that was only late tells nothing, unless
+        those behind it are as late."""
+        until_us = self._held[0][0] + HELD_US
+        late_us = [at_us - event.at_ms * 1000 for at_us, event in self._held if at_us < until_us]
+        least_us = late_us[0] if self._least_us is None else self._least_us
+        if late_us[0] < least_us - STEP_US or min(late_us) > least_us + STEP_US:
+            self._set_us += least_us - min(late_us)
+            least_us = min(late_us)
+        self._least_us = min(least_us, late_us[0])
 
     @property
     def _head(self) -> LogHead | None:
@@ -127,7 +153,7 @@ class Log:
 
     def take(self, event: LogEvent) -> None:
         """Take the next event."""
-        at_us = event.at_ms * 1000
+        at_us = event.at_ms * 1000 - self._set_us
         self.story.last_us = max(self.story.last_us, at_us)
         if event.kind == RESTATED:
             self._stated = (self._stated or set()) | {
@@ -178,7 +204,7 @@ class Log:
                 case "chat" if rest not in self._said:
                     chat = msgspec.convert(value, ChatField)
                     self._said.add(rest)
-                    self.story.chat.append((chat.at_ms * 1000, chat.name, chat.text))
+                    self.story.chat.append((chat.at_ms * 1000 - self._set_us, chat.name, chat.text))
                 case "person":
                     self._person(rest, msgspec.convert(value, PersonField))
                 case "recording":
@@ -213,7 +239,7 @@ class Log:
     def _record(self, recording: RecordingField) -> None:
         if self.story.head is None or recording.id != self.story.head.recording:
             return
-        since_us = recording.since_ms * 1000
+        since_us = recording.since_ms * 1000 - self._set_us
         if recording.state == "on":
             if self._part not in (None, recording.part):
                 self._part_over(since_us)
@@ -288,9 +314,9 @@ def video_us(parts: Sequence[Part], server_us: int) -> int | None:
     return parts[index].at_us + server_us - parts[index].start_us
 
 
-def timeline(story: Story, parts: Sequence[Part]) -> Timeline:
-    """What happened beside the picture. Hands that rose or fell between two parts do so where the next
-    begins."""
+def timeline(story: Story, parts: Sequence[Part], missing: TimelineMissing | None = None) -> Timeline:
+    """What happened beside the picture, and what is ``missing``. Hands that rose or fell between two parts do
+    so where the next begins."""
     chat = [
         TimelineChat(at_us // 1000, name, text)
         for server_us, name, text in story.chat
@@ -304,6 +330,7 @@ def timeline(story: Story, parts: Sequence[Part]) -> Timeline:
         ),
         chat=tuple(sorted(chat, key=lambda each: each.at_ms)),
         hands=tuple(_hands(story, parts)),
+        missing=missing,
     )
 
 

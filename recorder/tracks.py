@@ -119,10 +119,10 @@ class Track:
         if self._take is not None:
             self._take(batch)
 
-    def close(self) -> None:
-        """Nothing more comes."""
+    def complete(self, before_us: int) -> None:
+        """All that was received before this time was taken: no frame of it waits for a packet any more."""
         for assembler in self._assemblers:
-            assembler.flush()
+            assembler.settle(before_us)
 
     @property
     def lost(self) -> int:

@@ -629,6 +629,16 @@ class TimelineHand(Struct, frozen=True):
     up: bool
 
 
+class TimelineMissing(Struct, frozen=True):
+    """What was lost of a recording: how long a leader had a picture or a microphone on and none came,
+    ``parts`` of which nothing at all came, ``journals`` that are damaged."""
+
+    picture_ms: int
+    sound_ms: int
+    parts: int
+    journals: int
+
+
 class Timeline(Struct, frozen=True):
     """What happened beside the picture, in the video's time and sorted by it; ``timeline_url`` gives it."""
 
@@ -636,6 +646,7 @@ class Timeline(Struct, frozen=True):
     parts: tuple[TimelinePart, ...]
     chat: tuple[TimelineChat, ...] = ()
     hands: tuple[TimelineHand, ...] = ()
+    missing: TimelineMissing | None = None
 
 
 class AttendanceRow(Struct, frozen=True):

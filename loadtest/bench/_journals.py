@@ -255,8 +255,9 @@ def write_log(
     subject: str = "Физика",
     grade: int = 7,
     teacher: str = "Мария Ивановна",
+    set_us: Callable[[LogEvent], int] = lambda _: 0,
 ) -> Path:
-    """The lesson's log."""
+    """The lesson's log; ``set_us`` says how far the server's clock had been set forward at an event."""
     head = LogHead(
         lesson=LESSON,
         recording=RECORDING,
@@ -267,7 +268,11 @@ def write_log(
         created_at_ms=0,
     )
     path = folder / LOG_NAME
-    _write(path, head, lambda writer: [writer.add_event(event, event.at_ms * 1000) for event in events])
+    _write(
+        path,
+        head,
+        lambda writer: [writer.add_event(event, event.at_ms * 1000 - set_us(event)) for event in events],
+    )
     return path
 
 

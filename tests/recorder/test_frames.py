@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from recorder.frames import Assembler, Frames, span
+from recorder.journal import NEVER_US
 from sfu import rtp
 
 TICK = 3_600
@@ -71,7 +72,7 @@ def assemble(packets: Iterable[bytes], *, spacing_us: int = 100) -> tuple[list[i
     for count, packet in enumerate(packets):
         assembler.add(rtp.sequence_number(packet), rtp.timestamp(packet), count * spacing_us, packet, offset)
         offset += len(packet)
-    assembler.flush()
+    assembler.settle(NEVER_US)
     found = []
     for index, pieces in enumerate(frames.where):
         data = b"".join(journal[slice(*span(where))] for where in pieces)
@@ -180,7 +181,7 @@ def test_no_keyframe_no_frames() -> None:
     assembler = Assembler(frames, 0)
     for packet in film(8, keys=()):
         assembler.add(rtp.sequence_number(packet), rtp.timestamp(packet), 0, packet, 0)
-    assembler.flush()
+    assembler.settle(NEVER_US)
     assert len(frames) == 0
 
 
@@ -197,5 +198,5 @@ def test_garbage_is_no_frame_and_raises_nothing() -> None:
             del damaged[chance.randrange(13, len(damaged)) :]
         data = bytes(damaged)
         assembler.add(rtp.sequence_number(packet), rtp.timestamp(data), 0, data, 0)
-    assembler.flush()
+    assembler.settle(NEVER_US)
     assert 0 < len(frames) < 200

@@ -368,3 +368,14 @@ def test_where_beats_meet_nothing_is_lost_or_twice(tmp_path: Path) -> None:
     numbers = [int.from_bytes(packet[1:5]) for packet in packets]
     assert len(numbers) >= 60 * 50 - 2
     assert all(after - before == 1 for before, after in pairwise(numbers))
+
+
+def test_a_tap_of_few_packets_is_shown_though_nothing_comes_behind_them(tmp_path: Path) -> None:
+    lesson = Lesson(tmp_path)
+    lesson.shows(1, 0, 40)
+    lesson.shows(5, 8, 9, source="screen", frames=film(5, 160, 90))
+    lesson.on(0)
+    lesson.off(40)
+    at_once(lesson)
+    found = marks(lesson.library / lesson.folder.name / VIDEO_NAME)
+    assert sum(mark.who == 5 for mark in found) >= FRAMES_A_SECOND // 2

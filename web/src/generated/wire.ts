@@ -556,12 +556,24 @@ export interface TimelineHand {
   readonly up: boolean;
 }
 
+/**
+ * What was lost of a recording: how long a leader had a picture or a microphone on and none came,
+ * ``parts`` of which nothing at all came, ``journals`` that are damaged.
+ */
+export interface TimelineMissing {
+  readonly picture_ms: number;
+  readonly sound_ms: number;
+  readonly parts: number;
+  readonly journals: number;
+}
+
 /** What happened beside the picture, in the video's time and sorted by it; ``timeline_url`` gives it. */
 export interface Timeline {
   readonly duration_ms: number;
   readonly parts: readonly TimelinePart[];
   readonly chat: readonly TimelineChat[];
   readonly hands: readonly TimelineHand[];
+  readonly missing: TimelineMissing | null;
 }
 
 /** One person's presence. Times are server ms; ``present_ms`` adds up all stays. */

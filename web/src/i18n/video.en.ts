@@ -1,6 +1,8 @@
 import { counted } from "./plural";
 
 const videos = counted("en", { one: "video lesson", other: "video lessons" });
+const wholeParts = counted("en", { one: "whole part", other: "whole parts" });
+const files = counted("en", { one: "file", other: "files" });
 const list = new Intl.ListFormat("en");
 
 /** What of a student is recorded, as a list of nouns. */
@@ -115,6 +117,13 @@ export const videoWords = {
     toLibrary: "To the library",
     toLesson: "To the lesson’s page",
     recorded: (date: string) => `Recorded ${date}`,
+    lost: (things: { picture: string | null; sound: string | null; parts: number; journals: number }) =>
+      `Lost while this lesson was recorded: ${list.format([
+        ...(things.picture === null ? [] : [`the picture for ${things.picture}`]),
+        ...(things.sound === null ? [] : [`the sound for ${things.sound}`]),
+        ...(things.parts === 0 ? [] : [wholeParts(things.parts)]),
+        ...(things.journals === 0 ? [] : [`something in ${files(things.journals)}`]),
+      ])}.`,
     remove: "Delete",
     removeTitle: "Delete the video lesson for ever?",
     removeHelp: (title: string) => `“${title}” is deleted for ever, with its chat. Nobody can watch it any more, and it cannot be brought back.`,

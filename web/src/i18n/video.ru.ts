@@ -2,6 +2,8 @@ import type { Dictionary } from "./en";
 import { counted } from "./plural";
 
 const videos = counted("ru", { one: "видеоурок", few: "видеоурока", many: "видеоуроков", other: "видеоурока" });
+const wholeParts = counted("ru", { one: "часть целиком", few: "части целиком", many: "частей целиком", other: "части целиком" });
+const files = counted("ru", { one: "файле", few: "файлах", many: "файлах", other: "файла" });
 const list = new Intl.ListFormat("ru");
 
 /** Что записывается у ученика, словами в этом падеже. */
@@ -116,6 +118,13 @@ export const videoWords: Pick<Dictionary, "recording" | "video" | "library" | "p
     toLibrary: "В видеотеку",
     toLesson: "К странице урока",
     recorded: (date) => `Записано ${date}`,
+    lost: ({ picture, sound, parts, journals }) =>
+      `При записи урока потерялось: ${list.format([
+        ...(picture === null ? [] : [`${picture} изображения`]),
+        ...(sound === null ? [] : [`${sound} звука`]),
+        ...(parts === 0 ? [] : [wholeParts(parts)]),
+        ...(journals === 0 ? [] : [`что-то в ${files(journals)}`]),
+      ])}.`,
     remove: "Удалить",
     removeTitle: "Удалить видеоурок навсегда?",
     removeHelp: (title) => `Видеоурок «${title}» будет удалён навсегда вместе с чатом. Смотреть его больше никто не сможет, вернуть его нельзя.`,

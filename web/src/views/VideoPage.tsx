@@ -7,7 +7,7 @@ import { Player } from "../core/player";
 import { partAt } from "../core/replay";
 import { Failed } from "../core/types";
 import { derive } from "../core/value";
-import type { TimelinePart } from "../generated/wire";
+import type { TimelineMissing, TimelinePart } from "../generated/wire";
 import { localeOf } from "../i18n";
 import { Delete, Download, Film, Warning } from "./icons";
 import { HowToOpen } from "./LibraryPage";
@@ -155,12 +155,14 @@ function Theatre({ page, load, back }: { page: VideoPage; load: () => Promise<Vi
   }, [page, load, attempt]);
 
   const parts = beside === null || beside === "failed" ? [] : beside.parts;
+  const lost = beside === null || beside === "failed" ? null : (beside.missing ?? null);
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-columns">
         <div className="theatre-main">
           <PlayerBox player={player} title={video.title} parts={parts} />
           {parts.length > 1 && <Parts player={player} parts={parts} />}
+          {lost !== null && <Lost lost={lost} />}
           <div className="theatre-head">
             <div className="lesson-head">
               <h1 dir="auto" data-testid="video-title">
@@ -194,6 +196,22 @@ function Theatre({ page, load, back }: { page: VideoPage; load: () => Promise<Vi
         />
       </div>
     </Page>
+  );
+}
+
+/** What a recorder or a line lost of the lesson. */
+function Lost({ lost }: { lost: TimelineMissing }) {
+  const text = useText();
+  const span = (ms: number) => (ms === 0 ? null : clock(ms));
+  return (
+    <p className="note" data-testid="video-lost">
+      {text.player.lost({
+        picture: span(lost.picture_ms),
+        sound: span(lost.sound_ms),
+        parts: lost.parts,
+        journals: lost.journals,
+      })}
+    </p>
   );
 }
 

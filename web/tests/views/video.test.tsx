@@ -2,7 +2,7 @@
 import "./setup";
 
 import { StrictMode } from "react";
-import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Timeline, VideoInfo, VideoPage } from "../../src/generated/wire";
@@ -102,6 +102,19 @@ describe("video page", () => {
     expect(screen.getByTestId("video-title").textContent).toBe("<b>Optics</b>");
     expect(document.title).toContain("<b>Optics</b>");
     expect(screen.getByTestId<HTMLAnchorElement>("download-video").pathname).toBe("/media/1/v1/download");
+  });
+
+  it("says what was lost, and nothing where nothing was", async () => {
+    const missing = { picture_ms: 65_400, sound_ms: 5_000, parts: 1, journals: 2 };
+    open(({ path }) => ({ body: path.startsWith("/media/") ? { ...TIMELINE, missing } : page() }));
+    await player();
+    expect(screen.getByTestId("video-lost").textContent).toBe(
+      "Lost while this lesson was recorded: the picture for 1:05, the sound for 0:05, 1 whole part, and something in 2 files.",
+    );
+    cleanup();
+    open(ready);
+    await player();
+    expect(screen.queryByTestId("video-lost")).toBeNull();
   });
 
   it("brings chat and hands at their time, and takes them back", async () => {
