@@ -103,17 +103,18 @@ def encode_film(
     return frames
 
 
-def encode_sound(samples: NDArray[np.int16], *, bps: int = 32_000) -> list[bytes]:
-    """Opus packets of 20 ms, mono, as a browser's encoder makes them."""
+def encode_sound(samples: NDArray[np.int16], *, bps: int = 32_000, length_ms: float = 20) -> list[bytes]:
+    """Opus packets, mono, as a browser's encoder makes them."""
     encoder = av.CodecContext.create("libopus", "w")
     assert isinstance(encoder, AudioCodecContext)
     encoder.sample_rate, encoder.layout, encoder.format = SOUND_RATE, "mono", "s16"
     encoder.bit_rate = bps
-    encoder.options = {"application": "voip"}
+    encoder.options = {"application": "voip", "frame_duration": f"{length_ms:g}"}
+    length = round(length_ms * SOUND_RATE / 1000)
     packets: list[bytes] = []
-    for first in range(0, len(samples) - PACKET + 1, PACKET):
+    for first in range(0, len(samples) - length + 1, length):
         frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[None, first : first + PACKET]), format="s16", layout="mono"
+            np.ascontiguousarray(samples[None, first : first + length]), format="s16", layout="mono"
         )
         frame.sample_rate, frame.pts = SOUND_RATE, first
         packets += [bytes(packet) for packet in encoder.encode(frame)]
@@ -126,6 +127,7 @@ def film_packets(
     *,
     first: int = 0,
     count: int,
+    every: int = 1,
     ssrc: int = 0x1111,
     rtp_base: int = 0xFFFF_0000,
     number: int = 65_000,
@@ -133,12 +135,13 @@ def film_packets(
     report_every: int = FRAMES_A_SECOND,
     late_us: int = 30_000,
 ) -> list[Arrived]:
-    """Frames ``first`` to ``first + count`` of an endless loop, frame n captured n / 25 s after the start.
+    """Frames ``first`` to ``first + count`` of an endless loop, frame n captured n / 25 s after the start; of
+    those only ``every`` so many.
 
     A camera and an encoder hold each ``late_us`` back. ``report_every`` 0: no sender reports.
     """
     arrived: list[Arrived] = []
-    for index in range(first, first + count):
+    for index in range(first, first + count, every):
         data, _ = frames[index % len(frames)]
         captured_us = index * 1_000_000 / FRAMES_A_SECOND
         time = (rtp_base + index * VIDEO_RATE // FRAMES_A_SECOND) & 0xFFFFFFFF
@@ -184,14 +187,16 @@ def sound_packets(
     level: Callable[[int], int | None] = lambda _: 30,
     report_every: int = 250,
     late_us: int = 25_000,
+    length_ms: float = 20,
 ) -> list[Arrived]:
     """Packets ``first`` to ``first + count`` of an endless loop, packet n made from what sounded from
-    n * 20 ms of publisher time on. ``level`` gives -dBov of packet n, None for a packet that is not sent."""
+    n * ``length_ms`` of publisher time on. ``level`` gives -dBov of packet n, None for a packet that is not
+    sent."""
     arrived: list[Arrived] = []
     for index in range(first, first + count):
         loudness = level(index)
-        captured_us = index * 20_000
-        time = (rtp_base + index * PACKET) & 0xFFFFFFFF
+        captured_us = round(index * length_ms * 1000)
+        time = (rtp_base + captured_us * SOUND_RATE // 1_000_000) & 0xFFFFFFFF
         if loudness is not None:
             built = rtp.build(
                 payload_type=111,

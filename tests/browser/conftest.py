@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Playwright, async_playwright
 
 from config.setup.browser import find_firefox
-from tests.media.films import write_film, write_sound
+from loadtest.media.films import write_film, write_sound
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

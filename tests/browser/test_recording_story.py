@@ -25,6 +25,8 @@ import pytest_asyncio
 from numpy.typing import NDArray
 from playwright.async_api import Playwright
 
+from loadtest.media.films import FRAMES_A_SECOND, SAMPLE_RATE
+from loadtest.media.video_lesson import VideoLesson, read_video_lesson
 from signaling import wire
 from signaling.replica import Record
 from tests.browser import classroom
@@ -32,8 +34,6 @@ from tests.browser.classroom import Links, by, click
 from tests.browser.conftest import Media, Studio
 from tests.browser.firefox import play_in_firefox
 from tests.browser.person import ARTIFACTS, FAKE_DEVICES, MAY_PLAY, SHARE_A_TAB, Person, eventually, person
-from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE
-from tests.media.video_lesson import VideoLesson, read_video_lesson
 from tests.serving import Server, serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180), pytest.mark.alone]

@@ -16,11 +16,11 @@ from aiortc import MediaStreamTrack
 
 from loadtest.client import LessonClient
 from loadtest.door import Door
+from loadtest.media.block_code import Mark, read
+from loadtest.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
 from sfu.model import SlotIndex, Source, slot_kind
 from signaling.wire import LessonInfo
 from tests.integration.conftest import Joining
-from tests.media.block_code import Mark, read
-from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
 from tests.media.tracks import Film, Sound, Watcher
 from tests.waiting import until
 

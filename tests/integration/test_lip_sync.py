@@ -14,11 +14,11 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
 from loadtest.client import LessonClient
 from loadtest.door import Door
+from loadtest.media.block_code import read
+from loadtest.media.films import FRAMES_A_SECOND
 from sfu.model import SlotIndex, Source
 from signaling.wire import LessonInfo, SetStage
 from tests.integration.conftest import Joining
-from tests.media.block_code import read
-from tests.media.films import FRAMES_A_SECOND
 from tests.media.tracks import LOOP_S, Film, Sound, wrong_clock
 from tests.waiting import until
 

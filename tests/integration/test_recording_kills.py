@@ -17,11 +17,11 @@ import pytest_asyncio
 
 from loadtest.client import LessonClient, use_loopback_candidates
 from loadtest.door import Door
+from loadtest.media.films import FRAMES_A_SECOND
+from loadtest.media.video_lesson import read_video_lesson
 from sfu.model import Refused, Source
 from signaling import wire
-from tests.media.films import FRAMES_A_SECOND
 from tests.media.tracks import LOOP_S, Film, Sound
-from tests.media.video_lesson import read_video_lesson
 from tests.serving import Server, serving
 from tests.waiting import until
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.media.block_code import Mark, draw, read
-from tests.media.films import FRAMES_A_SECOND, frame, yuv_frame
+from loadtest.media.block_code import Mark, draw, read
+from loadtest.media.films import FRAMES_A_SECOND, frame, yuv_frame
 
 
 @given(who=st.integers(0, 15), counter=st.integers(0, 65_535))

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.media.block_code import Mark
-from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
-from tests.media.video_lesson import VideoLesson, read_video_lesson
+from loadtest.media.block_code import Mark
+from loadtest.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
+from loadtest.media.video_lesson import VideoLesson, read_video_lesson
 
 
 def write(path: Path, *, late_ms: int, missing: range = range(0)) -> None:

@@ -20,8 +20,8 @@ import av
 import numpy as np
 from aiortc import AudioStreamTrack, VideoStreamTrack
 
-from tests.media.block_code import Mark, read
-from tests.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
+from loadtest.media.block_code import Mark, read
+from loadtest.media.films import FRAMES_A_SECOND, SAMPLE_RATE, sound, yuv_frame
 
 SAMPLES_A_PACKET: Final = SAMPLE_RATE // 50
 LOOP_S: Final = 4

@@ -13,12 +13,12 @@ import numpy as np
 
 from loadtest.bench import _journals as journals
 from loadtest.bench._journals import FRAMES_A_SECOND, RECORDING, Frame, Line
+from loadtest.media.block_code import Mark
+from loadtest.media.films import SAMPLE_RATE, sound, yuv_frame
+from loadtest.media.video_lesson import VideoLesson, read_video_lesson
 from recorder.finish import TIMELINE_NAME, VIDEO_NAME, Finished, finish
 from recorder.journal import LogEvent
 from signaling.wire import Timeline
-from tests.media.block_code import Mark
-from tests.media.films import SAMPLE_RATE, sound, yuv_frame
-from tests.media.video_lesson import VideoLesson, read_video_lesson
 
 START_US: Final = 1_790_000_000_000_000
 LOOP_S: Final = 4
@@ -121,16 +121,18 @@ class Lesson:
         level: Callable[[float], int | None] = lambda _: 30,
         told: bool = True,
         end: bool = True,
+        length_ms: float = 20,
         **options: Any,
     ) -> None:
         """A microphone is on; ``level`` gives -dBov at a second, None: no packet."""
-        first, last = round(since_s * 50), round(until_s * 50)
+        first, last = round(since_s * 1000 / length_ms), round(until_s * 1000 / length_ms)
         arrived = journals.sound_packets(
             packets,
             self.line,
             first=first,
             count=last - first,
-            level=lambda index: level(index / 50),
+            level=lambda index: level(index * length_ms / 1000),
+            length_ms=length_ms,
             **options,
         )
         self._tap(arrived, source, participant, part, end=end)

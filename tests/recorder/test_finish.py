@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from loadtest.bench._journals import Line
+from loadtest.media.films import FRAMES_A_SECOND
 from recorder.finish import TIMELINE_NAME, VIDEO_NAME, finish
 from recorder.journal import MAGIC, Kind, TapHead, Writer, read
-from tests.media.films import FRAMES_A_SECOND
 from tests.recorder.made import LOOP_S, START_US, Lesson, beeps, film, shown, strength, tone
 
 FILM = LOOP_S * FRAMES_A_SECOND

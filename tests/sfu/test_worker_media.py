@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 from aiortc import MediaStreamTrack
 
+from loadtest.media.block_code import Mark, read
 from sfu.model import SlotIndex, Source
 from sfu.rpc.messages import Disconnected, GetStatus, Quality, Speakers, Status
-from tests.media.block_code import Mark, read
 from tests.media.tracks import Film, Sound
 from tests.sfu.media_peer import Desk, MediaPeer, WorkerProcess
 

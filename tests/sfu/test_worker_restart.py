@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadtest.media.block_code import Mark, read
 from sfu.model import SlotIndex, Source, slot_kind
 from sfu.rpc.messages import Answered, Connected, Disconnected, Offer
-from tests.media.block_code import Mark, read
 from tests.media.tracks import Film
 from tests.sfu.media_peer import EPOCH, LESSON, LIMIT_S, Desk, MediaPeer, WorkerProcess
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.media.block_code import BLACK, GRID_ROWS, WHITE, Luma, Mark, draw
+from loadtest.media.block_code import BLACK, GRID_ROWS, WHITE, Luma, Mark, draw
 
 FRAMES_A_SECOND: Final = 25
 SAMPLE_RATE: Final = 48_000

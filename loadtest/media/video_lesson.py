@@ -12,8 +12,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.media.block_code import Mark, read
-from tests.media.films import BEEP_HZ, FRAMES_A_SECOND, SAMPLE_RATE
+from loadtest.media.block_code import Mark, read
+from loadtest.media.films import BEEP_HZ, FRAMES_A_SECOND, SAMPLE_RATE
 
 _HOP: Final = SAMPLE_RATE // 1000
 _WINDOW: Final = 4 * _HOP
