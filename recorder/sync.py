@@ -23,6 +23,9 @@ WINDOW_US: Final = 60_000_000
 """So far back delays are compared."""
 STEP_US: Final = 5_000_000
 """A difference that changes by more at once is no delay: somebody set the clock."""
+EARLIEST_US: Final = -1_000_000
+LATEST_US: Final = 10_000_000
+"""What was received so much after it was made, or so much before, carries a time without sense."""
 _STAYS: Final = 4
 
 
@@ -117,14 +120,56 @@ def _give_times(tracks: Sequence[Track], settled_us: int) -> None:
         for layer, reports in enumerate(track.reports):
             chosen = of_layer == layer
             layers.append(Layer(track.head.clock_rate, rtp[chosen], receive_us[chosen], reports))
-    found = iter(zip(layers, clocks(layers), strict=True))
+    found = iter(server_times(layers))
     for track, (of_layer, rtp, _) in zip(tracks, columns, strict=True):
         times = np.empty(len(rtp), dtype=np.int64)
         for layer in range(len(track.reports)):
-            given, clock = next(found)
-            if clock is not None:
-                times[of_layer == layer] = clock.server_us(given.rtp)
+            times[of_layer == layer] = next(found)
         track.set_times(times, settled_us)
+
+
+def server_times(layers: Sequence[Layer]) -> list[Times]:
+    """When each packet or frame of one publisher's connection was made, by its layer's clock.
+
+    Where that cannot be, because timestamps or reports lie, it goes by what was received: a whole layer by
+    its packets' smallest delay when most of it is wrong, a single packet by the usual delay.
+    """
+    return [
+        np.empty(0, dtype=np.int64) if clock is None else _believable(layer, clock)
+        for layer, clock in zip(layers, clocks(layers), strict=True)
+    ]
+
+
+def _believable(layer: Layer, clock: Clock) -> Times:
+    times = _same_turn(clock.server_us(layer.rtp), layer)
+    sense = _makes_sense(layer.receive_us - times)
+    if 2 * np.count_nonzero(sense) < len(sense):
+        at_us = _same_turn(rtp_us(layer.rtp, layer.clock_rate) + _usual_us(layer), layer)
+        usual = np.abs(layer.receive_us - at_us) <= LATEST_US
+        if np.any(usual):
+            knots = _ascending(*least_delays(layer.receive_us[usual], at_us[usual]))
+            times = at_us + np.rint(np.interp(at_us, *knots)).astype(np.int64)
+            sense = _makes_sense(layer.receive_us - times)
+    if np.all(sense):
+        return times
+    delays = layer.receive_us[sense] - times[sense]
+    delay_us = int(np.median(delays)) if len(delays) else 0
+    return np.where(sense, times, layer.receive_us - delay_us)
+
+
+def _makes_sense(late_us: Times) -> NDArray[np.bool_]:
+    return (late_us >= EARLIEST_US) & (late_us <= LATEST_US)
+
+
+def _usual_us(layer: Layer) -> int:
+    return int(np.median(layer.receive_us - rtp_us(layer.rtp, layer.clock_rate)))
+
+
+def _same_turn(times: Times, layer: Layer) -> Times:
+    """Times whose RTP timestamps were extended from one without sense are whole turns of it away."""
+    turn_us = (1 << 32) * 1_000_000 // layer.clock_rate
+    turns = np.rint((layer.receive_us - times) / turn_us).astype(np.int64)
+    return times + turns * turn_us
 
 
 @dataclass(frozen=True, slots=True)
