@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pylibsrtp
 
-from loadtest.bench._offer import IDS, SOUND_PT, VIDEO_PT, browser_offer, ssrc_of
+from loadtest.bench._offer import IDS, SOUND_PT, VIDEO_PT, BrowserOffer, browser_offer, ssrc_of
 from loadtest.bench._peer import Identity, Peer, remote_of
 from loadtest.client import LessonClient
 from loadtest.continuity import Pause
@@ -64,7 +64,7 @@ class LightMedia(asyncio.DatagramProtocol):
 
     async def connect(self, client: LessonClient, way: Way | None = None) -> None:
         """Bring a browser's offer, until keys are agreed on. Raises Refused, OSError, TimeoutError."""
-        made = browser_offer(self._peer, self._identity, _FIRST_SSRC, 0)
+        made = self._offer()
         sdp = gzip.decompress(made.sdp).decode()
         self.number, self.lease, answer = await client.exchange(sdp, send=made.send, slots=made.slots)
         remote = remote_of(answer)
@@ -84,6 +84,9 @@ class LightMedia(asyncio.DatagramProtocol):
         self._protection = _session(self._peer.keys.send, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
         self._opening = _session(self._peer.keys.receive, pylibsrtp.Policy.SSRC_ANY_INBOUND)
         self._tasks.append(asyncio.create_task(self._keep()))
+
+    def _offer(self) -> BrowserOffer:
+        return browser_offer(self._peer, self._identity, _FIRST_SSRC, 0)
 
     def publish(self, sound: Loop, picture: Loop) -> None:
         """Send both from now on."""
@@ -126,8 +129,7 @@ class LightMedia(asyncio.DatagramProtocol):
                 self._fault = error
             self._progress.set()
         elif rtp.is_rtcp(data):
-            if self._picture is not None:
-                self._take_rtcp(data, self._picture)
+            self._take_rtcp(data)
         else:
             self._take_rtp(data)
 
@@ -152,11 +154,19 @@ class LightMedia(asyncio.DatagramProtocol):
                 payload = plain[rtp.payload_offset(plain) : len(plain) - rtp.padding_length(plain)]
                 self.reception.repair(rtp.ssrc(plain), payload)
 
-    def _take_rtcp(self, data: bytes, picture: Player) -> None:
-        with contextlib.suppress(pylibsrtp.Error, ParseError):
-            for packet in rtcp.parse(self._opening.unprotect_rtcp(data)):
-                if isinstance(packet, rtcp.Pli | rtcp.Fir):
-                    picture.restart()
+    def _take_rtcp(self, data: bytes) -> None:
+        if self._picture is None:
+            return
+        for packet in self._opened(data):
+            if isinstance(packet, rtcp.Pli | rtcp.Fir):
+                self._picture.restart()
+
+    def _opened(self, data: bytes) -> list[rtcp.Packet]:
+        """What an RTCP datagram says; nothing when it can't be read."""
+        try:
+            return rtcp.parse(self._opening.unprotect_rtcp(data))
+        except (pylibsrtp.Error, ParseError):
+            return []
 
     def _ask(self) -> None:
         self._asking = None

@@ -14,6 +14,9 @@ from sfu.model import ParseError
 REORDER_US: Final = 1_000_000
 """How long a missing packet is waited for: repairs come within a few round trips."""
 REORDER_PACKETS: Final = 1024
+OVERLAP_US: Final = 200_000
+"""A layer that takes over may begin with a picture so much older than the former one's last: that is copied
+until the new one's keyframe is there."""
 _EARLIER: Final = 32
 """How many packets may overtake a stream's first one."""
 LENGTH_BITS: Final = 16
@@ -252,7 +255,7 @@ class Assembler:
             return
         frames = self._frames
         if frames.layer_now != self._layer:
-            if not self._key or (len(frames) and self._receive_us < frames.receive_us[-1]):
+            if not self._key or (len(frames) and self._receive_us < frames.receive_us[-1] - OVERLAP_US):
                 self.left_out += 1
                 return
             frames.layer_now = self._layer

@@ -22,13 +22,20 @@ from sfu import rtcp, rtp
 FRAMES_A_SECOND: Final = 25
 VIDEO_RATE: Final = 90_000
 SOUND_RATE: Final = 48_000
-PACKET: Final = SOUND_RATE // 50
 LEVEL_ID: Final = 10
 RECORDING: Final = "rec1"
 LESSON: Final = "lesson1"
 _PIECE: Final = 1_100
 _NOT_OURS: Final = {4: b"\x12\x34\x56", 3: b"\x00\x01"}
 """Extensions as browsers send them beside the level: abs-send-time, transport-wide number."""
+REALTIME: Final = {
+    "deadline": "realtime",
+    "cpu-used": "6",
+    "lag-in-frames": "0",
+    "g": "9999",
+    "max-intra-rate": "400",  # as a browser's does, so that a keyframe is no flood
+}
+"""Options of libvpx, as browsers set them."""
 
 Frame = tuple[bytes, bool]
 """VP8, keyframe."""
@@ -41,7 +48,8 @@ class Line:
     """A publisher's clock and the way from them to the server.
 
     Publisher time counts from the lesson's start (``start_us``, server time) and runs ``drift_ppm`` fast;
-    their NTP is wrong by ``wrong_us`` besides. ``delay_us`` is the least delay.
+    their NTP is wrong by ``wrong_us`` besides. ``delay_us`` is the least delay. Of lost packets this share is
+    ``repaired``: they come ``repair_us`` later.
     """
 
     start_us: int
@@ -50,6 +58,8 @@ class Line:
     delay_us: int = 20_000
     jitter_us: int = 0
     loss: float = 0.0
+    repaired: float = 0.0
+    repair_us: int = 150_000
     seed: int = 1
     chance: random.Random = field(init=False)
 
@@ -63,9 +73,12 @@ class Line:
     def send(self, publisher_us: float, packets: Iterable[bytes], into: list[Arrived]) -> None:
         """Packets that leave together; each is lost or late for itself."""
         for packet in packets:
+            late_us = 0
             if self.loss and self.chance.random() < self.loss:
-                continue
-            late_us = round(self.chance.random() * self.jitter_us) if self.jitter_us else 0
+                if self.chance.random() >= self.repaired:
+                    continue
+                late_us = self.repair_us
+            late_us += round(self.chance.random() * self.jitter_us) if self.jitter_us else 0
             into.append((self.server_us(publisher_us) + self.delay_us + late_us, packet))
 
     def report(self, publisher_us: float, ssrc: int, rtp_time: int) -> bytes:
@@ -89,13 +102,7 @@ def encode_film(
             encoder.pix_fmt = "yuv420p"
             encoder.time_base = Fraction(1, FRAMES_A_SECOND)
             encoder.bit_rate = bps
-            encoder.options = {
-                "deadline": "realtime",
-                "cpu-used": "6",
-                "lag-in-frames": "0",
-                "g": "9999",
-                "max-intra-rate": "400",  # as a browser's does, so that a keyframe is no flood
-            }
+            encoder.options = dict(REALTIME)
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts = number
         frame.pict_type = 1 if number % key_every == 0 else 0

@@ -18,6 +18,8 @@ from loadtest.media.films import BEEP_HZ, FRAMES_A_SECOND, SAMPLE_RATE
 _HOP: Final = SAMPLE_RATE // 1000
 _WINDOW: Final = 4 * _HOP
 _FRAME_S: Final = 1 / FRAMES_A_SECOND
+_OVER_S: Final = 1.0
+"""So much behind the end of a stretch is read too: sound and picture lie apart in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class VideoLesson:
-    """A decoded file. ``samples`` are mono at 48 kHz from the first moment on, silent where nothing is."""
+    """A decoded file, or what is in it from ``since_s`` on; times count from the file's beginning.
+
+    ``samples`` are mono at 48 kHz from ``since_s`` on, silent where nothing is.
+    """
 
     duration_s: float
     frames: tuple[Shown, ...]
     samples: NDArray[np.float32]
+    since_s: float = 0.0
 
     def of(self, who: int) -> list[tuple[float, int]]:
         """(when, counter) of one publisher's frames."""
@@ -54,7 +60,8 @@ class VideoLesson:
 
     def level(self, since_s: float, until_s: float) -> float:
         """Root mean square of the sound in a stretch, 0..1."""
-        part = self.samples[int(since_s * SAMPLE_RATE) : int(until_s * SAMPLE_RATE)]
+        first, last = (max(0, int((at_s - self.since_s) * SAMPLE_RATE)) for at_s in (since_s, until_s))
+        part = self.samples[first:last]
         return float(np.sqrt(np.mean(np.square(part)))) if len(part) else 0.0
 
     def beeps(self) -> list[float]:
@@ -62,16 +69,16 @@ class VideoLesson:
         count = max(0, (len(self.samples) - _WINDOW) // _HOP)
         if not count:
             return []
-        windows = np.lib.stride_tricks.sliding_window_view(self.samples, _WINDOW)[::_HOP]
-        turn = np.exp(-2j * np.pi * BEEP_HZ * np.arange(_WINDOW) / SAMPLE_RATE)
-        levels = 2 * np.abs(windows @ turn) / _WINDOW
+        turned = self.samples * np.exp(-2j * np.pi * BEEP_HZ * np.arange(len(self.samples)) / SAMPLE_RATE)
+        sums = np.concatenate([[0], np.cumsum(turned)])
+        levels = 2 * np.abs(sums[_WINDOW::_HOP] - sums[:-_WINDOW:_HOP])[:count] / _WINDOW
         a_second = SAMPLE_RATE // _HOP
         # of a usual beep: echo cancelling and a shared tab's sound make some louder and others softer
         usual = float(np.median([levels[at : at + a_second].max() for at in range(0, count, a_second)]))
         loud = levels > max(0.03, usual * 0.5)
         found: list[float] = []
         for index in np.flatnonzero(loud[1:] & ~loud[:-1]) + 1:
-            at_s = (index * _HOP + _WINDOW / 2) / SAMPLE_RATE
+            at_s = self.since_s + (index * _HOP + _WINDOW / 2) / SAMPLE_RATE
             if loud[index : index + 25].mean() > 0.9 and (not found or at_s - found[-1] > 0.3):
                 found.append(at_s)
         return found
@@ -93,27 +100,35 @@ class VideoLesson:
         return pairs
 
 
-def read_video_lesson(path: Path) -> VideoLesson:
-    """Decode a whole file; raises av.error.FFmpegError when it does not play."""
+def read_video_lesson(path: Path, since_s: float = 0.0, until_s: float = float("inf")) -> VideoLesson:
+    """Decode a file, or a stretch of it; raises av.error.FFmpegError when it does not play."""
     frames: list[Shown] = []
     pieces: list[tuple[float, NDArray[np.float32]]] = []
     with av.open(str(path)) as container:
         duration_s = float(container.duration or 0) / 1_000_000
         resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        for decoded in (frame for packet in container.demux() for frame in packet.decode()):
-            at_s = getattr(decoded, "time", None)
-            if at_s is None:
-                continue
-            if isinstance(decoded, av.VideoFrame):
-                luma = np.asarray(decoded.to_ndarray(format="gray"), dtype=np.uint8)
-                frames.append(Shown(at_s, read(luma), decoded.width, decoded.height))
-            elif isinstance(decoded, av.AudioFrame):
-                pieces += [(at_s, piece.to_ndarray()[0]) for piece in resampler.resample(decoded)]
-    end_s = max([duration_s, *(at_s + len(samples) / SAMPLE_RATE for at_s, samples in pieces)])
-    whole = np.zeros(int(end_s * SAMPLE_RATE) + SAMPLE_RATE, dtype=np.float32)
+        if since_s:
+            container.seek(int(since_s * 1_000_000))
+        for packet in container.demux():
+            if packet.pts is not None and packet.pts * packet.time_base > until_s + _OVER_S:
+                break
+            for decoded in packet.decode():
+                at_s = getattr(decoded, "time", None)
+                if at_s is None or not since_s <= at_s < until_s:
+                    continue
+                if isinstance(decoded, av.VideoFrame):
+                    luma = np.asarray(decoded.to_ndarray(format="gray"), dtype=np.uint8)
+                    frames.append(Shown(at_s, read(luma), decoded.width, decoded.height))
+                elif isinstance(decoded, av.AudioFrame):
+                    pieces += [(at_s, piece.to_ndarray()[0]) for piece in resampler.resample(decoded)]
+    end_s = max([min(duration_s, until_s), *(at_s + len(samples) / SAMPLE_RATE for at_s, samples in pieces)])
+    whole = np.zeros(int((end_s - since_s) * SAMPLE_RATE) + SAMPLE_RATE, dtype=np.float32)
     for at_s, samples in pieces:
-        first = max(0, round(at_s * SAMPLE_RATE))
+        first = max(0, round((at_s - since_s) * SAMPLE_RATE))
         whole[first : first + len(samples)] = samples
     return VideoLesson(
-        duration_s, tuple(sorted(frames, key=lambda frame: frame.at_s)), whole[: int(end_s * SAMPLE_RATE)]
+        duration_s,
+        tuple(sorted(frames, key=lambda frame: frame.at_s)),
+        whole[: int((end_s - since_s) * SAMPLE_RATE)],
+        since_s,
     )

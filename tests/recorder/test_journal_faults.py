@@ -268,15 +268,7 @@ def test_another_ssrc_in_the_same_tap(tmp_path: Path) -> None:
     for source in ("camera", "microphone"):
         lesson.told(0, 12, source)
         first, second = sorted(lesson.folder.glob(f"*{source}*"))
-        behind = [body for kind, _, body in read(second)[1] if kind == Kind.PACKET]
-        times = [time_us for kind, time_us, _ in read(second)[1] if kind == Kind.PACKET]
-        second.unlink()
-        writer = Writer(first, journals_head(first), 0)
-        writer.open()
-        for time_us, body in zip(times, behind, strict=True):
-            writer.add_packets(pack(">QH", time_us, len(body)) + body)
-            writer.flush()
-        writer.close(0)
+        append(first, second)
     lesson.on(1)
     lesson.off(11)
     _, video, timeline = lesson.finish()
@@ -286,10 +278,18 @@ def test_another_ssrc_in_the_same_tap(tmp_path: Path) -> None:
     assert max(abs(skew) for _, skew in video.skews(3)) < 25
 
 
-def journals_head(path: Path) -> TapHead:
-    head, _ = read(path)
+def append(first: Path, second: Path) -> None:
+    """One tap instead of two."""
+    head, records = read(second)
+    packets = [(time_us, body) for kind, time_us, body in records if kind == Kind.PACKET]
+    second.unlink()
     assert isinstance(head, TapHead)
-    return head
+    writer = Writer(first, head, 0)
+    writer.open()
+    for time_us, body in packets:
+        writer.add_packets(pack(">QH", time_us, len(body)) + body)
+        writer.flush()
+    writer.close(0)
 
 
 @pytest.mark.parametrize("length_ms", [2.5, 5, 10, 40, 60, 120])
@@ -337,3 +337,27 @@ def test_six_hours(tmp_path: Path) -> None:
         container.seek((LONG_S - 60) * 1_000_000)
         last = [frame.time for packet in container.demux(video=0) for frame in packet.decode()]
     assert last[-1] == pytest.approx(LONG_S - 2, abs=1.1)
+
+
+def test_a_layer_takes_over_with_a_picture_that_the_former_one_has_too(tmp_path: Path) -> None:
+    """Both layers of that moment are copied; the higher one's keyframe is no older, whatever the clocks say."""
+    lesson = Lesson(tmp_path)
+    lesson.shows(3, 0, 6.04, frames=small(200), told=False, report_every=0, late_us=30_000)
+    lesson.shows(
+        3,
+        6,
+        12,
+        frames=film(3, *SMALL, 50),
+        told=False,
+        report_every=0,
+        late_us=29_000,
+        ssrc=0x9999,
+        number=9,
+    )
+    first, second = sorted(lesson.folder.glob("*camera*"))
+    append(first, second)
+    lesson.told(0, 12, "camera")
+    lesson.on(1)
+    lesson.off(11)
+    _, video, _ = lesson.finish()
+    assert video.longest_gap_s() < 0.15
