@@ -11,8 +11,8 @@ from typing import Final
 from sfu.codecs.vp8 import parse_descriptor
 from sfu.model import ParseError
 
-REORDER_US: Final = 1_000_000
-"""How long a missing packet is waited for: repairs come within a few round trips."""
+REORDER_US: Final = 3_000_000
+"""How long a missing packet is waited for: workers ask for it for a second, then it still has its way."""
 REORDER_PACKETS: Final = 1024
 OVERLAP_US: Final = 200_000
 """A layer that takes over may begin with a picture so much older than the former one's last: that is copied

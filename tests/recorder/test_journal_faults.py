@@ -258,6 +258,28 @@ def test_late_and_reordered_packets_whose_numbers_wrap(tmp_path: Path) -> None:
     assert max(skews) < 40, skews
 
 
+def test_a_repair_that_comes_after_a_second_and_a_half(tmp_path: Path) -> None:
+    """A worker asks again for a second; what it asked for last still needs its way."""
+    lesson = Lesson(tmp_path)
+    lesson.shows(3, 0, 12, frames=small(200))
+    path = next(lesson.folder.glob("*camera*"))
+    head, records = read(path)
+    assert isinstance(head, TapHead)
+    packets = [(time_us, body) for kind, time_us, body in records if kind == Kind.PACKET]
+    time_us, repaired = packets.pop(100)
+    packets.append((time_us + 1_500_000, repaired))
+    path.unlink()
+    writer = Writer(path, head, 0)
+    writer.open()
+    for at_us, body in sorted(packets):
+        writer.add_packets(pack(">QH", at_us, len(body)) + body)
+    writer.close(0)
+    lesson.on(1)
+    lesson.off(11)
+    _, video, _ = lesson.finish()
+    assert video.longest_gap_s() < 0.1
+
+
 def test_another_ssrc_in_the_same_tap(tmp_path: Path) -> None:
     """As a browser that changes its source without a word, or a layer that takes over."""
     lesson = Lesson(tmp_path)
@@ -340,7 +362,7 @@ def test_six_hours(tmp_path: Path) -> None:
 
 
 def test_a_layer_takes_over_with_a_picture_that_the_former_one_has_too(tmp_path: Path) -> None:
-    """Both layers of that moment are copied; the higher one's keyframe is no older, whatever the clocks say."""
+    """Both of that moment are copied; the higher layer's keyframe is no older, whatever the clocks say."""
     lesson = Lesson(tmp_path)
     lesson.shows(3, 0, 6.04, frames=small(200), told=False, report_every=0, late_us=30_000)
     lesson.shows(
