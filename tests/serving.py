@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -124,12 +125,19 @@ class Server:
 
     def child(self, module: str) -> int:
         """Process id of the child that runs this module (the first one)."""
+        found = self.children(module)
+        assert found, f"no child runs {module}"
+        return found[0]
+
+    def children(self, module: str) -> list[int]:
+        """Process ids of all children that run this module."""
         assert self.process is not None
-        own = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in own:
-            if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
-                return int(pid)
-        raise AssertionError(f"no child runs {module}")
+        found: list[int] = []
+        for pid in children_of(self.process.pid):
+            with contextlib.suppress(OSError):  # it may end meanwhile
+                if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                    found.append(pid)
+        return found
 
     async def new_teacher_link(self, teacher: str = "teacher") -> str:
         """What ``zvonok teacher link`` prints."""
@@ -162,6 +170,13 @@ class Server:
     async def metric(self, name: str) -> float:
         """One metric, summed over its labels."""
         return sum(value for sample, value in (await self.metrics()).items() if sample.split("{")[0] == name)
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of what a process started; none of one that is gone."""
+    with contextlib.suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _text(value: object) -> str:

@@ -21,7 +21,6 @@ from recorder.finish import VIDEO_NAME, finish
 WHO: Final = 3
 LOOP_S: Final = 4
 SEGMENT_S: Final = 60
-"""One disturbance in so long."""
 _KINDS: Final = ("nothing", "mute", "camera off", "DTX", "layer", "rejoin", "worker")
 _LASTS_S: Final = 6
 _AWAY_S: Final = 2
@@ -87,8 +86,7 @@ class _Writer:
 
     def _camera(self, since_s: float, until_s: float, size: tuple[int, int], layer: int) -> list[Arrived]:
         first, last = round(since_s * FRAMES_A_SECOND), round(until_s * FRAMES_A_SECOND)
-        key = -(-first // FRAMES_A_SECOND) * FRAMES_A_SECOND
-        """The loop begins with keyframes at whole seconds, as one is asked for."""
+        key = -(-first // FRAMES_A_SECOND) * FRAMES_A_SECOND  # where the film has a keyframe
         if key >= last:
             return []
         seed = 100 * self._connection + layer
@@ -129,13 +127,13 @@ class _Writer:
         )
 
 
-def write(folder: Path, minutes: float) -> tuple[float, float]:
+def write(folder: Path, minutes: float, segment_s: float) -> tuple[float, float]:
     """Journals of so long a lesson; when the recording was on and off, in seconds of the server."""
     end_s = minutes * 60 + 2 * _LEAD_S
     writer = _Writer(folder)
     at_s, number = 0.0, 0
     while at_s < end_s:
-        until_s = min(end_s, at_s + SEGMENT_S)
+        until_s = min(end_s, at_s + segment_s)
         writer.segment(_KINDS[number % len(_KINDS)], at_s, until_s)
         at_s, number = until_s, number + 1
     on_us, off_us = (_LINE.server_us(each * 1e6) for each in (_LEAD_S, end_s - _LEAD_S))
@@ -153,12 +151,12 @@ def write(folder: Path, minutes: float) -> tuple[float, float]:
     return on_us / 1e6, off_us / 1e6
 
 
-def measure(minutes: float) -> Found:
-    """Write, finish, read the video from end to end."""
+def measure(minutes: float, segment_s: float = SEGMENT_S) -> Found:
+    """Write, finish, read the video from end to end; ``segment_s``: there is one disturbance in so long."""
     with tempfile.TemporaryDirectory(prefix="zvonok-bench-") as root:
         folder, library = Path(root) / "recordings" / RECORDING, Path(root) / "library"
         folder.mkdir(parents=True)
-        on_s, off_s = write(folder, minutes)
+        on_s, off_s = write(folder, minutes, segment_s)
         made = finish(folder, library)
         offsets: list[float] = []
         late_ms: list[tuple[float, float]] = []
@@ -182,7 +180,7 @@ def measure(minutes: float) -> Found:
         abs(duration_s - (off_s - on_s)) * 1000,
         drift_ms,
         descending,
-        "drift 100 ppm, jitter 200 ms, 5 % lost and nine of ten repaired; each minute one of: "
+        f"drift 100 ppm, jitter 200 ms, 5 % lost and nine of ten repaired; each {segment_s:g} s one of: "
         + ", ".join(_KINDS[1:]),
     )
 

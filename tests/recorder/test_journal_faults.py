@@ -17,7 +17,7 @@ from loadtest.bench import _journals as journals
 from loadtest.bench._journals import FRAMES_A_SECOND, RECORDING, Line
 from loadtest.media.films import sound
 from recorder.finish import VIDEO_NAME, Finished, finish
-from recorder.journal import Kind, TapHead, Writer, read
+from recorder.journal import Kind, LogEvent, TapHead, Writer, read
 from recorder.timeline import clock_settings
 from sfu import rtcp
 from tests.recorder.made import SECOND_US, START_US, Lesson, beeps, film, shown
@@ -112,7 +112,7 @@ def test_the_servers_clock_is_set_while_it_records(tmp_path: Path, step_s: int) 
     set_at_us = START_US + 6 * SECOND_US
     step_us = step_s * SECOND_US
 
-    def set_us(event: journals.LogEvent) -> int:
+    def set_us(event: LogEvent) -> int:
         return step_us if event in moved else 0
 
     before = sorted(lesson.events, key=lambda event: event.at_ms)
