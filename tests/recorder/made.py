@@ -69,6 +69,10 @@ class Lesson:
     def library(self) -> Path:
         return self.root / "library"
 
+    @property
+    def video(self) -> Path:
+        return self.library / RECORDING / VIDEO_NAME
+
     def event(self, at_s: float, kind: str, fields: dict[str, Any], *gone: str) -> None:
         """Something happened."""
         at_us = START_US + round(at_s * SECOND_US)
@@ -177,6 +181,16 @@ class Lesson:
         timeline = msgspec.json.decode((target / TIMELINE_NAME).read_bytes(), type=Timeline)
         assert timeline.duration_ms == made.duration_ms
         return made, read_video_lesson(target / VIDEO_NAME), timeline
+
+
+def off_frames(video: VideoLesson, who: int, on_s: float) -> list[float]:
+    """How many frames each shown number is away from the one that was filmed then, by the numbers in the
+    picture; the recording was on from ``on_s`` of the lesson."""
+    loop = LOOP_S * FRAMES_A_SECOND
+    return [
+        ((on_s + at_s) * FRAMES_A_SECOND - counter + loop / 2) % loop - loop / 2
+        for at_s, counter in video.of(who)
+    ]
 
 
 def hash_of(participant: str) -> int:

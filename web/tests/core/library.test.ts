@@ -28,6 +28,7 @@ describe("filters in the address", () => {
 });
 
 const TIMELINE: Timeline = {
+  missing: null,
   duration_ms: 60_000,
   parts: [
     { at_ms: 0, duration_ms: 30_000, started_at_ms: 0 },
