@@ -61,6 +61,8 @@ class Recorded:
     lost: int
     """Datagrams of the publisher that the line lost."""
     sent: int
+    held_up_ms: float
+    """How late the publisher was at most, by this machine's fault: over some hundred it proves little."""
     disturbances: list[Disturbance] = field(default_factory=list)
 
 
@@ -79,6 +81,7 @@ class Lesson:
         self.client: LessonClient
         self.media: SyncPublisher
         self.disturbances: list[Disturbance] = []
+        self.held_up_s = 0.0
         self._server = server
         self._door = door
         self._link = link
@@ -98,7 +101,7 @@ class Lesson:
 
     async def close(self) -> None:
         """Hang up."""
-        await self.media.close()
+        await self._hang_up()
         await self._stack.aclose()
         for proxy in self.proxies:
             await proxy.close()
@@ -140,7 +143,7 @@ class Lesson:
     async def rejoin(self, _seconds: float) -> None:
         """The page is loaded anew: another connection, other SSRCs."""
         async with self._noted("the page loaded anew", restarts=True):
-            await self.media.close()
+            await self._hang_up()
             await self.client.cut()
             self.client = await self._stack.enter_async_context(LessonClient.join(self._door, self._link))
             await self._connect()
@@ -157,7 +160,7 @@ class Lesson:
                 ),
                 "a move",
             )
-            await self.media.close()
+            await self._hang_up()
             await self._connect()
 
     @contextlib.asynccontextmanager
@@ -170,6 +173,10 @@ class Lesson:
         self.disturbances.append(
             Disturbance(what, begin_us, time.time_ns() // 1000, picture or restarts, restarts)
         )
+
+    async def _hang_up(self) -> None:
+        self.held_up_s = max(self.held_up_s, self.media.held_up_s)
+        await self.media.close()
 
     async def _switch(self, source: Source, *, on: bool) -> None:
         if on:
@@ -244,6 +251,7 @@ async def record(
             off.since_ms,
             sum(fates.lost for fates in lines),
             sum(fates.sent for fates in lines),
+            lesson.held_up_s * 1000,
             lesson.disturbances,
         )
     finally:

@@ -139,6 +139,8 @@ class SyncPublisher(LightMedia):
         self.silence_sent = True
         """False: what is silent is left out (DTX)."""
         self.top_layer = True
+        self.held_up_s = 0.0
+        """How late something was sent at most."""
         self._clock = clock
         self._key = True
         self._streams: dict[int, _Stream] = {}
@@ -186,6 +188,7 @@ class SyncPublisher(LightMedia):
             self._tick = max(self._tick + 1, late)
             own_s = self._tick / PACKETS_A_SECOND
             await asyncio.sleep(max(0.0, self._clock.due_s(own_s)))
+            self.held_up_s = max(self.held_up_s, -self._clock.due_s(own_s))
             if self.microphone:
                 self._speak(own_s)
             if self.camera and self._tick % _TICKS_A_FRAME == 0:

@@ -9,7 +9,6 @@ against the flashes around it; each frame against the moment at which it was fil
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import uvloop
 
 from loadtest.bench import _sync_journals as by_hand
 from loadtest.bench._report import Figure, Report
@@ -109,7 +109,7 @@ def measure(
 ) -> tuple[list[dict[str, Any]], Seen, Recorded]:
     """A real lesson: a row for each disturbance, what its video shows, and the truth."""
     with tempfile.TemporaryDirectory(prefix="zvonok-bench-") as root:
-        made = asyncio.run(record(Path(root), steps(seconds) if chosen is None else chosen, say))
+        made = uvloop.run(record(Path(root), steps(seconds) if chosen is None else chosen, say))
         say("reading the video")
         video = read_video_lesson(made.video)
     (part,) = made.timeline.parts
@@ -161,7 +161,10 @@ def _real_figures(rows: Sequence[dict[str, Any]], seen: Seen, made: Recorded) ->
     start_us = part.started_at_ms * 1000
     offsets = [abs(ms) for _, ms in seen.offsets]
     lost = 100 * made.lost / max(1, made.sent)
-    taken = f"{len(offsets)} beeps of {seen.duration_s:.0f} s, {lost:.1f} % of {made.sent} datagrams lost"
+    taken = (
+        f"{len(offsets)} beeps of {seen.duration_s:.0f} s, {lost:.1f} % of {made.sent} datagrams lost;"
+        f" the publisher was at most {made.held_up_ms:.0f} ms late itself"
+    )
     told_ms = made.off_ms - made.on_ms
     begins = [
         row["picture_after_ms"] for row, each in zip(rows, made.disturbances, strict=True) if each.restarts
