@@ -34,27 +34,43 @@ RECORDERS = 4
 """The tree starts a child that dies again and again later each time; the others go on at once."""
 MAY_LOSE_S = 2.0
 BACK_LIMIT_S = 5.0
+WAIT_S = 40.0
 LATE_FRAMES = 8
 """A frame's time in the video may be so far from the moment at which it was filmed, in frames."""
 LOOP = LOOP_S * FRAMES_A_SECOND
 
 
+@dataclass(frozen=True)
+class Kill:
+    """What was killed at ``at_ms`` (unix), when the lesson had been written since ``since_ms``."""
+
+    victim: str
+    since_ms: float
+    at_ms: float
+
+
 @dataclass
 class Filmed:
-    """A lesson on the air, and when something that it needs was killed (unix ms)."""
+    """A lesson on the air: since when it is written (unix ms), and what was killed when."""
 
     teacher: LessonClient
     start_s: float
     folder: Path
-    kills_ms: list[tuple[str, float]] = field(default_factory=list)
+    since_ms: float = 0.0
+    kills: list[Kill] = field(default_factory=list)
 
     def journals(self) -> set[Path]:
-        """Journals of the camera that hold packets."""
-        return {file for file in self.folder.glob("*camera*.zj") if file.stat().st_size > 2048}
+        """Journals of the camera."""
+        return set(self.folder.glob("*camera*.zj"))
 
-    def grown(self, known: set[Path]) -> bool:
-        """Whether there are others than these."""
-        return bool(self.journals() - known)
+    def killed(self, victim: str) -> None:
+        """Just now."""
+        self.kills.append(Kill(victim, self.since_ms, time.time() * 1000))
+
+    async def goes_on(self, known: set[Path]) -> None:
+        """Return when a journal that is not among these is written."""
+        await until(lambda: self.journals() - known, "the camera's journal", limit_s=WAIT_S)
+        self.since_ms = time.time() * 1000
 
     def gone(self) -> bool:
         """Whether its video was made."""
@@ -96,23 +112,31 @@ async def begin(stack: contextlib.AsyncExitStack, server: Server, door: Door, nu
     await teacher.until(lambda: teacher.fields["recording"]["state"] == "on", "recording")
     folder = server.var / "recordings" / teacher.fields["recording"]["id"]
     filmed = Filmed(teacher, start_s, folder)
-    await until(filmed.journals, "the camera's journal")
+    await filmed.goes_on(set())
     return filmed
 
 
-async def kill_a_recorder(server: Server, lessons: list[Filmed], chance: random.Random) -> None:
-    """At a moment of chance; returns when every lesson is written again."""
-    await asyncio.sleep(chance.uniform(0.2, 1.6))  # the moment is what is random here
+async def kill_a_recorder(
+    server: Server, lessons: list[Filmed], chance: random.Random, before_it: int
+) -> None:
+    """At a moment of chance; returns when every lesson is written again. Of those killed before, all but one
+    must be back: else it would be the machine that is measured."""
+
+    def back() -> int:
+        return sum("recorder" in line and "is back" in line for line in server.said)
+
+    await until(lambda: back() >= before_it - 1, "the killed recorders", limit_s=WAIT_S)
+    await asyncio.sleep(chance.uniform(0.3, 2.7))  # the moment is what is random here
     before = [lesson.journals() for lesson in lessons]
     victim = chance.choice(lessons).recorder(server)
     assert victim is not None, "nobody writes the lesson"
     hit = [lesson for lesson in lessons if lesson.recorder(server) == victim]
     os.kill(victim, signal.SIGKILL)
     for lesson in hit:
-        lesson.kills_ms.append(("recorder", time.time() * 1000))
+        lesson.killed("recorder")
     for lesson, known in zip(lessons, before, strict=True):
         if lesson in hit:
-            await until(partial(lesson.grown, known), "it to be written again")
+            await lesson.goes_on(known)
 
 
 def moved_on(teacher: LessonClient, lease: int) -> bool:
@@ -125,12 +149,12 @@ async def kill_the_worker(server: Server, lessons: list[Filmed]) -> None:
     leases = [lesson.teacher.call.lease if lesson.teacher.call else 0 for lesson in lessons]
     os.kill(server.child("sfu.worker"), signal.SIGKILL)
     for lesson in lessons:
-        lesson.kills_ms.append(("worker", time.time() * 1000))
+        lesson.killed("worker")
     for lesson, lease in zip(lessons, leases, strict=True):
         await lesson.teacher.until(partial(moved_on, lesson.teacher, lease), "a move")
         await film(lesson.teacher, lesson.start_s)
     for lesson, known in zip(lessons, before, strict=True):
-        await until(partial(lesson.grown, known), "it to be written again")
+        await lesson.goes_on(known)
 
 
 async def kill_who_finishes(server: Server, folder: Path, but: int = 0) -> int:
@@ -153,11 +177,11 @@ def check(lesson: Filmed, video: VideoLesson, timeline: wire.Timeline) -> list[t
     assert abs(video.duration_s * 1000 - part.duration_ms) < 500
     shown = video.of(1)
     found: list[tuple[str, float, float]] = []
-    for victim, killed_ms in lesson.kills_ms:
-        killed_s = (killed_ms - part.started_at_ms) / 1000
-        lost_s = killed_s - max((at_s for at_s, _ in shown if at_s <= killed_s), default=0.0)
+    for kill in lesson.kills:
+        killed_s, since_s = ((at_ms - part.started_at_ms) / 1000 for at_ms in (kill.at_ms, kill.since_ms))
+        lost_s = killed_s - max([since_s, *(at_s for at_s, _ in shown if at_s <= killed_s)])
         again_s = min((at_s for at_s, _ in shown if at_s > killed_s), default=float("inf")) - killed_s
-        found.append((victim, lost_s, again_s))
+        found.append((kill.victim, lost_s, again_s))
     started_ms = (time.time() - (time.monotonic() - lesson.start_s)) * 1000
     for at_s, counter in shown:
         filmed_s = (part.started_at_ms - started_ms) / 1000 + at_s
@@ -183,8 +207,8 @@ async def test_recordings_outlive_ten_kills(
         server.forgiven += ["worker", "recorder", "rpc"]
         await door.sign_in(server.teacher_link.partition("#")[2])
         lessons = await asyncio.gather(*(begin(stack, server, door, number) for number in range(LESSONS)))
-        for _ in range(KILLS):
-            await kill_a_recorder(server, lessons, chance)
+        for number in range(KILLS):
+            await kill_a_recorder(server, lessons, chance, number)
         await kill_the_worker(server, lessons)
         await asyncio.sleep(1.0)
         assert all(lesson.teacher.fields["recording"]["state"] == "on" for lesson in lessons)
