@@ -90,6 +90,25 @@ class Story:
     """Why reading ended before the file did; empty: it did not."""
 
 
+class EventClock:
+    """The clock that events go by, which somebody may set. ``set_us``: how far forward since the first."""
+
+    def __init__(self) -> None:
+        self.set_us = 0
+        self._least_us: int | None = None
+
+    def follow(self, late_us: Sequence[int]) -> None:
+        """See whether it was set before the next event. ``late_us``: when that was written, by a clock that
+        nobody sets, less its own time; then the same of those behind it. One that was only late tells
+        nothing, unless those are as late."""
+        now_us, stays_us = late_us[0], min(late_us)
+        least_us = now_us if self._least_us is None else self._least_us
+        if now_us < least_us - STEP_US or stays_us > least_us + STEP_US:
+            self.set_us += least_us - stays_us
+            least_us = stays_us
+        self._least_us = min(least_us, now_us)
+
+
 class Log:
     """A recording's log, read up to one time after another. It follows the fields; whatever cannot be
     understood is passed over."""
@@ -107,10 +126,7 @@ class Log:
         self._stated: set[str] | None = None
         self._held: deque[tuple[int, LogEvent]] = deque()
         """Events with when they were written, by a clock that nobody sets."""
-        self._least_us: int | None = None
-        """How much later than its own time an event is written at least."""
-        self._set_us = 0
-        """How far the clock that events go by has been set forward since the first."""
+        self._clock = EventClock()
 
     def read(self, before_us: int) -> None:
         """Take the events that were written HELD_US before this time. Raises Late, OSError."""
@@ -122,19 +138,9 @@ class Log:
                     except ParseError as error:
                         self.story.damage = str(error)
         while self._held and self._held[0][0] < before_us - HELD_US:
-            self._follow_clock()
+            until_us = self._held[0][0] + HELD_US
+            self._clock.follow([at_us - each.at_ms * 1000 for at_us, each in self._held if at_us < until_us])
             self.take(self._held.popleft()[1])
-
-    def _follow_clock(self) -> None:
-        """See whether the clock was set before the next event. One that was only late tells nothing, unless
-        those behind it are as late."""
-        until_us = self._held[0][0] + HELD_US
-        late_us = [at_us - event.at_ms * 1000 for at_us, event in self._held if at_us < until_us]
-        least_us = late_us[0] if self._least_us is None else self._least_us
-        if late_us[0] < least_us - STEP_US or min(late_us) > least_us + STEP_US:
-            self._set_us += least_us - min(late_us)
-            least_us = min(late_us)
-        self._least_us = min(least_us, late_us[0])
 
     @property
     def _head(self) -> LogHead | None:
@@ -153,7 +159,7 @@ class Log:
 
     def take(self, event: LogEvent) -> None:
         """Take the next event."""
-        at_us = event.at_ms * 1000 - self._set_us
+        at_us = event.at_ms * 1000 - self._clock.set_us
         self.story.last_us = max(self.story.last_us, at_us)
         if event.kind == RESTATED:
             self._stated = (self._stated or set()) | {
@@ -204,7 +210,7 @@ class Log:
                 case "chat" if rest not in self._said:
                     chat = msgspec.convert(value, ChatField)
                     self._said.add(rest)
-                    self.story.chat.append((chat.at_ms * 1000 - self._set_us, chat.name, chat.text))
+                    self.story.chat.append((chat.at_ms * 1000 - self._clock.set_us, chat.name, chat.text))
                 case "person":
                     self._person(rest, msgspec.convert(value, PersonField))
                 case "recording":
@@ -239,7 +245,7 @@ class Log:
     def _record(self, recording: RecordingField) -> None:
         if self.story.head is None or recording.id != self.story.head.recording:
             return
-        since_us = recording.since_ms * 1000 - self._set_us
+        since_us = recording.since_ms * 1000 - self._clock.set_us
         if recording.state == "on":
             if self._part not in (None, recording.part):
                 self._part_over(since_us)

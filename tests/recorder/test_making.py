@@ -20,6 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loadtest.bench._journals import Line
+from loadtest.media.block_code import Mark
+from loadtest.media.block_code import read as read_mark
+from loadtest.media.films import FRAMES_A_SECOND
+from loadtest.media.video_lesson import read_video_lesson
 from recorder.finish import DRAFT, TIMELINE_NAME, VIDEO_NAME, begin, finish
 from recorder.journal import TIMED, read
 from recorder.live import BEGINNINGS, Live
@@ -27,10 +31,6 @@ from recorder.making import Making
 from recorder.publish import Publisher
 from recorder.tail import Late
 from signaling.catalog.store import Catalog
-from tests.media.block_code import Mark
-from tests.media.block_code import read as read_mark
-from tests.media.films import FRAMES_A_SECOND
-from tests.media.video_lesson import read_video_lesson
 from tests.recorder.made import LOOP_S, START_US, Lesson, beeps, film, strength, tone
 
 S = 1_000_000

@@ -10,8 +10,8 @@ import av
 import pytest
 
 from loadtest.bench._journals import encode_sound
+from loadtest.media.films import sound
 from recorder.webm import CUES, Video
-from tests.media.films import sound
 from tests.recorder.made import film
 
 
