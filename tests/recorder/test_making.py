@@ -29,7 +29,8 @@ from recorder.journal import TIMED, read
 from recorder.live import BEGINNINGS, Live
 from recorder.making import Making
 from recorder.publish import Publisher
-from recorder.tail import Late
+from recorder.tail import Late, Tail
+from recorder.tracks import Track
 from signaling.catalog.store import Catalog
 from tests.recorder.made import LOOP_S, START_US, Lesson, beeps, film, strength, tone
 
@@ -348,6 +349,20 @@ async def test_the_other_process_makes_what_is_still_recorded(lesson: Lesson) ->
         assert publisher._pid is None
     finally:
         await publisher.close()
+
+
+def test_times_that_are_settled_stay_and_no_other_is_earlier(lesson: Lesson) -> None:
+    (path,) = lesson.folder.glob("*camera*.zj")
+    tail = Tail(path)
+    batches = list(tail.read(START_US + 2 * S))
+    track = Track(tail)
+    for batch in batches:
+        track.take(batch)
+    count = len(track.frames)
+    track.set_times(np.arange(count) * 10, 0)
+    track.set_times(np.arange(count) * 10 - 25, 100)
+    assert track.time_us[:12].tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 100]
+    assert track.time_us[13] == 105
 
 
 def test_where_beats_meet_nothing_is_lost_or_twice(tmp_path: Path) -> None:

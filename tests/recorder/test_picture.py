@@ -219,3 +219,12 @@ def test_nothing_at_all_is_the_card() -> None:
 
 def test_nobody_is_shown_who_was_off_before_the_part() -> None:
     assert shots([CAMERA], [stay("t", Source.CAMERA, -1, -0.5)]) == [(0, "card")]
+
+
+def test_the_former_picture_goes_on_while_the_next_keyframe_is_waited_for() -> None:
+    pupil = film("p", Source.CAMERA, 0, 20, role=Role.STUDENT, order=3)
+    teacher = film("t", Source.CAMERA, 0, 20, keys=(5, 10, 15))
+    stays = [stay("p", Source.CAMERA, 0, None), stay("t", Source.CAMERA, 8, None)]
+    assert shots([pupil, teacher], stays) == [(0, "p"), (10, "t")]
+    found = planned(Part(1, 0, 20 * S), [pupil, teacher], stays, step_us=700_000)
+    assert sum(shot.end - shot.first for shot in found if shot.film is pupil) == 250
