@@ -29,6 +29,7 @@ from recorder.disk import Disk
 from recorder.folder import Busy, FolderLock, recordings
 from recorder.links import Links
 from recorder.publish import Finish, Outcome, Publisher, Sweep
+from recorder.withdrawal import Rewriter
 from sfu.model import Refused
 from sfu.rpc.node_tls import NodeTls
 from signaling.catalog.store import Catalog
@@ -96,6 +97,8 @@ class Recorder:
         self.claims = Claims(redis, _place(settings), self.id)
         self.publisher = Publisher(self.catalog, self._folder, settings.paths.library, self._finish)
         closing.push_async_callback(self.publisher.close)
+        self.rewriter = Rewriter(self.catalog, settings.paths.library, self._republished)
+        closing.callback(self.rewriter.close)
         self.links = Links(
             Placement(redis, keep_s), settings.paths.secret("rpc.key"), NodeTls.of(settings.paths.keys)
         )
@@ -116,6 +119,7 @@ class Recorder:
             self._every(RENEW_S, self._renew),
             self._every(SWEEP_S, self.sweep),
             self._every(MAKE_S, self._make),
+            self._every(SWEEP_S, self._rewrite),
         ):
             closing.push_async_callback(stop, asyncio.create_task(work))
 
@@ -246,6 +250,14 @@ class Recorder:
             self._begin(lesson)
         elif what is not Outcome.LIVE:
             self._given_up.add(recording)
+
+    async def _rewrite(self) -> None:
+        """Take out of videos whoever is to be taken out."""
+        await self.rewriter.run()
+
+    async def _republished(self, recording: str) -> None:
+        """A video was exchanged for one without somebody; what was made from the old one is gone already."""
+        log.info("video published again", extra={"recording": recording})
 
     async def _is_over(self, lesson: str) -> bool:
         """Whether the lesson's log says that it ended."""

@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from recorder.making import Made, Making
+from recorder.making import Making
 from recorder.timeline import Story, timeline
+from signaling.catalog.takes import TAKES_NAME
 
 VIDEO_NAME: Final = "video.webm"
 TIMELINE_NAME: Final = "timeline.json"
@@ -52,19 +53,19 @@ def finish(folder: Path, library: Path, making: Making | None = None) -> Finishe
         making.close()
     if made is None:
         return Finished("empty")
-    return _keep(library / folder.name, made, Story() if making.log is None else making.log.story)
-
-
-def _keep(target: Path, made: Made, story: Story) -> Finished:
+    target, story = library / folder.name, Story() if making.log is None else making.log.story
     written = timeline(story, made.parts, made.missing)
-    _save(target / TIMELINE_NAME, msgspec.json.encode(written))
+    takes = making.appearances.takes(written, story.people, making.known())
+    save(target / TIMELINE_NAME, msgspec.json.encode(written))
+    save(target / TAKES_NAME, msgspec.json.encode(takes))
     (target / (VIDEO_NAME + DRAFT)).replace(target / VIDEO_NAME)
-    _sync_folder(target)
-    _sync_folder(target.parent)
+    sync_folder(target)
+    sync_folder(target.parent)
     return Finished("ready", written.duration_ms, made.bytes, made.width, made.height)
 
 
-def _save(path: Path, data: bytes) -> None:
+def save(path: Path, data: bytes) -> None:
+    """Put a file in the place of another, or of none; raises OSError."""
     draft = path.with_name(path.name + DRAFT)
     with draft.open("wb") as file:
         file.write(data)
@@ -73,7 +74,8 @@ def _save(path: Path, data: bytes) -> None:
     draft.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep which files are there; raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

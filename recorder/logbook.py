@@ -9,28 +9,31 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING
+from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
-_KEPT: Final = ("person/", "on/", "hand/")
+_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/")
 _PATHS: Final = 200
 """Fields in one restated event, which keeps it far below a record's limit."""
 
 
 def shown(path: str) -> bool:
-    """Whether the field is something that everybody in the lesson may see."""
-    return not path.startswith((HIDDEN, LEADERS_ONLY))
+    """Whether the field is something that a recording's log holds."""
+    return not path.startswith((HIDDEN, "lobby/"))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
-    """The state that a recording rests on: the lesson, people, what they have on, hands, the recording.
+    """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
+    recorded, the recording.
 
     What was written in the chat before is not of the recording. The recording itself comes last.
     """
-    paths = sorted(path for path in replica.raw if path.startswith(_KEPT))
+    kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
+    # Who is not recorded comes before what they did.
+    paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
     pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]
     pages.append([path for path in (LESSON, RECORDING) if path in replica.raw])
     return [
@@ -46,7 +49,7 @@ def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
 
 
 def kept(event: Record) -> LogEvent | None:
-    """An event without what not everybody may see; None when nothing is left of it."""
+    """An event without what is not shown; None when nothing is left of it."""
     changed = {path: value for path, value in event.set.items() if shown(path)}
     deleted = tuple(path for path in event.delete if shown(path))
     if not changed and not deleted and (event.set or event.delete):

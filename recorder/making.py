@@ -25,6 +25,7 @@ from recorder.render import Media, Picture, SoundTrack, pictures
 from recorder.sound import Sounding, Voice, last_speaker, scenes, voice
 from recorder.sync import WINDOW_US, give_times
 from recorder.tail import Tail
+from recorder.takes import Appearances
 from recorder.timeline import Log, Part, Story, cut, parts_of, roles
 from recorder.tracks import Track
 from recorder.webm import Video
@@ -90,6 +91,8 @@ class Making:
         self._size = (0, 0)
         self._video: Video | None = None
         self._card: bytes | None = None
+        self.appearances = Appearances()
+        """Who is in what was written so far."""
         self._losses = Losses()
         self._damaged: set[str] = set()
         """Names of journals that are not whole."""
@@ -256,7 +259,7 @@ class Making:
         """Pictures and sounds from the last beat up to ``until_us``, None: to the end."""
         seen_us = NEVER_US if until_us is None else until_us + LAG_US
         give_times(self._tracks.values(), self._settled_us)
-        known = self._known()
+        known = self.known()
         films, voices = self._publications(known)
         spans = {} if self.log is None else self.log.story.spans
         last_us = seen_us
@@ -303,6 +306,9 @@ class Making:
         if last is not None:
             self._speaker = voices[last].participant, voices[last].source
         for scene in heard:
+            from_ms, to_ms = (scene.start_us + shift_us) // 1000, -(-(scene.end_us + shift_us) // 1000)
+            speaking = [(voices[number].participant, voices[number].source) for number in scene.voices]
+            self.appearances.heard(from_ms, to_ms, speaking)
             goes_on = scene.end_us == end_us < part.end_us
             self._write(self._sound.scene(scene, voices, shift_us, media, goes_on=goes_on))
         active_us = _active(films, voices, since_us, end_us)
@@ -330,7 +336,7 @@ class Making:
         self._done_us = start_us
         return part
 
-    def _known(self) -> dict[str, tuple[Role, int]]:
+    def known(self) -> dict[str, tuple[Role, int]]:
         """Role and place of everybody."""
         heads = sorted((track.head.participant, track.head.role) for track in self._tracks.values())
         return roles(Story() if self.log is None else self.log.story, heads)
@@ -385,9 +391,10 @@ class Making:
 
     def _write_pictures(self, until_ms: int) -> None:
         """The pictures that come no later: players want sound and picture in order of time."""
-        add, waiting = self._opened().picture, self._pictures
+        add, seen, waiting = self._opened().picture, self.appearances.seen, self._pictures
         while waiting and waiting[0][0] <= until_ms:
-            add(*waiting.popleft())
+            at_ms, frame, key, who = waiting.popleft()
+            seen(add(at_ms, frame, key), who)
 
     def _title_card(self) -> bytes:
         if self._card is None:

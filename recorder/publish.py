@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from recorder.apart import Apart
 from recorder.folder import ENTERED_NAME, Busy, FolderLock, Written, is_recording, remove, repair_all, written
 from signaling.catalog.recordings import Published
 from signaling.catalog.store import Catalog
@@ -35,10 +31,6 @@ LIMIT_S: Final = 3600.0
 """Longer than any lesson's video takes; then it is given up."""
 STEP_LIMIT_S: Final = 120.0
 """The same for a step of one that is still recorded; others may be finished before it."""
-NICENESS: Final = 10
-_PR_SET_PDEATHSIG: Final = 1
-
-T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -96,8 +88,7 @@ class Publisher:
         self._waiting: dict[str, bool] = {}
         self._more = asyncio.Event()
         self._now: str | None = None
-        self._pool: ProcessPoolExecutor | None = None
-        self._pid: int | None = None
+        self._apart = Apart()
 
     @property
     def waiting(self) -> int:
@@ -146,12 +137,12 @@ class Publisher:
         try:
             while more and not self.has(recording):
                 async with asyncio.timeout(STEP_LIMIT_S):
-                    more = await self._in_pool(work)
+                    more = await self._apart.run(work)
         except BrokenProcessPool:
             log.warning("the finishing process died", extra={"recording": recording})
         except TimeoutError:
             log.error("the finishing process hangs", extra={"recording": recording})
-            self._end_pool()
+            self._apart.end()
         except Exception:
             log.exception("video not made yet", extra={"recording": recording})
 
@@ -159,9 +150,9 @@ class Publisher:
         """This recording is not ours any more: let go of what was made of it."""
         if recording in self._live and not self.has(recording):
             self._live.discard(recording)
-            if self._pool is not None:
+            if self._apart.running:
                 try:
-                    await self._in_pool(partial(_forget, recording))
+                    await self._apart.run(partial(_forget, recording))
                 except BrokenProcessPool:
                     pass  # then it is forgotten
             self._rest()
@@ -169,11 +160,11 @@ class Publisher:
     def _rest(self) -> None:
         """Without work there is no other process."""
         if not self._waiting and not self._live and self._now is None:
-            self._end_pool()
+            self._apart.end()
 
     async def close(self) -> None:
         """End the process that finishes; what it was at is begun anew by the next one. Idempotent."""
-        self._end_pool()
+        self._apart.end()
 
     async def publish(self, recording: str, *, torn: bool) -> Result:
         """Make the video of a lesson that ended and enter it in the library, unless somebody else does.
@@ -259,43 +250,17 @@ class Publisher:
         for _ in range(TRIES):
             try:
                 async with asyncio.timeout(LIMIT_S):
-                    return await self._in_pool(work)
+                    return await self._apart.run(work)
             except BrokenProcessPool:
                 log.error("the finishing process died", extra={"recording": recording})
             except TimeoutError:
                 log.error("the finishing process hangs", extra={"recording": recording})
-                self._end_pool()
+                self._apart.end()
                 return None
             except Exception:
                 log.exception("video not made", extra={"recording": recording})
                 return None
         return None
-
-    async def _in_pool(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(os.getpid(),)
-            )
-            self._pid = await loop.run_in_executor(self._pool, os.getpid)
-        pool = self._pool
-        try:
-            return await loop.run_in_executor(pool, work)
-        except BrokenProcessPool:
-            if self._pool is pool:
-                self._end_pool()
-            raise
-
-    def _end_pool(self) -> None:
-        pool, pid, self._pool, self._pid = self._pool, self._pid, None, None
-        if pool is None:
-            return
-        pool.shutdown(wait=False, cancel_futures=True)
-        if pid is not None:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 class Sweep:
@@ -352,12 +317,3 @@ def _work(finish: Finish, folder: Path, library: Path, *, torn: bool) -> Finishe
     if torn:
         repair_all(folder)
     return finish(folder, library)
-
-
-def _prepare(parent: int) -> None:
-    """In the other process: it dies with us, leaves stopping to us, and steps back behind lessons."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)

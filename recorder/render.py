@@ -22,8 +22,10 @@ _SHOWN: Final = 0x10
 """The bit of a VP8 frame's first byte that has it shown (RFC 6386 section 9.1)."""
 _ROUND: Final = 500
 
-Picture = tuple[int, Sequence[bytes], bool]
-"""(ms of the video, VP8 frame in pieces, keyframe)."""
+Who = tuple[str, Source]
+"""A participant and what of them is seen or heard."""
+Picture = tuple[int, Sequence[bytes], bool, Who | None]
+"""(ms of the video, VP8 frame in pieces, keyframe, whose it is)."""
 
 
 class Media:
@@ -66,9 +68,10 @@ def pictures(
     for shot in shots:
         start_ms = (shot.start_us + shift_us) // 1000
         if shot.film is None:
-            yield start_ms, (card(),), True
+            yield start_ms, (card(),), True, None
             continue
         film = shot.film
+        who = film.participant, film.source
         keys = film.key[shot.key : shot.end].tolist()
         tracks = film.track[shot.key : shot.end].tolist()
         frames = film.frame[shot.key : shot.end].tolist()
@@ -79,13 +82,9 @@ def pictures(
             if index < before - 1:
                 # Decoded, not shown: the picture stands where it should be at once.
                 frame[0] = bytes((frame[0][0] & ~_SHOWN,)) + frame[0][1:]
-            yield start_ms + index, frame, keys[index]
+            yield start_ms + index, frame, keys[index], who
         for index in range(before, len(keys)):
-            yield times[index], media.frame(tracks[index], frames[index]), keys[index]
-
-
-Who = tuple[str, Source]
-"""Whose microphone or screen sound it is."""
+            yield times[index], media.frame(tracks[index], frames[index]), keys[index], who
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ STEP_US: Final = 5_000_000
 """A record so much earlier or later than its event, against those before, tells that the clock was set."""
 HELD_US: Final = 3_000_000
 """An event is held so long, to see whether those behind it are as late."""
-_RESTATED: Final = ("on/", "hand/")
+_RESTATED: Final = ("on/", "hand/", "unrecorded/")
 """Paths of which a restated state leaves nothing out."""
 
 
@@ -76,14 +76,14 @@ class Person:
 class Story:
     """The log of a recording, read. ``spans`` are parts as told: number -> (start, end or None), in us.
 
-    ``chat`` holds (us, name, text), ``hands`` (us, participant, up), both as they happened.
+    ``chat`` holds (us, participant, name, text), ``hands`` (us, participant, up), both as they happened.
     """
 
     head: LogHead | None = None
     people: dict[str, Person] = field(default_factory=dict)
     stays: list[Stay] = field(default_factory=list)
     spans: dict[int, tuple[int, int | None]] = field(default_factory=dict)
-    chat: list[tuple[int, str, str]] = field(default_factory=list)
+    chat: list[tuple[int, str, str, str]] = field(default_factory=list)
     hands: list[tuple[int, str, bool]] = field(default_factory=list)
     last_us: int = 0
     damage: str = ""
@@ -122,6 +122,7 @@ class Log:
         self._since: dict[tuple[str, str], int] = {}
         self._raised: set[str] = set()
         self._said: set[str] = set()
+        self._unrecorded: set[str] = set()
         self._part: int | None = None
         self._stated: set[str] | None = None
         self._held: deque[tuple[int, LogEvent]] = deque()
@@ -197,6 +198,9 @@ class Log:
         for participant in list(self._raised):
             if f"hand/{participant}" not in stated:
                 self._hand(participant, at_us, up=False)
+        for participant in list(self._unrecorded):
+            if f"unrecorded/{participant}" not in stated:
+                self._unrecorded.discard(participant)
 
     def _set(self, path: str, value: Any, at_us: int) -> None:
         kind, _, rest = path.partition("/")
@@ -210,7 +214,13 @@ class Log:
                 case "chat" if rest not in self._said:
                     chat = msgspec.convert(value, ChatField)
                     self._said.add(rest)
-                    self.story.chat.append((chat.at_ms * 1000 - self._clock.set_us, chat.name, chat.text))
+                    if chat.participant in self._unrecorded:
+                        return
+                    at_us = chat.at_ms * 1000 - self._clock.set_us
+                    self.story.chat.append((at_us, chat.participant, chat.name, chat.text))
+                case "unrecorded":
+                    self._hand(rest, at_us, up=False)
+                    self._unrecorded.add(rest)
                 case "person":
                     self._person(rest, msgspec.convert(value, PersonField))
                 case "recording":
@@ -227,6 +237,8 @@ class Log:
             self._on.discard((participant, source))
         elif kind == "hand":
             self._hand(rest, at_us, up=False)
+        elif kind == "unrecorded":
+            self._unrecorded.discard(rest)
         elif kind == "person":
             self._away.add(rest)
 
@@ -238,6 +250,8 @@ class Log:
             self._away.add(participant)
 
     def _hand(self, participant: str, at_us: int, *, up: bool) -> None:
+        if up and participant in self._unrecorded:
+            return
         if up != (participant in self._raised):
             (self._raised.add if up else self._raised.discard)(participant)
             self.story.hands.append((at_us, participant, up))
@@ -324,8 +338,8 @@ def timeline(story: Story, parts: Sequence[Part], missing: TimelineMissing | Non
     """What happened beside the picture, and what is ``missing``. Hands that rose or fell between two parts do
     so where the next begins."""
     chat = [
-        TimelineChat(at_us // 1000, name, text)
-        for server_us, name, text in story.chat
+        TimelineChat(at_us // 1000, name, text, participant)
+        for server_us, participant, name, text in story.chat
         if (at_us := video_us(parts, server_us)) is not None
     ]
     return Timeline(

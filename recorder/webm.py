@@ -145,8 +145,8 @@ class Video:
             os.close(self._file)
             self._file = -1
 
-    def picture(self, at_ms: int, frame: Sequence[bytes], key: bool) -> None:
-        """Add a VP8 frame, in pieces; one that is not later than the last comes 1 ms after it."""
+    def picture(self, at_ms: int, frame: Sequence[bytes], key: bool) -> int:
+        """Add a VP8 frame, in pieces; one that is not later than the last comes 1 ms after it. Its time."""
         if at_ms <= self._last_picture_ms:
             at_ms = self._last_picture_ms + 1
         self._last_ms = self._last_picture_ms = at_ms
@@ -161,6 +161,7 @@ class Video:
         )
         self._blocks += frame
         self._blocks_size += size + 5
+        return at_ms
 
     def sound(self, at_ms: int, packet: bytes) -> None:
         """Add an Opus packet."""

@@ -185,9 +185,10 @@ class Admission:
             lesson.opens_at_ms,
         )  # fmt: skip
 
-    async def lesson(self, code: str) -> Lesson:
-        """The lesson behind a link of any role."""
-        return (await self._find(code, Browser("")))[0]
+    async def participant(self, browser: Browser, code: str) -> tuple[Lesson, str | None]:
+        """The lesson behind a link, and who this browser is in it; None for the teacher's own link."""
+        lesson, role = await self._find(code, browser)
+        return lesson, None if role is Role.TEACHER else self._participant(browser, lesson, role)
 
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
         """A ticket for the lesson behind a link; Queued when too many want one just now."""

@@ -41,6 +41,7 @@ from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.tickets import KeyRing
 from signaling.watch import Watch
+from signaling.withdrawing import Withdrawing
 from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -118,14 +119,16 @@ class Signalling:
             settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
             lambda: self.door.origin, queue, self._now_ms,
         )  # fmt: skip
+        files = LibraryFiles(settings.paths.library, settings.paths.recordings)
         self.library = Library(
             self.catalog.recordings,
-            LibraryFiles(settings.paths.library, settings.paths.recordings),
+            files,
             self.keys.cookies,
             settings.paths.secret("media.key"),
             self._now_ms,
         )
-        LibraryRoutes(self.door, self.library, self.admission)
+        withdrawing = Withdrawing(self.catalog, files, self._now_ms)
+        LibraryRoutes(self.door, self.library, withdrawing, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)

@@ -125,7 +125,7 @@ class Library:
         if found.teacher != viewer.teacher:
             raise Refused("not_found")
         await asyncio.to_thread(self._files.note_deletion, video, self._now_ms())
-        if not await self._recordings.delete(video):
+        if not await self._recordings.delete(video, viewer.teacher, self._now_ms()):
             raise Refused("not_found")
         ids = {"video": video, "lesson": found.lesson, "teacher": viewer.teacher}
         log.info("video deleted", extra=ids)

@@ -11,6 +11,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from signaling.catalog.takes import TAKES_NAME, Takes
 from signaling.media_address import MediaFile, is_video_id
 
 _NOTES: Final = ".deleted"
@@ -30,6 +33,13 @@ class LibraryFiles:
         """Where a file of a video lies; None: nowhere."""
         path = self._library / video / ("video.webm" if file == "download" else file)
         return path if path.is_file() else None
+
+    def takes(self, video: str) -> Takes | None:
+        """Who is in a video; None: it has no takes that can be read, being from before they were kept."""
+        try:
+            return msgspec.json.decode((self._library / video / TAKES_NAME).read_bytes(), type=Takes)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
 
     def note_deletion(self, video: str, at_ms: int) -> None:
         """From now on what is left of this video is to go, if SQL does not know it."""

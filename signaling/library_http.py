@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
@@ -22,21 +23,26 @@ from signaling.http import LIBRARY_COOKIE, Door, as_json, read_body
 from signaling.library import Found, Library, Viewer
 from signaling.media_address import LIFETIME_S
 from signaling.tickets import LIBRARY_LIFETIME_S
+from signaling.withdrawing import Withdrawing
 
 
 class LibraryRoutes:
     """Adds itself to the door's application."""
 
-    def __init__(self, door: Door, library: Library, admission: Admission) -> None:
+    def __init__(self, door: Door, library: Library, withdrawing: Withdrawing, admission: Admission) -> None:
         self._door = door
         self._library = library
+        self._withdrawing = withdrawing
         self._admission = admission
         router = door.application.router
         router.add_post("/api/library/sign-in", self._sign_in)
         router.add_get("/api/library", self._videos)
         router.add_get("/api/library/{video}", self._page)
         router.add_delete("/api/library/{video}", self._delete)
+        router.add_get("/api/library/{video}/people", self._people)
+        router.add_post("/api/library/{video}/withdrawals", self._withdraw)
         router.add_get("/api/links/{code}/video", self._page_of_link)
+        router.add_post("/api/links/{code}/video/withdrawals", self._withdraw_oneself)
         router.add_get("/media/{stamp}/{video}/{file}", self._file)
 
     def _viewer(self, request: web.Request) -> Viewer:
@@ -61,8 +67,36 @@ class LibraryRoutes:
         return as_json(await self._library.page(self._viewer(request), request.match_info["video"]))
 
     async def _page_of_link(self, request: web.Request) -> web.Response:
-        lesson = await self._door.guarded(request, self._admission.lesson(request.match_info["code"]))
-        return as_json(await self._library.page_of_lesson(self._viewer(request), lesson.id))
+        lesson, participant = await self._who(request)
+        page = await self._library.page_of_lesson(self._viewer(request), lesson)
+        if participant is not None:
+            me = await self._withdrawing.person(lesson, participant)
+            page = msgspec.structs.replace(page, me=me)
+        return as_json(page)
+
+    async def _who(self, request: web.Request) -> tuple[str, str | None]:
+        """The lesson of a link and who this browser was in it, by its device cookie."""
+        browser = self._door.browser(request)
+        asked = self._admission.participant(browser, request.match_info["code"])
+        lesson, participant = await self._door.guarded(request, asked)
+        return lesson.id, participant
+
+    async def _people(self, request: web.Request) -> web.Response:
+        return as_json(await self._withdrawing.people(self._viewer(request), request.match_info["video"]))
+
+    async def _withdraw(self, request: web.Request) -> web.Response:
+        body = await read_body(request, wire.Withdraw)
+        viewer = self._viewer(request)
+        await self._withdrawing.withdraw(viewer, request.match_info["video"], body.participant)
+        return web.Response(status=204)
+
+    async def _withdraw_oneself(self, request: web.Request) -> web.Response:
+        await read_body(request, wire.Nothing)
+        lesson, participant = await self._who(request)
+        if participant is None:
+            raise Refused("not_found")
+        await self._withdrawing.withdraw_oneself(lesson, participant)
+        return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
         self._door.check_origin(request)

@@ -211,7 +211,7 @@ class LiveLesson:
         # Clients first: that they are recorded is said to people before the worker may begin.
         encoded = Encoded(event)
         for client in list(self.clients.values()):
-            client.send(encoded.for_view(client.view))
+            client.send(encoded.for_view(client.view, client.participant))
         self.media.changed(event)
         self._recording.tick(recording.running(self.state))
         self._settle()
@@ -399,7 +399,7 @@ class LiveLesson:
         lease = self.media.epoch if hello is None else hello.lease
         events: tuple[wire.Event, ...] | None = None
         if hello is not None and hello.after is not None:
-            events = self.replica.since(hello.after, client.view)
+            events = self.replica.since(hello.after, client.view, client.participant)
         client.send(
             encode(
                 wire.Welcome(
@@ -409,7 +409,7 @@ class LiveLesson:
                     number=self.replica.number,
                     lease=self.media.epoch,
                     now_ms=self._now_ms(),
-                    fields=self.replica.fields(client.view) if events is None else None,
+                    fields=self.replica.fields(client.view, client.participant) if events is None else None,
                     events=events or (),
                     media_alive=self.media.alive(client.participant, lease),
                 )

@@ -254,13 +254,13 @@ class LessonMedia:
         """Mark what this event changes for the media side."""
         for path in (*event.set, *event.delete):
             head, _, rest = path.partition("/")
-            if head == "person":
+            if head in ("person", "unrecorded"):
                 self._dirty.add(rest)
             elif head == "on":
                 self._dirty.add(rest.partition("/")[0])
             elif head == "lesson":
                 self._stage_dirty = True
-                if event.kind == "may":
+                if event.kind in ("may", "recordable"):
                     self._mark_people()
             elif head == fields.RECORDING:
                 self._mark_people()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sfu.model import Role
 from signaling.codec import builtins, encode, pack, unpack
 from signaling.lesson.change import Change
-from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, typed
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, typed, unrecorded
 from signaling.wire import Event
 
 KEPT_EVENTS: Final = 1000
@@ -30,11 +30,11 @@ class View(StrEnum):
     def of(cls, role: Role) -> View:
         return cls.LEADER if role.leads else cls.STUDENT
 
-    def sees(self, path: str) -> bool:
-        """Whether clients of this class may know the field."""
+    def sees(self, path: str, who: str = "") -> bool:
+        """Whether clients of this class, or of it ``who`` themselves, may know the field."""
         if path.startswith(HIDDEN):
             return False
-        return self is View.LEADER or not path.startswith(LEADERS_ONLY)
+        return self is View.LEADER or not path.startswith(LEADERS_ONLY) or path == unrecorded(who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,18 @@ class Record:
         kind, at_ms, by, changed, deleted = unpack(body)
         return cls(number, kind, at_ms, by, changed, tuple(deleted))
 
-    def seen_by(self, view: View) -> Event:
-        """The event for clients of this class, without what they may not see."""
-        return Event(
-            number=self.number,
-            kind=self.kind,
-            at_ms=self.at_ms,
-            by=self.by,
-            set={path: value for path, value in self.set.items() if view.sees(path)},
-            delete=tuple(path for path in self.delete if view.sees(path)),
-        )
+    def seen_by(self, view: View, who: str = "") -> Event:
+        """The event for clients of this class (``who`` themselves), without what they may not see."""
+        shown = {path: value for path, value in self.set.items() if view.sees(path, who)}
+        gone = tuple(path for path in self.delete if view.sees(path, who))
+        hidden = (self.set or self.delete) and not (shown or gone)
+        by = None if hidden else self.by  # who it was would tell what it was
+        return Event(number=self.number, kind=self.kind, at_ms=self.at_ms, by=by, set=shown, delete=gone)
+
+    def is_of(self, who: str) -> bool:
+        """Whether it changes what of all students only ``who`` sees."""
+        path = unrecorded(who)
+        return path in self.set or path in self.delete
 
 
 def record(change: Change, at_ms: int, by: str | None) -> Record:
@@ -117,28 +119,30 @@ class Replica:
         self._recent.append(event)
         return True
 
-    def fields(self, view: View) -> dict[str, Any]:
+    def fields(self, view: View, who: str = "") -> dict[str, Any]:
         """The whole state for a client of this class, as builtins."""
-        return {path: unpack(value) for path, value in self.raw.items() if view.sees(path)}
+        return {path: unpack(value) for path, value in self.raw.items() if view.sees(path, who)}
 
-    def since(self, number: int, view: View) -> tuple[Event, ...] | None:
+    def since(self, number: int, view: View, who: str = "") -> tuple[Event, ...] | None:
         """Events after ``number`` for a client of this class; None when they are not kept any more."""
         if number == self.number:
             return ()
         if number > self.number or not self._recent or self._recent[0].number > number + 1:
             return None
-        return tuple(event.seen_by(view) for event in self._recent if event.number > number)
+        return tuple(event.seen_by(view, who) for event in self._recent if event.number > number)
 
 
 class Encoded:
-    """One record encoded at most once for each visibility class."""
+    """One record encoded at most once for each visibility class, and for whom it is about."""
 
     def __init__(self, event: Record) -> None:
         self._event = event
         self._bytes: dict[View, bytes] = {}
 
-    def for_view(self, view: View) -> bytes:
-        """The message for clients of this class."""
+    def for_view(self, view: View, who: str = "") -> bytes:
+        """The message for clients of this class (``who`` themselves)."""
+        if self._event.is_of(who):
+            return encode(self._event.seen_by(view, who))
         found = self._bytes.get(view)
         if found is None:
             found = self._bytes[view] = encode(self._event.seen_by(view))

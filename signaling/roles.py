@@ -11,6 +11,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson import (
     chat,
+    consent,
     ending,
     fields,
     hands,
@@ -42,6 +43,8 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
+    wire.SetRecorded: _EVERYBODY,
+    wire.SetRecordable: _LEADERS,
     wire.End: _TEACHER,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
@@ -56,6 +59,8 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,
+    wire.SetRecorded: consent.set_recorded,
+    wire.SetRecordable: consent.set_recordable,
     wire.End: ending.end,
 }
 """Commands that change the lesson, with the rule that decides each."""

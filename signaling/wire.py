@@ -65,6 +65,7 @@ class LessonField(Struct, frozen=True):
     state: Literal["waiting", "live", "ended"]
     locked: bool = False
     may: tuple[SourceName, ...] = ("microphone", "camera")
+    recordable: tuple[SourceName, ...] = ("microphone", "camera", "screen", "screen_sound")
     stage: str | None = None
     started_at_ms: int | None = None
     ends_at_ms: int | None = None
@@ -116,6 +117,14 @@ class RecordingField(Struct, frozen=True):
     since_ms: int
     students: tuple[SourceName, ...] = ()
     reason: RecordingEnd | None = None
+
+
+class UnrecordedField(Struct, frozen=True):
+    """Nothing of this student may be recorded: they said so, or a leader did (there is no consent). Leaders
+    see it and the student themselves."""
+
+    by_self: bool = False
+    by_leader: bool = False
 
 
 # --- client to server --------------------------------------------------------------------------
@@ -239,6 +248,22 @@ class Record(Struct, tag_field="t", tag="record", frozen=True):
     students: tuple[SourceName, ...] = ()
 
 
+class SetRecorded(Struct, tag_field="t", tag="set_recorded", frozen=True):
+    """Whether a person may be recorded: students about themselves (``participant`` None), leaders about a
+    student. It holds at once and after coming back; either can only take back what they said themselves."""
+
+    id: RequestNumber
+    on: bool
+    participant: Id | None = None
+
+
+class SetRecordable(Struct, tag_field="t", tag="set_recordable", frozen=True):
+    """Leaders: what of students may be recorded at all, whatever ``record`` asks; it holds at once."""
+
+    id: RequestNumber
+    sources: Annotated[tuple[SourceName, ...], Meta(max_length=4)]
+
+
 class End(Struct, tag_field="t", tag="end", frozen=True):
     """The teacher: end the lesson for all."""
 
@@ -263,6 +288,8 @@ ClientMessage = (
     | Lock
     | Remove
     | Record
+    | SetRecorded
+    | SetRecordable
     | End
     | Leave
 )
@@ -277,7 +304,7 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
     chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, ended.
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
     """
 
     number: int
@@ -590,11 +617,37 @@ class LibrarySignIn(Struct, frozen=True):
     key: Annotated[str, Meta(max_length=4096)]
 
 
+class VideoPerson(Struct, frozen=True):
+    """Somebody who is in a video: for how long they are seen and heard in it; both 0 for who only wrote or
+    raised a hand."""
+
+    participant: str
+    name: str
+    role: RoleName
+    seen_ms: int
+    heard_ms: int
+
+
+class VideoPeople(Struct, frozen=True):
+    """GET /api/library/<video>/people, for its own teacher: in the order of the class."""
+
+    people: tuple[VideoPerson, ...]
+
+
+class Withdraw(Struct, frozen=True):
+    """POST /api/library/<video>/withdrawals by its own teacher: take this person out of the video. It is
+    ``processing`` until that is done."""
+
+    participant: Id
+
+
 class VideoPage(Struct, frozen=True):
     """GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
 
     Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
     new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+    ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
+    themselves out by POST /api/links/<code>/video/withdrawals with an empty map.
     """
 
     video: VideoInfo
@@ -602,6 +655,7 @@ class VideoPage(Struct, frozen=True):
     timeline_url: str | None
     download_url: str | None
     expires_at_ms: int
+    me: VideoPerson | None = None
 
 
 class TimelinePart(Struct, frozen=True):
@@ -613,11 +667,13 @@ class TimelinePart(Struct, frozen=True):
 
 
 class TimelineChat(Struct, frozen=True):
-    """A chat message said at ``at_ms`` of the video."""
+    """A chat message said at ``at_ms`` of the video. ``participant`` is empty in timelines of videos without
+    takes."""
 
     at_ms: int
     name: str
     text: str
+    participant: str = ""
 
 
 class TimelineHand(Struct, frozen=True):
@@ -667,6 +723,10 @@ class Attendance(Struct, frozen=True):
     lesson: str
     title: str
     rows: tuple[AttendanceRow, ...]
+
+
+class Nothing(Struct, frozen=True):
+    """Body of a POST that needs no words."""
 
 
 class ErrorReply(Struct, frozen=True):

@@ -134,3 +134,25 @@ class VideoRow(Base):
         Index("videos_of_teacher_name", "teacher_name", "recorded_at_ms", "id"),
         Index("videos_of_teacher", "teacher_id", "recorded_at_ms", "id"),
     )
+
+
+class WithdrawalRow(Base):
+    """Somebody is to be taken out of a video; the row goes when that is done. ``by``: who asked."""
+
+    __tablename__ = "withdrawals"
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    participant: Mapped[str] = mapped_column(String(40), primary_key=True)
+    by: Mapped[str] = mapped_column(String(40))
+    asked_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class AuditRow(Base):
+    """What was done to recordings and to what is kept of people; rows are only ever added."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    what: Mapped[str] = mapped_column(String(20))
+    by: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(90))
+    count: Mapped[int] = mapped_column(BigInteger)

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
+from signaling.catalog.audit import SERVER, Entry, note
 from signaling.catalog.database import Database
-from signaling.catalog.models import LessonRow, PartRow, RecordingRow, VideoRow
+from signaling.catalog.models import LessonRow, PartRow, RecordingRow, VideoRow, WithdrawalRow
 from signaling.wire import RecordingEnd, VideoState
 
 T = TypeVar("T")
@@ -131,22 +132,28 @@ class Recordings:
                 .values(id=recording, lesson_id=lesson, state="running", created_at_ms=at_ms)
                 .on_conflict_do_nothing(index_elements=["id"])
             )
-            await connection.execute(
+            begun = await connection.execute(
                 self._database.insert(PartRow)
                 .values(recording_id=recording, number=part, started_at_ms=at_ms)
                 .on_conflict_do_nothing()
             )
+            if begun.rowcount:
+                await note(
+                    connection, Entry(at_ms, "recording_started", SERVER, f"{lesson}/{recording}", part)
+                )
 
     async def end_part(self, recording: str, part: int, at_ms: int, reason: RecordingEnd) -> None:
         """A part is over; how it ended first stays."""
         async with self._database.begin() as connection:
-            await connection.execute(
+            ended = await connection.execute(
                 update(PartRow)
                 .where(
                     PartRow.recording_id == recording, PartRow.number == part, PartRow.ended_at_ms.is_(None)
                 )
                 .values(ended_at_ms=at_ms, reason=reason)
             )
+            if ended.rowcount:
+                await note(connection, Entry(at_ms, "recording_stopped", SERVER, recording, part))
 
     async def finishing(self, recording: str) -> bool:
         """Its video is being made now (again after a failure) and stands in the library as ``processing``.
@@ -301,14 +308,16 @@ class Recordings:
                 await _distinct(connection, VideoRow.teacher_name, teacher),
             )
 
-    async def delete(self, video: str) -> bool:
+    async def delete(self, video: str, by: str, at_ms: int) -> bool:
         """Forget a video with its recording and parts; False: there is none. Files are the caller's."""
         async with self._database.begin() as connection:
             gone = await connection.execute(delete(VideoRow).where(VideoRow.id == video))
             if not gone.rowcount:
                 return False
+            await connection.execute(delete(WithdrawalRow).where(WithdrawalRow.recording_id == video))
             await connection.execute(delete(PartRow).where(PartRow.recording_id == video))
             await connection.execute(delete(RecordingRow).where(RecordingRow.id == video))
+            await note(connection, Entry(at_ms, "video_deleted", by, video))
         return True
 
     # --------------------------------------------------------------------------------------------------

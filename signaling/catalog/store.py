@@ -11,9 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from sfu.model import Role
+from signaling.catalog.audit import Audit
 from signaling.catalog.database import Database
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
 from signaling.catalog.recordings import Recordings
+from signaling.catalog.withdrawals import Withdrawals
 from signaling.replica import Record
 from signaling.wire import AttendanceRow
 
@@ -93,12 +95,9 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recordings = Recordings(database)
-
-    @property
-    def recordings(self) -> Recordings:
-        """Recordings and video lessons."""
-        return self._recordings
+        self.recordings: Final = Recordings(database)
+        self.withdrawals: Final = Withdrawals(database)
+        self.audit: Final = Audit(database)
 
     @classmethod
     async def open(cls, url: str, *, migrate: bool = True) -> Self:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signaling.wire import ChatField, LessonField, LobbyField, PersonField, RecordingField
+from signaling.wire import ChatField, LessonField, LobbyField, PersonField, RecordingField, UnrecordedField
 
 State = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ LESSON: Final = "lesson"
 RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
-LEADERS_ONLY: Final = "lobby/"
+LEADERS_ONLY: Final = ("lobby/", "unrecorded/")
 
 _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
@@ -27,6 +27,7 @@ _TYPES: Final[dict[str, Any]] = {
     "chat": ChatField,
     "lobby": LobbyField,
     "recording": RecordingField,
+    "unrecorded": UnrecordedField,
     "hand": int,
     "on": bool,
     "_ban": bool,
@@ -52,6 +53,10 @@ def chat(message_id: str) -> str:
 
 def lobby(participant: str) -> str:
     return f"lobby/{participant}"
+
+
+def unrecorded(participant: str) -> str:
+    return f"unrecorded/{participant}"
 
 
 def ban(participant: str) -> str:

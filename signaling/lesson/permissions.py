@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sfu.model import SEND_SECTIONS, Refused, Role
@@ -25,7 +27,7 @@ def allowed(state: State, participant: str) -> frozenset[str]:
 
 def set_may(state: State, _actor: Actor, message: SetMay, _moment: Moment) -> Change | None:
     """Give or take permission; what is on and no longer allowed goes off in the same event."""
-    may = None if message.may is None else _ordered(message.may)
+    may = None if message.may is None else ordered(message.may)
     lesson = fields.lesson(state)
     if message.participant is not None:
         person: PersonField | None = state.get(fields.person(message.participant))
@@ -58,6 +60,8 @@ def _off(state: State, participant: str, may: frozenset[str]) -> tuple[str, ...]
     )
 
 
-def _ordered(may: tuple[SourceName, ...]) -> tuple[SourceName, ...]:
+def ordered(may: Iterable[SourceName]) -> tuple[SourceName, ...]:
+    """Each source once, in the order of the wire."""
+    wanted = frozenset(may)
     order: tuple[SourceName, ...] = ("microphone", "camera", "screen", "screen_sound")
-    return tuple(source for source in order if source in may)
+    return tuple(source for source in order if source in wanted)

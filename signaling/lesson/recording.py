@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from sfu.model import Refused, Role
-from signaling.lesson import fields
+from signaling.lesson import consent, fields
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import LESSON, RECORDING, State
-from signaling.lesson.permissions import EVERYTHING
-from signaling.wire import PersonField, Record, RecordingEnd, RecordingField, SourceName
+from signaling.lesson.permissions import EVERYTHING, ordered
+from signaling.wire import PersonField, Record, RecordingEnd, RecordingField
 
 
 def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Change | None:
@@ -22,7 +20,7 @@ def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Chan
     """
     if not message.on:
         return stopped(state, "stopped", moment)
-    students = _ordered(message.students)
+    students = ordered(message.students)
     now = running(state)
     if now is not None:
         if now.students == students:
@@ -74,7 +72,8 @@ def running(state: State) -> RecordingField | None:
 
 
 def recorded(state: State, participant: str) -> frozenset[str]:
-    """Which sources of a participant may be recorded now: leaders' all, students' as the recording says.
+    """Which sources of a participant may be recorded now: leaders' all, students' as the recording says and
+    the lesson allows; nothing of a student of whom anybody said so.
 
     Nothing while no recording is asked for, and nothing of somebody who is not here.
     """
@@ -82,10 +81,8 @@ def recorded(state: State, participant: str) -> frozenset[str]:
     person: PersonField | None = state.get(fields.person(participant))
     if field is None or person is None or not person.here:
         return frozenset()
-    return EVERYTHING if Role(person.role).leads else frozenset(field.students)
-
-
-def _ordered(students: Iterable[SourceName]) -> tuple[SourceName, ...]:
-    wanted = frozenset(students)
-    order: tuple[SourceName, ...] = ("microphone", "camera", "screen", "screen_sound")
-    return tuple(source for source in order if source in wanted)
+    if Role(person.role).leads:
+        return EVERYTHING
+    if not consent.is_recorded(state, participant):
+        return frozenset()
+    return frozenset(field.students) & frozenset(fields.lesson(state).recordable)

@@ -18,6 +18,7 @@ from loadtest.media.films import SAMPLE_RATE, sound, yuv_frame
 from loadtest.media.video_lesson import VideoLesson, read_video_lesson
 from recorder.finish import TIMELINE_NAME, VIDEO_NAME, Finished, finish
 from recorder.journal import LogEvent
+from signaling.catalog.takes import TAKES_NAME
 from signaling.wire import Timeline
 
 START_US: Final = 1_790_000_000_000_000
@@ -176,7 +177,7 @@ class Lesson:
         made = finish(self.folder, self.library)
         assert made.state == "ready"
         target = self.library / RECORDING
-        assert sorted(path.name for path in target.iterdir()) == [TIMELINE_NAME, VIDEO_NAME]
+        assert sorted(path.name for path in target.iterdir()) == [TAKES_NAME, TIMELINE_NAME, VIDEO_NAME]
         assert made.bytes == (target / VIDEO_NAME).stat().st_size
         timeline = msgspec.json.decode((target / TIMELINE_NAME).read_bytes(), type=Timeline)
         assert timeline.duration_ms == made.duration_ms

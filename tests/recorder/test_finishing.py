@@ -176,7 +176,7 @@ async def test_a_recording_that_was_deleted_leaves_nothing(
     recording = await recorded(lesson)
     await end(lesson)
     await state(recorder, recording, "failed")
-    assert await recorder.catalog.recordings.delete(recording)
+    assert await recorder.catalog.recordings.delete(recording, "teacher1", 900)
     other = await start_recorder(makes)
     await until(lambda: not (lesson.recordings / recording).exists(), "the journals to be gone")
     assert not await other.catalog.recordings.exists(recording)

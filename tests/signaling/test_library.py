@@ -330,7 +330,7 @@ async def test_a_deletion_that_a_kill_cut_off_is_carried_out(school: School) -> 
     await recorded(school, await school.lesson(await school.teacher()), "vid")
     library, recordings = school.signalling.library, school.signalling.catalog.recordings
     library._files.note_deletion("vid", school.signalling._now_ms())
-    assert await recordings.delete("vid")
+    assert await recordings.delete("vid", "teacher1", 900)
     assert left(school, "vid")
     await library.sweep()
     assert left(school, "vid") == []

@@ -156,12 +156,12 @@ async def test_what_was_deleted_is_not_published_afterwards(catalog: Catalog) ->
     recordings = catalog.recordings
     await recordings.begin("r", "l", 1, 100)
     assert await recordings.finishing("r")
-    assert await recordings.delete("r")
+    assert await recordings.delete("r", "teacher1", 900)
     assert not await recordings.published("r", FILM, 500)
     assert not await recordings.finishing("r")
     assert not await recordings.exists("r")
     assert await recordings.parts("r") == ()
-    assert not await recordings.delete("r")
+    assert not await recordings.delete("r", "teacher1", 900)
     async with catalog._database.connect() as connection:
         for table in ("recordings", "parts", "videos"):
             assert (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() == 0

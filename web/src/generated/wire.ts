@@ -37,6 +37,7 @@ export interface LessonField {
   readonly state: "ended" | "live" | "waiting";
   readonly locked: boolean;
   readonly may: readonly SourceName[];
+  readonly recordable: readonly SourceName[];
   readonly stage: string | null;
   readonly started_at_ms: number | null;
   readonly ends_at_ms: number | null;
@@ -86,6 +87,15 @@ export interface RecordingField {
   readonly since_ms: number;
   readonly students: readonly SourceName[];
   readonly reason: RecordingEnd | null;
+}
+
+/**
+ * Nothing of this student may be recorded: they said so, or a leader did (there is no consent). Leaders
+ * see it and the student themselves.
+ */
+export interface UnrecordedField {
+  readonly by_self: boolean;
+  readonly by_leader: boolean;
 }
 
 /**
@@ -213,6 +223,24 @@ export interface Record {
   readonly students?: readonly SourceName[];
 }
 
+/**
+ * Whether a person may be recorded: students about themselves (``participant`` None), leaders about a
+ * student. It holds at once and after coming back; either can only take back what they said themselves.
+ */
+export interface SetRecorded {
+  readonly t: "set_recorded";
+  readonly id: number;
+  readonly on: boolean;
+  readonly participant?: string | null;
+}
+
+/** Leaders: what of students may be recorded at all, whatever ``record`` asks; it holds at once. */
+export interface SetRecordable {
+  readonly t: "set_recordable";
+  readonly id: number;
+  readonly sources: readonly SourceName[];
+}
+
 /** The teacher: end the lesson for all. */
 export interface End {
   readonly t: "end";
@@ -230,7 +258,7 @@ export interface Leave {
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
  * chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
- * recording_starting, recording_on, recording_off, ended.
+ * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -521,10 +549,37 @@ export interface LibrarySignIn {
 }
 
 /**
+ * Somebody who is in a video: for how long they are seen and heard in it; both 0 for who only wrote or
+ * raised a hand.
+ */
+export interface VideoPerson {
+  readonly participant: string;
+  readonly name: string;
+  readonly role: RoleName;
+  readonly seen_ms: number;
+  readonly heard_ms: number;
+}
+
+/** GET /api/library/<video>/people, for its own teacher: in the order of the class. */
+export interface VideoPeople {
+  readonly people: readonly VideoPerson[];
+}
+
+/**
+ * POST /api/library/<video>/withdrawals by its own teacher: take this person out of the video. It is
+ * ``processing`` until that is done.
+ */
+export interface Withdraw {
+  readonly participant: string;
+}
+
+/**
  * GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
  *
  * Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
  * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+ * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take themselves
+ * out by POST /api/links/<code>/video/withdrawals with an empty map.
  */
 export interface VideoPage {
   readonly video: VideoInfo;
@@ -532,6 +587,7 @@ export interface VideoPage {
   readonly timeline_url: string | null;
   readonly download_url: string | null;
   readonly expires_at_ms: number;
+  readonly me: VideoPerson | null;
 }
 
 /** One part in the video: ``at_ms`` in the video, ``started_at_ms`` server time. */
@@ -541,11 +597,15 @@ export interface TimelinePart {
   readonly started_at_ms: number;
 }
 
-/** A chat message said at ``at_ms`` of the video. */
+/**
+ * A chat message said at ``at_ms`` of the video. ``participant`` is empty in timelines of videos without
+ * takes.
+ */
 export interface TimelineChat {
   readonly at_ms: number;
   readonly name: string;
   readonly text: string;
+  readonly participant: string;
 }
 
 /** A hand that went up or down at ``at_ms`` of the video; ``participant`` tells two of one name apart. */
@@ -594,6 +654,10 @@ export interface Attendance {
   readonly rows: readonly AttendanceRow[];
 }
 
+/** Body of a POST that needs no words. */
+export interface Nothing {
+}
+
 /**
  * Body of every HTTP answer of 400 and above. ``retry_after_s``: when coming back makes sense.
  *
@@ -620,6 +684,8 @@ export type ClientMessage =
   | Lock
   | Remove
   | Record
+  | SetRecorded
+  | SetRecordable
   | End
   | Leave;
 
