@@ -1,5 +1,5 @@
 """The command ``zvonok``: serve, keys, teacher link, library link, recorder repair, status, drain,
-lessons, config show, and what tests and measures a server: loadtest, bench, chaos."""
+lessons, erase, audit, config show, and what tests and measures a server: loadtest, bench, chaos."""
 
 from __future__ import annotations
 
@@ -117,6 +117,22 @@ def _parser() -> argparse.ArgumentParser:
     lesson.add_argument("--names", action="store_true", help="inspect: people's names beside their ids")
     lesson.add_argument("--json", action="store_true", help="one JSON object")
     lesson.set_defaults(run=_lesson)
+
+    erasing = commands.add_parser(
+        "erase", parents=[common], help="erase all that is kept about one person, out of videos too"
+    )
+    erasing.add_argument(
+        "person", metavar="PERSON", help="a participant's id (or LESSON/ID), a device's, or a teacher's"
+    )
+    erasing.add_argument("--dry-run", action="store_true", help="only say what would be erased")
+    erasing.set_defaults(run=_erase)
+
+    auditing = commands.add_parser(
+        "audit", parents=[common], help="what was recorded, deleted, withdrawn and erased, and by whom"
+    )
+    auditing.add_argument("--limit", type=int, default=200, help="how many of the newest (%(default)s)")
+    auditing.add_argument("--json", action="store_true", help="one JSON array")
+    auditing.set_defaults(run=_audit)
 
     config = commands.add_parser("config", help="settings").add_subparsers(required=True, metavar="WHAT")
     show = config.add_parser(
@@ -408,6 +424,33 @@ def _lines(value: Any, indent: str) -> list[str]:
             text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
             lines.append(f"{indent}{key:<16} {text}")
     return lines
+
+
+def _erase(chosen: argparse.Namespace) -> int:
+    from config.consent import CannotErase, erase
+
+    settings = _load(chosen).settings
+    try:
+        return erase(settings, chosen.person, _say, dry=chosen.dry_run)
+    except CannotErase as error:
+        raise Stopped(str(error)) from None
+    except OSError as error:
+        raise Stopped(
+            f"{error.filename} cannot be used ({error.strerror}): run as the server's user"
+        ) from None
+
+
+def _audit(chosen: argparse.Namespace) -> int:
+    from config.consent import CannotErase, audit
+
+    try:
+        return audit(_load(chosen).settings, max(1, chosen.limit), _say, as_json=chosen.json)
+    except CannotErase as error:
+        raise Stopped(str(error)) from None
+    except OSError as error:
+        raise Stopped(
+            f"{error.filename} cannot be used ({error.strerror}): run as the server's user"
+        ) from None
 
 
 def _config_show(chosen: argparse.Namespace) -> int:

@@ -175,6 +175,13 @@ class Recorder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reserve_mb: NotNegative
 
 
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days after which what is kept is deleted; 0: never."""
+
+    videos_days: NotNegative
+    lessons_days: NotNegative
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged."""
 
@@ -254,6 +261,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sql: Sql
     lesson: Lesson
     recorder: Recorder
+    retention: Retention
     log: Log
     paths: Paths
 

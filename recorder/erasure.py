@@ -135,7 +135,11 @@ def erase(folder: Path, participants: Collection[str], words: Words) -> int:
     _remove_derived(folder)
     left = takes.without(participants)
     if left != takes:
-        seen = spans(takes.takes, participants, seen=True)
+        seen = (
+            _shown_otherwise(left, timeline)
+            if _names_card(takes, participants)
+            else spans(takes.takes, participants, seen=True)
+        )
         heard = spans(takes.takes, participants, seen=False)
         if seen or heard:
             _rewrite(folder / VIDEO_NAME, seen, heard, words, timeline.duration_ms)
@@ -144,6 +148,19 @@ def erase(folder: Path, participants: Collection[str], words: Words) -> int:
         save(folder / TAKES_NAME, msgspec.json.encode(left))
         sync_folder(folder)
     return (folder / VIDEO_NAME).stat().st_size
+
+
+def _names_card(takes: Takes, participants: Collection[str]) -> bool:
+    """Whether one of these is on the title card by name: all of it is drawn anew then."""
+    return any(each.role == "teacher" and each.participant in participants for each in takes.people)
+
+
+def _shown_otherwise(left: Takes, timeline: Timeline) -> list[Span]:
+    """When nobody who is left is seen."""
+    everybody = {each.participant for each in left.people}
+    edges = [0, *(at_ms for span in spans(left.takes, everybody, seen=True) for at_ms in span)]
+    edges.append(max(timeline.duration_ms, edges[-1]) + 1)
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
 
 
 def _remove_derived(folder: Path) -> None:

@@ -39,6 +39,7 @@ from signaling.library_http import LibraryRoutes
 from signaling.live import Limits
 from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
+from signaling.retention import Retention
 from signaling.tickets import KeyRing
 from signaling.watch import Watch
 from signaling.withdrawing import Withdrawing
@@ -131,11 +132,13 @@ class Signalling:
         LibraryRoutes(self.door, self.library, withdrawing, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
+        retention = Retention(self.catalog, files, settings.retention, self._now_ms)
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
         self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
         watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())
         for work in (
-            self.archive.run(), self.library.run(), announced.run(), self.workers.run(), *watching,
+            self.archive.run(), self.library.run(), retention.run(), announced.run(), self.workers.run(),
+            *watching,
         ):  # fmt: skip
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server

@@ -124,15 +124,8 @@ class Library:
         found = await self._find(video)
         if found.teacher != viewer.teacher:
             raise Refused("not_found")
-        await asyncio.to_thread(self._files.note_deletion, video, self._now_ms())
-        if not await self._recordings.delete(video, viewer.teacher, self._now_ms()):
+        if not await delete_for_ever(self._recordings, self._files, video, viewer.teacher, self._now_ms()):
             raise Refused("not_found")
-        ids = {"video": video, "lesson": found.lesson, "teacher": viewer.teacher}
-        log.info("video deleted", extra=ids)
-        try:
-            await asyncio.to_thread(self._files.remove, video)
-        except OSError as error:
-            log.error("folder of a deleted video stays until swept", extra=ids | {"reason": str(error.errno)})
 
     async def run(self) -> None:
         """For ever: carry out deletions that were cut off."""
@@ -223,6 +216,23 @@ class Library:
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.new(self._media_key, b"cursor\0" + body, hashlib.sha256).digest()[:_MAC_BYTES]
+
+
+async def delete_for_ever(
+    recordings: Recordings, files: LibraryFiles, video: str, by: str, at_ms: int
+) -> bool:
+    """Forget a video and remove its folders; False: there is none. Raises SQLAlchemyError, OSError; what is
+    left then is swept."""
+    await asyncio.to_thread(files.note_deletion, video, at_ms)
+    if not await recordings.delete(video, by, at_ms):
+        return False
+    ids = {"video": video, "by": by}
+    log.info("video deleted", extra=ids)
+    try:
+        await asyncio.to_thread(files.remove, video)
+    except OSError as error:
+        log.error("folder of a deleted video stays until swept", extra=ids | {"reason": str(error.errno)})
+    return True
 
 
 def _info(video: Video, viewer: Viewer) -> wire.VideoInfo:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from sfu.model import Role
 from signaling.catalog.audit import Audit
 from signaling.catalog.database import Database
+from signaling.catalog.keeping import Keeping
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
 from signaling.catalog.recordings import Recordings
 from signaling.catalog.withdrawals import Withdrawals
@@ -98,6 +99,7 @@ class Catalog:
         self.recordings: Final = Recordings(database)
         self.withdrawals: Final = Withdrawals(database)
         self.audit: Final = Audit(database)
+        self.keeping: Final = Keeping(database)
 
     @classmethod
     async def open(cls, url: str, *, migrate: bool = True) -> Self:

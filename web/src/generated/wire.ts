@@ -578,8 +578,8 @@ export interface Withdraw {
  *
  * Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
  * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
- * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take themselves
- * out by POST /api/links/<code>/video/withdrawals with an empty map.
+ * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
+ * themselves out by POST /api/links/<code>/video/withdrawals with an empty map.
  */
 export interface VideoPage {
   readonly video: VideoInfo;
