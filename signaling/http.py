@@ -46,7 +46,7 @@ STATUS: Final = {
     "sign_in_key_used": 403, "sign_in_key_bad": 403, "rate_limited": 429, "internal": 503, "bad_request": 400,
     "address_expired": 410, "library_key_bad": 403, "door_queue": 429,
     "text_empty": 422, "name_empty": 422, "name_too_long": 422, "name_bad_characters": 422,
-    "name_taken_teacher": 409, "withdrawal_unknown": 409, "video_not_ready": 409,
+    "name_taken_teacher": 409, "withdrawal_unknown": 409, "video_busy": 409,
 }  # fmt: skip
 """HTTP status of each refusal."""
 

@@ -91,7 +91,6 @@ class LibraryRoutes:
         return web.Response(status=204)
 
     async def _withdraw_oneself(self, request: web.Request) -> web.Response:
-        await read_body(request, wire.Nothing)
         lesson, participant = await self._who(request)
         if participant is None:
             raise Refused("not_found")

@@ -647,7 +647,7 @@ class VideoPage(Struct, frozen=True):
     Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
     new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
     ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
-    themselves out by POST /api/links/<code>/video/withdrawals with an empty map.
+    themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
     """
 
     video: VideoInfo
@@ -723,10 +723,6 @@ class Attendance(Struct, frozen=True):
     lesson: str
     title: str
     rows: tuple[AttendanceRow, ...]
-
-
-class Nothing(Struct, frozen=True):
-    """Body of a POST that needs no words."""
 
 
 class ErrorReply(Struct, frozen=True):

@@ -63,7 +63,7 @@ class Withdrawing:
         if participant not in _ids(takes):
             raise Refused("not_found")
         if not await self._catalog.withdrawals.ask(video.id, (participant,), by, self._now_ms()):
-            raise Refused("video_not_ready")
+            raise Refused("video_busy")
         ids = {"video": video.id, "lesson": video.lesson, "participant": participant, "by": by}
         log.info("withdrawal asked for", extra=ids)
 

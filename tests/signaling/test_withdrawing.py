@@ -147,7 +147,7 @@ async def test_refusals(school: School) -> None:
     (school.signalling._settings.paths.library / "made").mkdir()
     keep_takes(school, "made", masha.me)
     path = "/api/library/made/withdrawals"
-    assert await post(teacher, path, {"participant": masha.me}) == (409, "video_not_ready")
+    assert await post(teacher, path, {"participant": masha.me}) == (409, "video_busy")
 
 
 async def test_a_deleted_video_is_not_waited_for(school: School) -> None:

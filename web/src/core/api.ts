@@ -15,11 +15,14 @@ import type {
   VideoInfo,
   VideoList,
   VideoPage,
+  VideoPeople,
+  VideoPerson,
+  Withdraw,
 } from "../generated/wire";
 import { searchOf, type Filters } from "./filters";
 import { Failed } from "./types";
 
-export type { Attendance, JoinReply, LessonInfo, LinkInfo, NewLesson, TeacherInfo, Timeline, VideoInfo, VideoList, VideoPage };
+export type { Attendance, JoinReply, LessonInfo, LinkInfo, NewLesson, TeacherInfo, Timeline, VideoInfo, VideoList, VideoPage, VideoPerson };
 
 const TIMEOUT_MS = 15_000;
 
@@ -78,6 +81,21 @@ export function videoOfLink(code: string): Promise<VideoPage> {
 /** For ever. Only one's own. */
 export async function deleteVideo(id: string): Promise<void> {
   await request(`/api/library/${encodeURIComponent(id)}`, undefined, "DELETE");
+}
+
+/** Who is in a video of one's own. */
+export function videoPeople(id: string): Promise<VideoPeople> {
+  return request(`/api/library/${encodeURIComponent(id)}/people`);
+}
+
+/** Takes somebody out of a video of one's own; it is made anew. */
+export async function withdraw(id: string, participant: string): Promise<void> {
+  await request(`/api/library/${encodeURIComponent(id)}/withdrawals`, { participant } satisfies Withdraw);
+}
+
+/** Takes oneself out of the video of a join link's lesson. */
+export async function withdrawOneself(code: string): Promise<void> {
+  await request(`/api/links/${encodeURIComponent(code)}/video/withdrawals`, {});
 }
 
 /** `address` as a `VideoPage` gave it; `address_expired` when that is too long ago. */

@@ -322,6 +322,14 @@ export class Lesson implements LessonSurface {
     return this.#request({ t: "set_may", participant, may });
   }
 
+  setRecorded(on: boolean, participant?: string): Promise<void> {
+    return this.#request({ t: "set_recorded", on, ...(participant === undefined ? {} : { participant }) });
+  }
+
+  setRecordable(sources: readonly SourceName[]): Promise<void> {
+    return this.#request({ t: "set_recordable", sources });
+  }
+
   setStage(participant: string | null): Promise<void> {
     return this.#request({ t: "set_stage", participant });
   }

@@ -1,6 +1,6 @@
 /** What the lesson's recording means for the person in front of the screen. Pure. */
 
-import type { RecordingEnd, RecordingField, SourceName } from "../generated/wire";
+import type { RecordingEnd, RecordingField, SourceName, UnrecordedField } from "../generated/wire";
 
 /** What a leader may have recorded of students besides leaders and what they show. */
 export interface StudentChoice {
@@ -26,6 +26,16 @@ export function choiceOf(students: readonly SourceName[]): StudentChoice {
     cameras: students.includes("camera"),
     screens: students.includes("screen") || students.includes("screen_sound"),
   };
+}
+
+/** What of this student the running part holds: what it asks for, the lesson allows and nobody refused. */
+export function recordedOf(
+  recording: RecordingField,
+  recordable: readonly SourceName[],
+  unrecorded: UnrecordedField | null,
+): readonly SourceName[] {
+  if (unrecorded !== null) return [];
+  return recording.students.filter((source) => recordable.includes(source));
 }
 
 /** Whether a part is being written, or is about to be. */

@@ -12,6 +12,7 @@ import type {
   Slots,
   SourceName,
   Speakers,
+  UnrecordedField,
   Welcome,
 } from "../generated/wire";
 import type { ChatMessage, LobbyPerson, Mode, Person, Picture, Saving, Self, Slot } from "./types";
@@ -217,6 +218,7 @@ function readEverybody(
       line: line?.line ?? "good",
       fault: line?.fault ?? null,
       silent: line?.silent ?? false,
+      unrecorded: (fields.get(`unrecorded/${id}`) as UnrecordedField | undefined) ?? null,
     });
   }
   return people;
@@ -240,6 +242,7 @@ function readSelf(everybody: ReadonlyMap<string, Person>, identity: Identity): S
     leads: leads(identity.role),
     may: person?.may ?? (leads(identity.role) ? ALL_FLAGS : NO_FLAGS),
     hand: person?.hand ?? false,
+    unrecorded: person?.unrecorded ?? null,
   };
 }
 

@@ -100,6 +100,8 @@ export interface LessonSurface {
 
   say(text: string): Promise<void>;
   setHand(up: boolean): Promise<void>;
+  /** Students about themselves, leaders about a student: whether anything of them is recorded. */
+  setRecorded(on: boolean, participant?: string): Promise<void>;
 
   /** Leaders from here on. */
   lowerHand(participant: string): Promise<void>;
@@ -110,6 +112,8 @@ export interface LessonSurface {
   setMay(may: readonly SourceName[]): Promise<void>;
   /** The same for one person; null: as the lesson says. */
   setPersonMay(participant: string, may: readonly SourceName[] | null): Promise<void>;
+  /** What of students may be recorded at all. */
+  setRecordable(sources: readonly SourceName[]): Promise<void>;
   setStage(participant: string | null): Promise<void>;
   setLocked(on: boolean): Promise<void>;
   remove(participant: string): Promise<void>;

@@ -10,10 +10,11 @@ import type {
   RoleName,
   Slots,
   SourceName,
+  UnrecordedField,
   VideoState,
 } from "../generated/wire";
 
-export type { ChatField, LessonField, PictureName, RecordingField, RoleName, SourceName, VideoState };
+export type { ChatField, LessonField, PictureName, RecordingField, RoleName, SourceName, UnrecordedField, VideoState };
 
 /** Something was not done. `code` is a refusal code of the server or one of the client's own:
  * `network` (no answer), `connection_lost` (the answer never came), `media_failed` (the media connection cannot be
@@ -78,6 +79,8 @@ export interface Person {
   readonly fault: LineQuality["fault"];
   /** The microphone is on but no sound arrives. */
   readonly silent: boolean;
+  /** Who said that nothing of this student is recorded; null: nobody, or it is not ours to know. */
+  readonly unrecorded: UnrecordedField | null;
 }
 
 /** Oneself. Null fields of the lesson's state are filled with what joining told. */
@@ -88,6 +91,7 @@ export interface Self {
   readonly leads: boolean;
   readonly may: Readonly<Record<SourceName, boolean>>;
   readonly hand: boolean;
+  readonly unrecorded: UnrecordedField | null;
 }
 
 /** One's own microphone, camera or screen. */

@@ -579,7 +579,7 @@ export interface Withdraw {
  * Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
  * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
  * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
- * themselves out by POST /api/links/<code>/video/withdrawals with an empty map.
+ * themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
  */
 export interface VideoPage {
   readonly video: VideoInfo;
@@ -652,10 +652,6 @@ export interface Attendance {
   readonly lesson: string;
   readonly title: string;
   readonly rows: readonly AttendanceRow[];
-}
-
-/** Body of a POST that needs no words. */
-export interface Nothing {
 }
 
 /**

@@ -3,6 +3,7 @@ import { counted } from "./plural";
 const videos = counted("en", { one: "video lesson", other: "video lessons" });
 const wholeParts = counted("en", { one: "whole part", other: "whole parts" });
 const files = counted("en", { one: "file", other: "files" });
+const students = counted("en", { one: "student", other: "students" });
 const list = new Intl.ListFormat("en");
 
 /** What of a student is recorded, as a list of nouns. */
@@ -48,6 +49,12 @@ export const videoWords = {
       failed: "The recording has stopped because of an error on the server. What was recorded before is kept.",
     },
     again: "Record again",
+    notYou: "Nothing of you is recorded: no voice, no picture, no chat.",
+    notYouByTeacher: "Your teacher has noted that you are not recorded.",
+    notMe: "Do not record me",
+    meAgain: "I may be recorded",
+    notAllowed: "What is switched off here is not allowed by the lesson’s rules.",
+    without: (n: number) => `${students(n)} in this lesson ${n === 1 ? "is" : "are"} not recorded, whatever is chosen here.`,
   },
   video: {
     watch: "Watch the video lesson",
@@ -129,5 +136,21 @@ export const videoWords = {
     removeHelp: (title: string) => `“${title}” is deleted for ever, with its chat. Nobody can watch it any more, and it cannot be brought back.`,
     removeYes: "Delete for ever",
     removing: "Deleting…",
+    people: "People in it",
+    peopleTitle: "Who is in this video lesson",
+    peopleHelp: "Whoever is taken out is neither seen nor heard any more, and their messages and hands are gone. While they were seen there is the title card, while they were heard there is silence, also of those who spoke at the same moment. This cannot be undone.",
+    peopleNone: "Nobody is left in it.",
+    seen: (time: string) => `seen ${time}`,
+    heard: (time: string) => `heard ${time}`,
+    onlyWrote: "in the chat or with a hand",
+    nobody: "Without a name",
+    takeOut: "Take out",
+    takeOutOf: (name: string) => `Take ${name} out of the video`,
+    takeOutTitle: (name: string) => `Take ${name} out of the video for ever?`,
+    takeOutYes: "Take out for ever",
+    takingOut: "One moment…",
+    takeMeOut: "Take me out",
+    takeMeOutTitle: "Take yourself out of this video for ever?",
+    takeMeOutHelp: (what: string) => `In it you are ${what}. You will be neither seen nor heard any more, and your messages and hands are gone. The rest of the lesson stays. This cannot be undone.`,
   },
 };

@@ -19,6 +19,7 @@ import { useReadable } from "./readable";
 import { navigate } from "./router";
 import { useText, useWords } from "./text";
 import { Busy, Dialog, Link, Page } from "./widgets";
+import { PeopleButton, TakeMeOut } from "./Withdrawing";
 
 /** `/library/<video>`: for who may look into the library. */
 export function LibraryVideoPage({ video }: { video: string }) {
@@ -31,7 +32,7 @@ export function LibraryVideoPage({ video }: { video: string }) {
 export function WatchPage({ code }: { code: string }) {
   const text = useText();
   const load = useCallback(() => api.videoOfLink(code), [code]);
-  return <VideoView load={load} back={{ to: `/l/${code}`, words: text.player.toLesson }} />;
+  return <VideoView load={load} code={code} back={{ to: `/l/${code}`, words: text.player.toLesson }} />;
 }
 
 interface Back {
@@ -44,7 +45,7 @@ type State =
   | { at: "failed"; code: string; waitS: number | null }
   | { at: "here"; page: VideoPage };
 
-function VideoView({ load, back }: { load: () => Promise<VideoPage>; back: Back }) {
+function VideoView({ load, code = null, back }: { load: () => Promise<VideoPage>; code?: string | null; back: Back }) {
   const text = useText();
   const [state, setState] = useState<State>({ at: "loading" });
   const [attempt, setAttempt] = useState(0);
@@ -101,7 +102,13 @@ function VideoView({ load, back }: { load: () => Promise<VideoPage>; back: Back 
     );
   }
   const { page } = state;
-  if (page.video.state === "ready") return <Theatre key={page.video.video} page={page} load={load} back={back} />;
+  if (page.video.state === "ready") {
+    const again = () => {
+      setState({ at: "loading" });
+      setAttempt(attempt + 1);
+    };
+    return <Theatre key={page.video.video} page={page} load={load} code={code} back={back} onWithdrawn={again} />;
+  }
   return (
     <Page title={page.video.title}>
       <section className="card problem" role="status" data-testid={`video-${page.video.state}`}>
@@ -125,7 +132,15 @@ function VideoView({ load, back }: { load: () => Promise<VideoPage>; back: Back 
 }
 
 /** The player, what is known of the lesson, chat and hands. */
-function Theatre({ page, load, back }: { page: VideoPage; load: () => Promise<VideoPage>; back: Back }) {
+function Theatre({ page, load, code, back, onWithdrawn }: {
+  page: VideoPage;
+  load: () => Promise<VideoPage>;
+  /** Of the link by which it is watched. */
+  code: string | null;
+  back: Back;
+  /** Somebody is being taken out: the video is not shown meanwhile. */
+  onWithdrawn: () => void;
+}) {
   const { text, language } = useWords();
   const [player] = useState(() => new Player({ page, renew: load }));
   const [beside, setBeside] = useState<Beside>(null);
@@ -175,6 +190,8 @@ function Theatre({ page, load, back }: { page: VideoPage; load: () => Promise<Vi
             </div>
             <div className="buttons">
               <DownloadLink player={player} />
+              {code !== null && page.me !== null && <TakeMeOut code={code} me={page.me} onDone={onWithdrawn} />}
+              {video.own && <PeopleButton video={video} onDone={onWithdrawn} />}
               {video.own && <DeleteButton video={video} />}
               <Link to={back.to} className="button quiet" testId="back">
                 {back.words}

@@ -125,6 +125,7 @@ export const Bell = icon(
   <path d="M12 4a5.5 5.5 0 0 1 5.5 5.5c0 4.2 1.3 5.6 2.1 6.4v.9H4.4v-.9c.8-.8 2.1-2.2 2.1-6.4A5.5 5.5 0 0 1 12 4zM9.8 19.5a2.2 2.2 0 0 0 4.4 0" />,
 );
 export const Record = icon("Record", <><circle cx="12" cy="12" r="8.5" /><circle cx="12" cy="12" r="4" fill="currentColor" stroke="none" /></>);
+export const NotRecorded = icon("NotRecorded", <><circle cx="12" cy="12" r="8.5" /><circle cx="12" cy="12" r="3" /><path d="M6 6l12 12" /></>);
 export const Stop = icon("Stop", <><circle cx="12" cy="12" r="8.5" /><rect x="8.8" y="8.8" width="6.4" height="6.4" rx="1" fill="currentColor" stroke="none" /></>);
 export const Play = icon("Play", <path d="M8 5.5v13l10.5-6.5z" fill="currentColor" />);
 export const Pause = icon("Pause", <path d="M8.5 5.5v13M15.5 5.5v13" strokeWidth="3" />);

@@ -35,8 +35,8 @@ const TIMELINE: Timeline = {
     { at_ms: 30_000, duration_ms: 30_000, started_at_ms: 90_000 },
   ],
   chat: [
-    { at_ms: 2_000, name: "Ann", text: "hi" },
-    { at_ms: 40_000, name: "Ben", text: "bye" },
+    { at_ms: 2_000, name: "Ann", text: "hi", participant: "p" },
+    { at_ms: 40_000, name: "Ben", text: "bye", participant: "p" },
   ],
   hands: [
     { at_ms: 1_000, participant: "a", name: "Ann", up: true },

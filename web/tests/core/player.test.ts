@@ -75,7 +75,7 @@ function page(turn: number): VideoPage {
     video: "v", lesson: "l", title: "Optics", subject: "Physics", grade: 8, teacher_name: "Maria", recorded_at_ms: 0,
     duration_ms: 2_700_000, bytes: 1, state: "ready", own: false,
   } as const;
-  return { video, video_url: `/media/${turn}/v`, timeline_url: `/media/${turn}/t`, download_url: `/media/${turn}/d`, expires_at_ms: 0 };
+  return { video, video_url: `/media/${turn}/v`, timeline_url: `/media/${turn}/t`, download_url: `/media/${turn}/d`, expires_at_ms: 0, me: null };
 }
 
 describe("player", () => {

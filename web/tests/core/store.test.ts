@@ -10,6 +10,7 @@ const LESSON: LessonField = {
   state: "live",
   locked: false,
   may: ["microphone", "camera"],
+  recordable: ["microphone", "camera", "screen", "screen_sound"],
   stage: null,
   started_at_ms: 1,
   ends_at_ms: null, teacher: "Anna Orlova",

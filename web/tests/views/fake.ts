@@ -40,6 +40,7 @@ export function person(id: string, change: Partial<Person> = {}): Person {
     line: "good",
     fault: null,
     silent: false,
+    unrecorded: null,
     ...change,
   };
 }
@@ -59,6 +60,7 @@ export class FakeLesson implements LessonSurface {
     state: "live",
     locked: false,
     may: ["microphone", "camera"],
+    recordable: ["microphone", "camera", "screen", "screen_sound"],
     stage: null,
     started_at_ms: 1,
     ends_at_ms: null, teacher: "Anna Orlova",
@@ -94,6 +96,7 @@ export class FakeLesson implements LessonSurface {
       leads: me.leads,
       may: me.may,
       hand: me.hand,
+      unrecorded: me.unrecorded,
     });
     this.people = new Value<readonly Person[]>([me, ...others]);
     const slot = (index: number) => ({ index, participant: null, source: null, live: false });
@@ -158,6 +161,8 @@ export class FakeLesson implements LessonSurface {
   mute = (participant: string, source: SourceName = "microphone") => this.#act("mute", participant, source);
   muteAll = (source: SourceName = "microphone") => this.#act("muteAll", source);
   setMay = (may: readonly SourceName[]) => this.#act("setMay", may);
+  setRecorded = (on: boolean, participant?: string) => this.#act("setRecorded", on, participant);
+  setRecordable = (sources: readonly SourceName[]) => this.#act("setRecordable", sources);
   setPersonMay = (participant: string, may: readonly SourceName[] | null) => this.#act("setPersonMay", participant, may);
   setStage = (participant: string | null) => this.#act("setStage", participant);
   setLocked = (on: boolean) => this.#act("setLocked", on);

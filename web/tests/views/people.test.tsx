@@ -104,6 +104,36 @@ describe("people list", () => {
     ]);
   });
 
+  it("shows leaders, and nobody else, who is not recorded", () => {
+    const quiet = person("quiet", { name: "Quiet", unrecorded: { by_self: true, by_leader: false } });
+    const barred = person("barred", { name: "Barred", unrecorded: { by_self: false, by_leader: true } });
+    const lesson = new FakeLesson(teacher, [ann, quiet, barred]);
+    shown(lesson);
+    expect(screen.getByTestId("unrecorded-quiet").textContent).toBe("Asked not to be recorded");
+    expect(screen.getByTestId("unrecorded-barred").textContent).toBe("Is not recorded");
+    expect(screen.queryByTestId("unrecorded-ann")).toBeNull();
+    for (const id of ["ann", "quiet", "barred"]) {
+      fireEvent.click(screen.getByTestId(`person-menu-${id}`));
+      fireEvent.click(screen.getByTestId(`recorded-${id}`));
+    }
+    expect(lesson.calls).toEqual([
+      ["setRecorded", false, "ann"],
+      ["setRecorded", false, "quiet"], // that there is no consent is said beside their own wish
+      ["setRecorded", true, "barred"],
+    ]);
+  });
+
+  it("says what of students may be recorded at all", () => {
+    const lesson = new FakeLesson(teacher, [ann]);
+    shown(lesson);
+    fireEvent.click(screen.getByTestId("recordable-camera"));
+    fireEvent.click(screen.getByTestId("recordable-screen"));
+    expect(lesson.calls).toEqual([
+      ["setRecordable", ["microphone", "screen", "screen_sound"]],
+      ["setRecordable", ["microphone", "camera"]],
+    ]);
+  });
+
   it("hands a refusal on", async () => {
     const lesson = new FakeLesson(teacher, [ann]);
     const failed = vi.fn();

@@ -94,6 +94,42 @@ describe("recording", () => {
     expect(asked(lesson)).toEqual([["record", true, ["camera"]]]);
   });
 
+  it("lets a student say that nothing of them is recorded, and take it back", () => {
+    const lesson = student();
+    lesson.recording.set({ ...ON, students: ["microphone", "camera"] });
+    open(lesson);
+    expect(screen.getByTestId("recording-of-you").textContent).toContain("Your voice and camera are recorded.");
+    fireEvent.click(screen.getByTestId("record-me"));
+    expect(lesson.calls.at(-1)).toEqual(["setRecorded", false, undefined]);
+    act(() => lesson.self.set({ ...lesson.self.get(), unrecorded: { by_self: true, by_leader: false } }));
+    expect(screen.getByTestId("recording-of-you").textContent).toContain("Nothing of you is recorded");
+    fireEvent.click(screen.getByTestId("record-me"));
+    expect(lesson.calls.at(-1)).toEqual(["setRecorded", true, undefined]);
+    act(() => lesson.self.set({ ...lesson.self.get(), unrecorded: { by_self: true, by_leader: true } }));
+    expect(screen.queryByTestId("record-me")).toBeNull(); // the teacher's word is not theirs to undo
+  });
+
+  it("says what is recorded of a student as the lesson allows it", () => {
+    const lesson = student();
+    lesson.recording.set({ ...ON, students: ["microphone", "camera"] });
+    open(lesson);
+    const rules = lesson.lesson.get();
+    act(() => lesson.lesson.set(rules && { ...rules, recordable: ["camera"] }));
+    expect(screen.getByTestId("recording-of-you").textContent).toContain("Your camera is recorded.");
+  });
+
+  it("offers a leader only what the lesson allows, and says how many are never recorded", () => {
+    const lesson = teacher();
+    const rules = lesson.lesson.get();
+    lesson.lesson.set(rules && { ...rules, recordable: ["microphone"] });
+    lesson.people.set([...lesson.people.get(), person("x", { unrecorded: { by_self: true, by_leader: false } })]);
+    open(lesson);
+    fireEvent.click(screen.getByTestId("record"));
+    expect(screen.getByTestId<HTMLInputElement>("record-cameras").disabled).toBe(true);
+    expect(screen.getByTestId<HTMLInputElement>("record-voices").disabled).toBe(false);
+    expect(screen.getByTestId("record-unrecorded").textContent).toContain("1 student");
+  });
+
   it("gives a student no button", () => {
     const lesson = student();
     lesson.recording.set(off("failed"));

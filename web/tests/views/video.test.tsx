@@ -22,6 +22,7 @@ const page = (change: Partial<VideoInfo> = {}, ready = true): VideoPage => ({
   timeline_url: ready ? "/media/1/v1/timeline.json" : null,
   download_url: ready ? "/media/1/v1/download" : null,
   expires_at_ms: 0,
+  me: null,
 });
 const TIMELINE: Timeline = {
   missing: null,
@@ -31,8 +32,8 @@ const TIMELINE: Timeline = {
     { at_ms: 30_000, duration_ms: 30_000, started_at_ms: 90_000 },
   ],
   chat: [
-    { at_ms: 5_000, name: "<i>Ann</i>", text: "<img src=x onerror=alert(1)>" },
-    { at_ms: 40_000, name: "Ben", text: "bye" },
+    { at_ms: 5_000, name: "<i>Ann</i>", text: "<img src=x onerror=alert(1)>", participant: "p" },
+    { at_ms: 40_000, name: "Ben", text: "bye", participant: "p" },
   ],
   hands: [
     { at_ms: 10_000, participant: "a", name: "Ann", up: true },
@@ -303,5 +304,54 @@ describe("video page", () => {
     await waitFor(() => {
       expect(screen.getByTestId("delete-dialog").textContent).toContain("being worked on");
     });
+  });
+
+  it("lets its teacher take one person out, and waits for the new one", async () => {
+    const people = [
+      { participant: "ann", name: "Ann", role: "student", seen_ms: 61_000, heard_ms: 5_000 },
+      { participant: "ben", name: "", role: "student", seen_ms: 0, heard_ms: 0 },
+    ];
+    let state: VideoInfo["state"] = "ready";
+    const asked = open((each) => {
+      if (each.method === "POST") {
+        state = "processing";
+        return { status: 204, body: null };
+      }
+      if (each.path.endsWith("/people")) return { body: { people } };
+      return each.path.startsWith("/media/") ? { body: TIMELINE } : { body: page({ own: true, state }, state === "ready") };
+    });
+    await player();
+    expect(screen.queryByTestId("take-me-out")).toBeNull();
+    fireEvent.click(screen.getByTestId("video-people"));
+    await screen.findByTestId("take-out-ann");
+    const dialog = screen.getByTestId("people-dialog").textContent;
+    expect(dialog).toContain("seen 1:01, heard 0:05");
+    expect(dialog).toContain("in the chat or with a hand");
+    fireEvent.click(screen.getByTestId("take-out-ann"));
+    expect(screen.getByTestId("take-out-dialog").textContent).toContain("Take Ann out");
+    expect(asked.filter(({ method }) => method === "POST")).toEqual([]);
+    fireEvent.click(screen.getByTestId("take-out-confirm"));
+    await screen.findByTestId("video-processing");
+    const [withdrawn] = asked.filter(({ method }) => method === "POST");
+    expect(withdrawn).toMatchObject({ path: "/api/library/v1/withdrawals", body: { participant: "ann" } });
+  });
+
+  it("lets who is in it take themselves out, and says why it did not work", async () => {
+    const me = { participant: "ann", name: "Ann", role: "student" as const, seen_ms: 0, heard_ms: 5_000 };
+    const asked = open((each) => {
+      if (each.method === "POST") return { status: 409, body: { code: "video_busy", retry_after_s: null } };
+      return each.path.startsWith("/media/") ? { body: TIMELINE } : { body: { ...page(), me } };
+    }, <WatchPage code="AZ492KE3R7T31" />);
+    await player();
+    expect(screen.queryByTestId("video-people")).toBeNull();
+    fireEvent.click(screen.getByTestId("take-me-out"));
+    expect(screen.getByTestId("take-out-dialog").textContent).toContain("heard 0:05");
+    fireEvent.click(screen.getByTestId("take-out-confirm"));
+    await waitFor(() => {
+      expect(screen.getByTestId("take-out-dialog").textContent).toContain("being worked on");
+    });
+    expect(asked.filter(({ method }) => method === "POST").map(({ path }) => path)).toEqual([
+      "/api/links/AZ492KE3R7T31/video/withdrawals",
+    ]);
   });
 });

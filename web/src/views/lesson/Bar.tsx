@@ -26,7 +26,7 @@ import { DeviceChoice } from "../CheckView";
 import { MenuItem, Popover } from "../popover";
 import { useLevel, useReadable } from "../readable";
 import { useText } from "../text";
-import { LanguageSwitch } from "../widgets";
+import { LanguageSwitch, Toggle } from "../widgets";
 import type { Layout } from "./arrange";
 import { BarButton, Face } from "./BarButton";
 import { RecordButton, RecordItem } from "./RecordButton";
@@ -49,6 +49,7 @@ interface Props {
   onHand: (up: boolean) => void;
   onRecord: (on: boolean) => void;
   onLeave: () => void;
+  onFailed: (error: unknown) => void;
 }
 
 /** All one can do oneself. On a phone the rarer things are behind "More". */
@@ -192,6 +193,7 @@ export function Bar(props: Props) {
                 {props.fullScreen !== null && <FullScreenItem fullScreen={props.fullScreen} close={close} />}
                 <p className="menu-title">{text.layout.title}</p>
                 <LayoutItems layout={props.layout} onLayout={props.onLayout} close={close} />
+                {!self.leads && <RecordMe lesson={lesson} onFailed={props.onFailed} />}
                 <SavingGroup lesson={lesson} close={close} />
                 <p className="menu-title">{text.devices.title}</p>
                 <DeviceFields devices={props.devices} />
@@ -232,6 +234,7 @@ export function Bar(props: Props) {
             <div className="menu wide">
               <p className="menu-title">{text.devices.title}</p>
               <DeviceFields devices={props.devices} />
+              {!self.leads && <RecordMe lesson={lesson} onFailed={props.onFailed} />}
               <LanguageLine />
               <p className="menu-note">{text.bar.spaceHint}</p>
             </div>
@@ -329,6 +332,26 @@ function FullScreenItem(props: { fullScreen: { on: boolean; toggle: () => void }
         toggle();
       }}
     />
+  );
+}
+
+/** A student's own word on whether they may be recorded, before and while the lesson is. */
+function RecordMe({ lesson, onFailed }: { lesson: LessonSurface; onFailed: (error: unknown) => void }) {
+  const text = useText();
+  const { unrecorded } = useReadable(lesson.self);
+  return (
+    <div className="menu-fields">
+      <Toggle
+        checked={unrecorded !== null}
+        disabled={unrecorded?.by_leader === true}
+        label={text.recording.notMe}
+        testId="not-me"
+        onChange={(on) => {
+          lesson.setRecorded(!on).catch(onFailed);
+        }}
+      />
+      {unrecorded?.by_leader === true && <p className="menu-note">{text.recording.notYouByTeacher}</p>}
+    </div>
   );
 }
 

@@ -106,7 +106,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         {rules !== null && <p>{[rules.subject, text.common.grade(rules.grade)].join(" · ")}</p>}
       </header>
       <main className="lesson-main">
-        <RecordingStrip lesson={lesson} />
+        <RecordingStrip lesson={lesson} onFailed={failed} />
         <div className="lesson-scene">
           <Banners
             lesson={lesson}
@@ -206,6 +206,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         onLeave={() => {
           setOpen("leave");
         }}
+        onFailed={failed}
       />
       <p className="hidden" aria-live="polite" data-testid="spoken">
         {notices.spoken}
@@ -214,7 +215,15 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
       {open === "leave" && (
         <EndDialog lesson={lesson} teacher={self.role === "teacher"} onClose={close} onFailed={failed} />
       )}
-      {open === "record" && <RecordDialog choice={recorder.choice} onStart={recorder.start} onClose={close} />}
+      {open === "record" && (
+        <RecordDialog
+          choice={recorder.choice}
+          recordable={rules?.recordable ?? []}
+          unrecorded={lesson.people.get().filter((person) => person.unrecorded !== null).length}
+          onStart={recorder.start}
+          onClose={close}
+        />
+      )}
       {open === "devices" && (
         <Dialog title={text.devices.title} testId="devices-dialog" onClose={close}>
           <div className="menu-fields">

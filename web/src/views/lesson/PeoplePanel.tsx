@@ -3,7 +3,7 @@ import { useState } from "react";
 import type { LessonSurface } from "../../core/lesson";
 import { isRunning } from "../../core/recording";
 import type { LobbyPerson, Person, SourceName } from "../../core/types";
-import { Camera, Clock, Hand, Invite, Microphone, MicrophoneOff, Screen, Warning } from "../icons";
+import { Camera, Clock, Hand, Invite, Microphone, MicrophoneOff, NotRecorded, Screen, Warning } from "../icons";
 import { useReadable } from "../readable";
 import { useText } from "../text";
 import { Toggle } from "../widgets";
@@ -182,6 +182,13 @@ function PersonLine({ lesson, person, leads, onFailed }: { lesson: LessonSurface
         {person.hand && <Mark label={text.lesson.handUp} icon={<Hand />} kind="hand" />}
         {person.on.screen && <Mark label={text.lesson.screenOf(name)} icon={<Screen />} />}
         {person.on.camera && <Mark label={text.bar.camera} icon={<Camera />} />}
+        {leads && person.unrecorded !== null && (
+          <Mark
+            label={person.unrecorded.by_leader ? text.people.unrecorded : text.people.unrecordedBySelf}
+            icon={<NotRecorded />}
+            testId={`unrecorded-${person.id}`}
+          />
+        )}
         {person.silent && <Mark label={text.lesson.microphoneSilent} icon={<Warning />} kind="warn" />}
         {leads && !person.self && person.on.microphone ? (
           <button
@@ -220,9 +227,9 @@ function PersonLine({ lesson, person, leads, onFailed }: { lesson: LessonSurface
   );
 }
 
-function Mark({ label, icon, kind = "" }: { label: string; icon: React.ReactNode; kind?: string }) {
+function Mark({ label, icon, kind = "", testId }: { label: string; icon: React.ReactNode; kind?: string; testId?: string }) {
   return (
-    <span className={`mark ${kind}`} title={label}>
+    <span className={`mark ${kind}`} title={label} data-testid={testId}>
       {icon}
       <span className="hidden">{label}</span>
     </span>
@@ -245,6 +252,16 @@ function Rules(props: { lesson: LessonSurface; onRecord: (() => void) | undefine
       }}
     />
   );
+  const recordable = (source: SourceName, label: string) => (
+    <Toggle
+      checked={rules.recordable.includes(source)}
+      label={label}
+      testId={`recordable-${source}`}
+      onChange={(on) => {
+        lesson.setRecordable(withSource(rules.recordable, source, on)).catch(onFailed);
+      }}
+    />
+  );
   return (
     <details className="rules" data-testid="rules">
       <summary>{text.people.rules}</summary>
@@ -253,6 +270,12 @@ function Rules(props: { lesson: LessonSurface; onRecord: (() => void) | undefine
         {may("microphone", text.people.mayMicrophone)}
         {may("camera", text.people.mayCamera)}
         {may("screen", text.people.mayScreen)}
+      </fieldset>
+      <fieldset>
+        <legend>{text.people.recordable}</legend>
+        {recordable("microphone", text.people.recordableVoices)}
+        {recordable("camera", text.people.recordableCameras)}
+        {recordable("screen", text.people.recordableScreens)}
       </fieldset>
       <Toggle
         checked={rules.locked}

@@ -2,7 +2,7 @@ import { useState } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Person, SourceName } from "../../core/types";
-import { CameraOff, Close, Hand, Microphone, MicrophoneOff, More, ScreenOff, View } from "../icons";
+import { CameraOff, Close, Hand, Microphone, MicrophoneOff, More, NotRecorded, ScreenOff, View } from "../icons";
 import { MenuItem, Popover } from "../popover";
 import { useText } from "../text";
 import { Dialog } from "../widgets";
@@ -84,6 +84,15 @@ export function PersonMenu({ lesson, person, onStage, className, testId, onFaile
                 icon={person.may.microphone ? <MicrophoneOff /> : <Microphone />}
                 label={person.may.microphone ? text.people.forbid : text.people.allow}
                 onClick={run(close, () => lesson.setPersonMay(id, withMicrophone(person, !person.may.microphone)))}
+              />
+            )}
+            {student && (
+              <MenuItem
+                testId={`recorded-${id}`}
+                icon={<NotRecorded />}
+                label={person.unrecorded?.by_leader === true ? text.people.recordAgain : text.people.doNotRecord}
+                {...(person.unrecorded?.by_self === true ? { help: text.people.unrecordedBySelf } : {})}
+                onClick={run(close, () => lesson.setRecorded(person.unrecorded?.by_leader === true, id))}
               />
             )}
             {student && (

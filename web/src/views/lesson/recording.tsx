@@ -7,12 +7,13 @@ import {
   failureOf,
   isRunning,
   NOTHING_OF_STUDENTS,
+  recordedOf,
   recordingChange,
   sourcesOf,
   writtenMs,
   type StudentChoice,
 } from "../../core/recording";
-import type { RecordingField, Self } from "../../core/types";
+import type { LessonField, RecordingField, Self, SourceName } from "../../core/types";
 import type { Dictionary } from "../../i18n";
 import { useReadable } from "../readable";
 import { useText } from "../text";
@@ -40,18 +41,25 @@ export function useWrittenMs(lesson: LessonSurface): number {
 }
 
 /** What is recorded of this person, in one sentence. */
-export function recordedSentence(recording: RecordingField, self: Pick<Self, "leads">, text: Dictionary): string {
-  const { voices, cameras, screens } = choiceOf(recording.students);
+export function recordedSentence(
+  recording: RecordingField,
+  rules: LessonField | null,
+  self: Pick<Self, "leads" | "unrecorded">,
+  text: Dictionary,
+): string {
+  const { voices, cameras, screens } = choiceOf(recordedOf(recording, rules?.recordable ?? [], self.unrecorded));
   const any = voices || cameras || screens;
+  if (self.unrecorded !== null) return text.recording.notYou;
   if (self.leads) return any ? text.recording.leadersAnd(voices, cameras, screens) : text.recording.leaders;
   return any ? text.recording.ofYou(voices, cameras, screens) : text.recording.nothing;
 }
 
 /** Above the pictures for as long as the lesson is recorded. */
-export function RecordingStrip({ lesson }: { lesson: LessonSurface }) {
+export function RecordingStrip({ lesson, onFailed }: { lesson: LessonSurface; onFailed: (error: unknown) => void }) {
   const text = useText();
   const recording = useReadable(lesson.recording);
   const self = useReadable(lesson.self);
+  const rules = useReadable(lesson.lesson);
   const ms = useWrittenMs(lesson);
   if (!isRunning(recording)) return null;
   const on = recording.state === "on";
@@ -63,8 +71,20 @@ export function RecordingStrip({ lesson }: { lesson: LessonSurface }) {
         {on && <span data-testid="recording-time">{clock(ms)}</span>}
       </p>
       <p data-testid="recording-of-you" data-students={recording.students.join(" ")}>
-        {recordedSentence(recording, self, text)} {text.recording.chat}
+        {recordedSentence(recording, rules, self, text)} {self.unrecorded === null && text.recording.chat}
       </p>
+      {!self.leads && self.unrecorded?.by_leader !== true && (
+        <button
+          type="button"
+          className="button small quiet"
+          data-testid="record-me"
+          onClick={() => {
+            lesson.setRecorded(self.unrecorded !== null).catch(onFailed);
+          }}
+        >
+          {self.unrecorded === null ? text.recording.notMe : text.recording.meAgain}
+        </button>
+      )}
     </section>
   );
 }
@@ -85,7 +105,7 @@ export function useRecordingTold(lesson: LessonSurface, text: Dictionary, notice
       if (change.step === "stopped" || !self.leads) notices.tell("recording-stopped", text.recording.stopped);
       return;
     }
-    const what = recordedSentence(after, self, text);
+    const what = recordedSentence(after, lesson.lesson.get(), self, text);
     notices.say(change.step === "starting" ? text.recording.spokenStarting(what) : text.recording.spokenOn(what));
   });
   useEffect(() => {
@@ -131,12 +151,27 @@ export function useRecorder(lesson: LessonSurface, ask: () => void, onFailed: (e
 }
 
 /** Before the first part: what is recorded, and the leader's choice. */
-export function RecordDialog(props: { choice: StudentChoice; onStart: (choice: StudentChoice) => void; onClose: () => void }) {
+export function RecordDialog(props: {
+  choice: StudentChoice;
+  /** What of students may be recorded at all. */
+  recordable: readonly SourceName[];
+  /** How many of those who are here must not be recorded. */
+  unrecorded: number;
+  onStart: (choice: StudentChoice) => void;
+  onClose: () => void;
+}) {
   const text = useText();
-  const [choice, setChoice] = useState(props.choice);
+  const [wanted, setChoice] = useState(props.choice);
+  const may = choiceOf(props.recordable);
+  const choice: StudentChoice = {
+    voices: wanted.voices && may.voices,
+    cameras: wanted.cameras && may.cameras,
+    screens: wanted.screens && may.screens,
+  };
   const toggle = (key: keyof StudentChoice, label: string) => (
     <Toggle
       checked={choice[key]}
+      disabled={!may[key]}
       label={label}
       testId={`record-${key}`}
       onChange={(on) => {
@@ -153,7 +188,9 @@ export function RecordDialog(props: { choice: StudentChoice; onStart: (choice: S
           {toggle("voices", text.recording.voices)}
           {toggle("cameras", text.recording.cameras)}
           {toggle("screens", text.recording.screens)}
+          {!(may.voices && may.cameras && may.screens) && <p className="field-note">{text.recording.notAllowed}</p>}
         </fieldset>
+        {props.unrecorded > 0 && <p data-testid="record-unrecorded">{text.recording.without(props.unrecorded)}</p>}
         <p className="note">{text.recording.consent}</p>
       </div>
       <div className="dialog-buttons">
