@@ -17,8 +17,10 @@ from recorder.journal import Kind, LogEvent, LogHead, event_of
 from recorder.logbook import RESTATED
 from recorder.tail import Tail
 from sfu.model import ParseError, Role
+from signaling.lesson.permissions import EVERYTHING
 from signaling.wire import (
     ChatField,
+    LessonField,
     PersonField,
     RecordingField,
     RoleName,
@@ -123,6 +125,7 @@ class Log:
         self._raised: set[str] = set()
         self._said: set[str] = set()
         self._unrecorded: set[str] = set()
+        self._recordable: frozenset[str] = EVERYTHING
         self._part: int | None = None
         self._stated: set[str] | None = None
         self._held: deque[tuple[int, LogEvent]] = deque()
@@ -189,6 +192,13 @@ class Log:
         self.story.stays.sort(key=lambda stay: (stay.start_us, stay.participant, stay.source))
         return self.story
 
+    def _may_be_seen(self, participant: str, source: str) -> bool:
+        """Whether the last frame may stand: what is not recorded any more is over for the video."""
+        person = self.story.people.get(participant)
+        if person is None or Role(person.role).leads:
+            return True
+        return participant not in self._unrecorded and source in self._recordable
+
     def _forget(self, at_us: int) -> None:
         """What a restated state does not hold is over."""
         stated, self._stated = self._stated or set(), None
@@ -218,6 +228,8 @@ class Log:
                         return
                     at_us = chat.at_ms * 1000 - self._clock.set_us
                     self.story.chat.append((at_us, chat.participant, chat.name, chat.text))
+                case "lesson":
+                    self._recordable = frozenset(msgspec.convert(value, LessonField).recordable)
                 case "unrecorded":
                     self._hand(rest, at_us, up=False)
                     self._unrecorded.add(rest)
@@ -276,7 +288,7 @@ class Log:
             self._part = None
 
     def _follow(self, at_us: int) -> None:
-        now = {(participant, source) for participant, source in self._on if participant not in self._away}
+        now = {key for key in self._on if key[0] not in self._away and self._may_be_seen(*key)}
         if self._stated is None:
             for participant, source in sorted(self._since.keys() - now):
                 since_us = self._since.pop((participant, source))

@@ -161,3 +161,52 @@ def test_chat_is_sorted_and_said_once(tmp_path: Path) -> None:
     made = timeline(told, parts_of(told.spans, {}, at(10)))
     assert [each.text for each in made.chat] == ["first", "second"]
     assert made.duration_ms == 10_000
+
+
+def test_of_who_is_not_recorded_nothing_is_kept_from_then_on(tmp_path: Path) -> None:
+    """No picture stands, no chat, no hand; others are as they were, and so are they once it is taken back."""
+
+    def said(second: float, who: str) -> dict[str, dict[str, object]]:
+        text = f"{who} at {second}"
+        field = {"participant": who, "name": who, "text": text, "at_ms": at(second) // 1000}
+        return {f"chat/{second}": field}
+
+    people = {f"person/{who}": person(who, role, 1) for who, role in (("t", "teacher"), ("a", "student"))}
+    on = {"on/a/camera": True, "on/a/microphone": True, "on/t/camera": True}
+    lesson = {"title": "T", "subject": "S", "grade": 8, "state": "live"}
+    read = story(
+        tmp_path,
+        event(1, "restated", at(0), {**people, **on, "hand/b": 1}),
+        event(1, "restated", at(0), {"lesson": lesson, "recording": recording("on", 1, at(0))}),
+        event(2, "chat", at(1), said(1, "a")),
+        event(3, "hand_up", at(2), {"hand/a": 1}),
+        event(4, "unrecorded", at(3), {"unrecorded/a": {"by_self": True}}),
+        event(5, "chat", at(4), said(4, "a") | said(4.5, "t")),
+        event(6, "hand_up", at(5), {"hand/a": 2}),
+        event(7, "recorded", at(6), {}, "unrecorded/a"),
+        event(8, "chat", at(7), said(7, "a")),
+        event(9, "recordable", at(8), {"lesson": {**lesson, "recordable": ["microphone"]}}),
+    )
+    assert [text for _, _, _, text in read.chat] == ["a at 1", "t at 4.5", "a at 7"]
+    assert [(us, up) for us, who, up in read.hands if who == "a"] == [(at(2), True), (at(3), False)]
+    stays = {(stay.source, stay.start_us, stay.end_us) for stay in read.stays if stay.participant == "a"}
+    assert stays == {
+        ("camera", at(0), at(3)), ("microphone", at(0), at(3)),
+        ("camera", at(6), at(8)), ("microphone", at(6), None),
+    }  # fmt: skip
+    assert Stay("t", "camera", at(0), None) in read.stays
+
+
+def test_who_is_not_recorded_when_a_recorder_goes_on_stays_so(tmp_path: Path) -> None:
+    marked = {"unrecorded/a": {"by_leader": True}, "hand/a": 1, "person/a": person("a", "student", 1)}
+    read = story(
+        tmp_path,
+        event(1, "restated", at(0), {"unrecorded/a": {"by_leader": True}, "on/a/camera": True}),
+        event(1, "restated", at(0), {"recording": recording("on", 1, at(0))}),
+        event(2, "restated", at(4), marked),
+        event(2, "restated", at(4), {"recording": recording("on", 1, at(0))}),
+        event(3, "restated", at(8), {"person/a": person("a", "student", 1), "on/a/camera": True}),
+        event(3, "restated", at(8), {"recording": recording("on", 1, at(0))}),
+    )
+    assert not [hand for hand in read.hands if hand[0] < at(8)]
+    assert [(stay.start_us, stay.end_us) for stay in read.stays if stay.start_us >= at(4)] == [(at(8), None)]
