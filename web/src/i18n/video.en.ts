@@ -142,7 +142,7 @@ export const videoWords = {
     peopleNone: "Nobody is left in it.",
     seen: (time: string) => `seen ${time}`,
     heard: (time: string) => `heard ${time}`,
-    onlyWrote: "in the chat or with a hand",
+    onlyWrote: "in the chat, with a hand or on the title card",
     nobody: "Without a name",
     takeOut: "Take out",
     takeOutOf: (name: string) => `Take ${name} out of the video`,
@@ -151,6 +151,6 @@ export const videoWords = {
     takingOut: "One moment…",
     takeMeOut: "Take me out",
     takeMeOutTitle: "Take yourself out of this video for ever?",
-    takeMeOutHelp: (what: string) => `In it you are ${what}. You will be neither seen nor heard any more, and your messages and hands are gone. The rest of the lesson stays. This cannot be undone.`,
+    takeMeOutHelp: (what: string) => `You are in it: ${what}. You will be neither seen nor heard any more, and your messages and hands are gone. The rest of the lesson stays. This cannot be undone.`,
   },
 };

@@ -143,7 +143,7 @@ export const videoWords: Pick<Dictionary, "recording" | "video" | "library" | "p
     peopleNone: "Никого не осталось.",
     seen: (time) => `видно ${time}`,
     heard: (time) => `слышно ${time}`,
-    onlyWrote: "в чате или с поднятой рукой",
+    onlyWrote: "в чате, с поднятой рукой или на заставке",
     nobody: "Без имени",
     takeOut: "Убрать",
     takeOutOf: (name) => `Убрать из видео: ${name}`,
@@ -152,6 +152,6 @@ export const videoWords: Pick<Dictionary, "recording" | "video" | "library" | "p
     takingOut: "Минуту…",
     takeMeOut: "Убрать меня",
     takeMeOutTitle: "Убрать себя из этого видео навсегда?",
-    takeMeOutHelp: (what) => `В нём вас ${what}. Вас больше не будет ни видно, ни слышно, ваши сообщения и поднятые руки исчезнут. Остальной урок сохранится. Вернуть это нельзя.`,
+    takeMeOutHelp: (what) => `Вы в нём есть: ${what}. Вас больше не будет ни видно, ни слышно, ваши сообщения и поднятые руки исчезнут. Остальной урок сохранится. Вернуть это нельзя.`,
   },
 };

@@ -326,7 +326,7 @@ describe("video page", () => {
     await screen.findByTestId("take-out-ann");
     const dialog = screen.getByTestId("people-dialog").textContent;
     expect(dialog).toContain("seen 1:01, heard 0:05");
-    expect(dialog).toContain("in the chat or with a hand");
+    expect(dialog).toContain("in the chat, with a hand or on the title card");
     fireEvent.click(screen.getByTestId("take-out-ann"));
     expect(screen.getByTestId("take-out-dialog").textContent).toContain("Take Ann out");
     expect(asked.filter(({ method }) => method === "POST")).toEqual([]);
