@@ -102,7 +102,7 @@ class Capture:
         self._starts: dict[int, RecordingField] = {}
         self._told: set[int] = set()
         """Parts that SQL was told of, or will be."""
-        self._ends: dict[int, tuple[int, RecordingEnd]] = {}
+        self._ends: dict[int, tuple[int, RecordingEnd, str]] = {}
         self._owed: deque[Callable[[], Awaitable[None]]] = deque()
         self._fault: RecordingEnd | None = None
         self._wake = asyncio.Event()
@@ -363,9 +363,9 @@ class Capture:
         if part in self._told:
             if field.part == part and field.state == "off":
                 self._note_end(field)
-            at_ms, reason = self._ends.get(part, (_now_ms(), "failed"))
+            at_ms, reason, by = self._ends.get(part, (_now_ms(), "failed", ""))
             tell = self._parts.catalog.recordings.end_part
-            self._owed.append(partial(tell, self.recording, part, at_ms, reason))
+            self._owed.append(partial(tell, self.recording, part, at_ms, reason, by))
         log.info("part written", extra={"lesson": self.lesson, "recording": self.recording, "part": part})
 
     # --- the log ------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ class Capture:
             self._wake.set()
 
     def _note_end(self, field: RecordingField) -> None:
-        self._ends[field.part] = field.since_ms, field.reason or "failed"
+        self._ends[field.part] = field.since_ms, field.reason or "failed", field.by
 
     def _replaced(self) -> None:
         self._restate()
@@ -412,7 +412,8 @@ class Capture:
             self._owed.append(partial(self._tell_begun, field))
 
     async def _tell_begun(self, field: RecordingField) -> None:
-        await self._parts.catalog.recordings.begin(field.id, self.lesson, field.part, field.since_ms)
+        begin = self._parts.catalog.recordings.begin
+        await begin(field.id, self.lesson, field.part, field.since_ms, field.by)
         entered = self._folder / ENTERED_NAME
         await self._parts.disk.call(entered.touch)
 

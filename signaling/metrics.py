@@ -31,6 +31,7 @@ archive_waiting = Gauge("zvonok_events_unarchived", "Events not yet copied to SQ
 failures = Counter("zvonok_failures", "Faults of our own", ["where"])
 for _where in (
     "announced",
+    "retention",
     "archive",
     "http",
     "lessons",

@@ -109,6 +109,7 @@ class RecordingField(Struct, frozen=True):
     ``starting``: asked for and told to everybody, no recorder writes yet; ``on``: it is being written;
     ``off``: not written, ``reason`` says why. ``since_ms``: server time at which ``state`` became what it
     is. ``students`` lists what of students is recorded while it is not off; leaders' sources always are.
+    ``by``: who started the part, or stopped it; empty when nobody did.
     """
 
     id: str
@@ -117,6 +118,7 @@ class RecordingField(Struct, frozen=True):
     since_ms: int
     students: tuple[SourceName, ...] = ()
     reason: RecordingEnd | None = None
+    by: str = ""
 
 
 class UnrecordedField(Struct, frozen=True):

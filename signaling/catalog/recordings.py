@@ -124,8 +124,8 @@ class Recordings:
 
     # --- as the recorder goes on ---------------------------------------------------------------------
 
-    async def begin(self, recording: str, lesson: str, part: int, at_ms: int) -> None:
-        """A part is being written; the first one makes the recording."""
+    async def begin(self, recording: str, lesson: str, part: int, at_ms: int, by: str = "") -> None:
+        """A part is being written; the first one makes the recording. ``by``: who asked, if that is known."""
         async with self._database.begin() as connection:
             await connection.execute(
                 self._database.insert(RecordingRow)
@@ -139,10 +139,12 @@ class Recordings:
             )
             if begun.rowcount:
                 await note(
-                    connection, Entry(at_ms, "recording_started", SERVER, f"{lesson}/{recording}", part)
+                    connection, Entry(at_ms, "recording_started", by or SERVER, f"{lesson}/{recording}", part)
                 )
 
-    async def end_part(self, recording: str, part: int, at_ms: int, reason: RecordingEnd) -> None:
+    async def end_part(
+        self, recording: str, part: int, at_ms: int, reason: RecordingEnd, by: str = ""
+    ) -> None:
         """A part is over; how it ended first stays."""
         async with self._database.begin() as connection:
             ended = await connection.execute(
@@ -153,7 +155,7 @@ class Recordings:
                 .values(ended_at_ms=at_ms, reason=reason)
             )
             if ended.rowcount:
-                await note(connection, Entry(at_ms, "recording_stopped", SERVER, recording, part))
+                await note(connection, Entry(at_ms, "recording_stopped", by or SERVER, recording, part))
 
     async def finishing(self, recording: str) -> bool:
         """Its video is being made now (again after a failure) and stands in the library as ``processing``.

@@ -12,14 +12,14 @@ from signaling.lesson.permissions import EVERYTHING, ordered
 from signaling.wire import PersonField, Record, RecordingEnd, RecordingField
 
 
-def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Change | None:
+def record(state: State, actor: Actor, message: Record, moment: Moment) -> Change | None:
     """Start the next part, or stop the running one. None: it is so already.
 
     Raises Refused ``recording_running`` when a part that records other things of students is running.
     A lesson has one recording: its id is made with the first part and stays.
     """
     if not message.on:
-        return stopped(state, "stopped", moment)
+        return stopped(state, "stopped", moment, by=actor.participant)
     students = ordered(message.students)
     now = running(state)
     if now is not None:
@@ -34,6 +34,7 @@ def record(state: State, _actor: Actor, message: Record, moment: Moment) -> Chan
         part=1 if former is None else former.part + 1,
         since_ms=moment.now_ms,
         students=students,
+        by=actor.participant,
     )
     # Rests on the lesson, so that no recording starts beside the event that ends it.
     return Change("recording_starting", {RECORDING: starting}, expect=frozenset({LESSON}))
@@ -49,20 +50,24 @@ def begun(state: State, recording: str, part: int, moment: Moment) -> Change | N
     )
 
 
-def stopped(state: State, reason: RecordingEnd, moment: Moment, part: int | None = None) -> Change | None:
+def stopped(
+    state: State, reason: RecordingEnd, moment: Moment, part: int | None = None, by: str = ""
+) -> Change | None:
     """The running part is over. None: nothing is recorded, or another part than ``part`` (when given)."""
-    off = ended(state, reason, moment)
+    off = ended(state, reason, moment, by)
     if off is None or part not in (None, off.part):
         return None
     return Change("recording_off", {RECORDING: off})
 
 
-def ended(state: State, reason: RecordingEnd, moment: Moment) -> RecordingField | None:
+def ended(state: State, reason: RecordingEnd, moment: Moment, by: str = "") -> RecordingField | None:
     """The field after the running part is over. None: nothing is recorded."""
     field = running(state)
     if field is None:
         return None
-    return msgspec.structs.replace(field, state="off", since_ms=moment.now_ms, students=(), reason=reason)
+    return msgspec.structs.replace(
+        field, state="off", since_ms=moment.now_ms, students=(), reason=reason, by=by
+    )
 
 
 def running(state: State) -> RecordingField | None:

@@ -61,6 +61,11 @@ async def test_at_the_end_of_a_lesson_its_video_is_in_the_library(lesson: Class,
     await until(lambda: not (lesson.recordings / recording).exists(), "the journals to be gone")
     assert not recorder.publisher.waiting
     assert recorder.lessons == 0
+    entries = await recorder.catalog.audit.entries(9)
+    assert [(each.what, each.by, each.subject) for each in entries] == [
+        ("recording_started", lesson.teacher.me, f"{lesson.id}/{recording}"),
+        ("recording_stopped", "server", recording),
+    ]
 
 
 async def test_the_claim_is_let_go_at_the_end(lesson: Class, recorder: Recorder, redis: Redis) -> None:

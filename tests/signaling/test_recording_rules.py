@@ -31,8 +31,8 @@ STATES: dict[str, dict[str, Any]] = {
 }
 
 
-def off(reason: Any) -> RecordingField:
-    return field("off", since_ms=NOW.now_ms, reason=reason)
+def off(reason: Any, **values: Any) -> RecordingField:
+    return field("off", since_ms=NOW.now_ms, reason=reason, **values)
 
 
 def start(*students: wire.SourceName) -> Any:
@@ -51,10 +51,10 @@ def stopped(part: int | None = None) -> Any:
     return lambda state: recording.stopped(state, "disk_full", NOW, part)
 
 
-FIRST = ("recording_starting", RecordingField("000000f4240tok", "starting", 1, NOW.now_ms, VOICES))
-NEXT = ("recording_starting", field("starting", part=3, since_ms=NOW.now_ms, students=VOICES))
+FIRST = ("recording_starting", RecordingField("000000f4240tok", "starting", 1, NOW.now_ms, VOICES, by="t"))
+NEXT = ("recording_starting", field("starting", part=3, since_ms=NOW.now_ms, students=VOICES, by="t"))
 ON = ("recording_on", field("on", since_ms=NOW.now_ms, students=VOICES))
-STOPPED = ("recording_off", off("stopped"))
+STOPPED = ("recording_off", off("stopped", by="t"))
 FULL = ("recording_off", off("disk_full"))
 ENDED = ("ended", off("ended"))
 
@@ -69,13 +69,13 @@ ACTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         {
             "never": (
                 FIRST[0],
-                RecordingField(FIRST[1].id, "starting", 1, NOW.now_ms, ("microphone", "camera")),
+                RecordingField(FIRST[1].id, "starting", 1, NOW.now_ms, ("microphone", "camera"), by="t"),
             ),
             "starting": "recording_running",
             "on": "recording_running",
             "off": (
                 NEXT[0],
-                field("starting", part=3, since_ms=NOW.now_ms, students=("microphone", "camera")),
+                field("starting", part=3, since_ms=NOW.now_ms, students=("microphone", "camera"), by="t"),
             ),
         },
     ),

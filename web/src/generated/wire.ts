@@ -79,6 +79,7 @@ export interface LobbyField {
  * ``starting``: asked for and told to everybody, no recorder writes yet; ``on``: it is being written;
  * ``off``: not written, ``reason`` says why. ``since_ms``: server time at which ``state`` became what it
  * is. ``students`` lists what of students is recorded while it is not off; leaders' sources always are.
+ * ``by``: who started the part, or stopped it; empty when nobody did.
  */
 export interface RecordingField {
   readonly id: string;
@@ -87,6 +88,7 @@ export interface RecordingField {
   readonly since_ms: number;
   readonly students: readonly SourceName[];
   readonly reason: RecordingEnd | null;
+  readonly by: string;
 }
 
 /**

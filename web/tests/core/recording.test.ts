@@ -10,6 +10,7 @@ const field = (change: Partial<RecordingField> = {}): RecordingField => ({
   since_ms: 1_000,
   students: [],
   reason: null,
+  by: "t",
   ...change,
 });
 const off = (reason: RecordingField["reason"]) => field({ state: "off", reason });

@@ -11,7 +11,7 @@ import { LessonView } from "../../src/views/lesson/LessonView";
 import { Language } from "../../src/views/text";
 import { FakeLesson, person } from "./fake";
 
-const ON: RecordingField = { id: "r", state: "on", part: 1, since_ms: -65_000, students: [], reason: null };
+const ON: RecordingField = { id: "r", state: "on", part: 1, since_ms: -65_000, students: [], reason: null, by: "t" };
 const STARTING: RecordingField = { ...ON, state: "starting" };
 const off = (reason: RecordingField["reason"]): RecordingField => ({ ...ON, state: "off", reason });
 
