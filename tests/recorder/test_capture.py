@@ -105,6 +105,7 @@ async def test_stop_and_start_make_parts_and_nothing_between(lesson: Class, reco
     lesson.worker.close_tap(lesson.id, 2)
     await lesson.stop()
     await until(lambda: [tap.ended for tap in taps(lesson.recordings)] == [True, True], "both parts' ends")
+    await until(lambda: log_of(lesson.recordings).kinds.count("recording_off") == 2, "the log's end")
     assert [(tap.tap.part, tap.packets) for tap in taps(lesson.recordings)] == [(1, [b"one"]), (2, [b"two"])]
     log = log_of(lesson.recordings)
     assert log.kinds.count("restated") == 4

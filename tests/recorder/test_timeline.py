@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench._journals import event, person, recording, write_log
+from recorder import logbook
 from recorder.journal import NEVER_US, LogEvent
 from recorder.tail import Tail
 from recorder.timeline import Log, Part, Stay, Story, cut, parts_of, timeline, video_us
+from signaling.codec import pack
+from signaling.replica import Replica
 
 S = 1_000_000
 T = 1_790_000_000 * S
@@ -210,3 +213,11 @@ def test_who_is_not_recorded_when_a_recorder_goes_on_stays_so(tmp_path: Path) ->
     )
     assert not [hand for hand in read.hands if hand[0] < at(8)]
     assert [(stay.start_us, stay.end_us) for stay in read.stays if stay.start_us >= at(4)] == [(at(8), None)]
+
+
+def test_a_restated_state_begins_with_who_is_not_recorded() -> None:
+    """Else their hand would go up for a moment."""
+    fields = {"hand/a": 1, "on/a/camera": True, "unrecorded/a": {"by_self": True}, "_ban/b": True}
+    replica = Replica(3, {path: pack(value) for path, value in fields.items()})
+    (first, *_) = logbook.restated(replica, 5)
+    assert list(first.set) == ["unrecorded/a", "hand/a", "on/a/camera"]
