@@ -23,9 +23,9 @@ WORDS = Words("Optics", "Physics", 8, "Анна Петровна")
 TEACHER, STUDENT, SILENT = "t1", "s1", "s2"
 
 
-def make(root: Path) -> Path:
+def make(root: Path) -> tuple[Path, VideoLesson]:
     """A lesson of two parts of 6 and 4 s: the teacher is seen, from 3 s on the student's screen, then the
-    student's camera; they speak one after the other and at once. The folder of its video."""
+    student's camera; they speak one after the other and at once. Its folder, and that video."""
     lesson = Lesson(root, people={TEACHER: "teacher", STUDENT: "student", SILENT: "student"})
     lesson.shows(3, 0, 8)
     lesson.shows(5, 4, 7, source="screen", participant=STUDENT, ssrc=0x3333)
@@ -49,18 +49,23 @@ def make(root: Path) -> Path:
         }
         lesson.event(at_s, "chat", {f"chat/{at_s}": chat})
     lesson.event(3.5, "hand_up", {f"hand/{STUDENT}": START_US // 1000 + 3500})
-    lesson.finish()
-    return lesson.library / RECORDING
+    _, video, _ = lesson.finish()
+    return lesson.library / RECORDING, video
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, VideoLesson]:
     return make(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path) -> VideoLesson:
-    return read_video_lesson(folder / "video.webm")
+def folder(made: tuple[Path, VideoLesson]) -> Path:
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def whole(made: tuple[Path, VideoLesson]) -> VideoLesson:
+    return made[1]
 
 
 def copy(folder: Path, target: Path) -> Path:
@@ -209,7 +214,7 @@ def test_a_second_time_changes_nothing(without: Path) -> None:
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in without.iterdir()} == files
 
 
-@pytest.mark.parametrize("killed_at", ["video.webm", "timeline.json", "takes.json"])
+@pytest.mark.parametrize("killed_at", ["video.webm", "timeline.json"])
 def test_killed_in_between_it_is_done_again(
     mine: Path, without: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
