@@ -16,9 +16,13 @@ from sqlalchemy.exc import OperationalError
 
 import signaling.catalog.store as store
 from sfu.model import Role
+from signaling.catalog.keeping import NAMELESS, Forgotten
 from signaling.catalog.models import Base
 from signaling.catalog.recordings import Choices, Filters, Part, Position, Published, Recording, Video, fold
 from signaling.catalog.store import Catalog, Lesson, Outcome
+from signaling.erasing import nameless
+from signaling.replica import Record
+from signaling.wire import AttendanceRow
 
 pytestmark = pytest.mark.asyncio
 
@@ -332,3 +336,52 @@ async def test_who_does_not_migrate_finds_the_tables_or_fails(tmp_path: Path) ->
     recorder = await Catalog.open(url, migrate=False)
     assert await recorder.recordings.unfinished() == []
     await recorder.close()
+
+
+# --- what is kept, in either database -------------------------------------------------------------------
+
+
+async def test_somebody_is_taken_out_and_forgotten_in_either_database(catalog: Catalog) -> None:
+    await filmed(catalog, "l", 100)
+    row = AttendanceRow("p", "Маша", "student", 1, 2, 1, 1)
+    event = Record(1, "joined", 5, "p", {"person/p": {"name": "Маша"}})
+    await catalog.add_events([("l", event)])
+    await catalog.put_outcomes([Outcome("l", "ended", 300, (row,))])
+
+    withdrawals, keeping = catalog.withdrawals, catalog.keeping
+    assert await withdrawals.ask("vl", ("p", "q"), "main", 5)
+    assert await withdrawals.ask("vl", ("p",), "p", 6)  # asked already
+    assert not await withdrawals.ask("none", ("p",), "main", 5)
+    assert [each.participants for each in await withdrawals.waiting()] == [("p", "q")]
+    assert await withdrawals.done("vl", ("p",), 7, 8)
+    assert (video := await catalog.recordings.video("vl"))
+    assert video.state == "processing"
+    assert await withdrawals.done("vl", ("q",), 9, 8)
+    assert (video := await catalog.recordings.video("vl"))
+    assert (video.state, video.bytes) == ("ready", 9)
+
+    assert await keeping.present(("p", "x")) == {"l": {"p"}}
+    assert await keeping.named("l", ("p",)) == 1
+    await keeping.forget_names("l", ("p",))
+    assert await keeping.named("l", ("p",)) == 0
+    assert await keeping.rewrite("l", [event], nameless(("p",), teacher=False), dry=False) == 1
+    assert (await catalog.events("l"))[0].set == {"person/p": {"name": NAMELESS}}
+    assert await keeping.lessons() == await keeping.lessons_of("main") == ["l"]
+    await keeping.forget_teacher("main")
+    assert (teacher := await catalog.teacher("main"))
+    assert teacher.name == NAMELESS
+
+    assert await keeping.old_videos(100) == []
+    assert await keeping.old_videos(101) == ["vl"]
+    assert await keeping.forget_lessons(300, 9) == Forgotten(0, 0, 0)
+    assert await keeping.forget_lessons(301, 9) == Forgotten(1, 1, 1)
+    assert await keeping.forget_lessons(301, 9) == Forgotten(0, 0, 0)
+    assert await catalog.recordings.delete("vl", "server", 10)
+    said = [(each.what, each.by, each.subject, each.count) for each in await catalog.audit.entries(99)]
+    assert said == [
+        ("recording_started", "server", "l/vl", 1),
+        ("withdrawal_asked", "main", "vl/p", 1), ("withdrawal_asked", "main", "vl/q", 1),
+        ("withdrawn", "main", "vl/p", 1), ("withdrawn", "main", "vl/q", 1),
+        ("retention", "server", "lessons", 1), ("video_deleted", "server", "vl", 1),
+    ]  # fmt: skip
+    assert [each.what for each in await catalog.audit.entries(1, since_ms=9)] == ["video_deleted"]
