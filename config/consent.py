@@ -58,7 +58,7 @@ async def _erase(settings: Settings, catalog: Catalog, person: str, say: Say, *,
         wall_clock,
     )
     account = await erasing.erase(person, dry=dry)
-    if not account.lessons and not account.left:
+    if not account.known:
         raise CannotErase(f"nothing is kept about {person}")
     rewriter = Rewriter(catalog, settings.paths.library, _nobody_waits)
     try:

@@ -22,6 +22,8 @@ _DEVICE_ROLES: Final = (Role.STUDENT, Role.CO_TEACHER)
 class Account:
     """What was done (or would be), by lesson, and what could not be; ids and counts only."""
 
+    known: bool = False
+    """Whether anything is kept about such a person."""
     lessons: int = 0
     events: int = 0
     names: int = 0
@@ -70,6 +72,7 @@ class Erasing:
         account = Account()
         found = await self.find(person)
         teacher = await self._catalog.keeping.is_teacher(person)
+        account.known = teacher or bool(found)
         for lesson in sorted(found):
             row = await self._catalog.lesson(lesson)
             if row is None:
@@ -80,7 +83,7 @@ class Erasing:
                 await self._lesson(lesson, found[lesson], account, teacher=teacher, dry=dry)
         if teacher and not dry:
             await self._catalog.keeping.forget_teacher(person)
-        if not dry:
+        if account.known and not dry:
             for video in account.videos:
                 lesson = await self._lesson_of(video)
                 await self._catalog.withdrawals.ask(video, found[lesson], OPERATOR, self._now_ms())

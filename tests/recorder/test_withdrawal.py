@@ -255,6 +255,11 @@ async def test_a_teacher_is_erased_from_the_title_card_too(world: World) -> None
 async def test_what_cannot_be_done_is_said(world: World) -> None:
     with pytest.raises(CannotErase, match="nobody"):
         await told(world, "nobody")
+    assert "erased" not in {entry.what for entry in await world.catalog.audit.entries(9)}
+    await world.catalog.use_key("other", "idle", 1)
+    assert "lessons          0" in await told(
+        world, "idle"
+    )  # a teacher without a lesson has a name all the same
     (world.folder / TAKES_NAME).unlink()
     assert "nobody knows who is in it" in await told(world, world.student, code=1)
     assert await world.state() == "ready"
