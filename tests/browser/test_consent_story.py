@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from playwright.async_api import Playwright
 
+from loadtest.media.video_lesson import read_video_lesson
 from recorder.erasure import spans
 from signaling.catalog.takes import Takes
 from tests.browser import classroom
 from tests.browser.classroom import by, click
 from tests.browser.conftest import Studio
 from tests.browser.person import FAKE_DEVICES, MAY_PLAY, person
-from tests.media.video_lesson import read_video_lesson
 from tests.recorder.made import shown
 from tests.serving import serving
 

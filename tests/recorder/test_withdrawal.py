@@ -18,7 +18,7 @@ import pytest_asyncio
 from config.consent import CannotErase, audit, erase
 from config.settings import Settings
 from recorder import card
-from recorder.mux import Video
+from recorder.webm import Video
 from recorder.withdrawal import Rewriter
 from sfu.model import Role
 from signaling.catalog.recordings import Published
@@ -104,11 +104,12 @@ class World:
     def _film(self, names: dict[str, tuple[str, str]]) -> None:
         self.folder.mkdir(parents=True)
         face = title("A FACE", "", None, "")
-        with Video(self.folder / "video.webm", title="Optics", width=1280, height=720, keyframes=4) as video:
+        with Video(self.folder / "video.webm", "Optics") as video:
             for number in range(200):
                 if number % 50 == 0:
-                    video.picture(number * 20, face, key=True)
-                video.sound(number * 20, b"\xf8" + bytes(20), 20)
+                    video.picture(number * 20, (face,), key=True)
+                video.sound(number * 20, b"\xf8" + bytes(20))
+            video.end(4000, 1280, 720)
         takes = (Take(self.student, "camera", 1000, 2000), Take(self.student, "microphone", 2000, 3000))
         cast = tuple(Cast(who, name, role) for who, (name, role) in names.items())  # type: ignore[arg-type]
         said = tuple(TimelineChat(5, name, f"words of {name}", who) for who, (name, _) in names.items())
