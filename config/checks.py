@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from config.settings import Paths, Settings
+from config.settings import Paths, Settings, SettingsError
 from sfu.rpc.node_tls import stays_here
 
 REDIS_LIMIT_S: Final = 3.0
@@ -124,6 +124,15 @@ def certificate_files(settings: Settings) -> None:
             f"the certificate cannot be used ({error.strerror or error}): "
             "check server.certificate and server.certificate_key"
         ) from None
+
+
+def store_keys(settings: Settings) -> None:
+    """Check that the store's keys were given; raises CannotStart."""
+    try:
+        for name in (settings.store.key_id_file, settings.store.secret_file):
+            settings.paths.given(name)
+    except SettingsError as error:
+        raise CannotStart(f"{error}: the store ({settings.store.url}) needs its key there") from None
 
 
 def redis_answers(url: str) -> None:

@@ -317,11 +317,16 @@ def _recorder_repair(chosen: argparse.Namespace) -> int:
 
     from config.logs import log_to_stderr
     from recorder.repair import repair
+    from signaling.files.api import StoreAway
 
     settings = _load(chosen).settings
+    if settings.store.url:  # whose turn it is to finish a recording stands in Redis
+        settings = _beside_the_server(chosen)
     log_to_stderr("warning")
     try:
         return 0 if asyncio.run(repair(settings, _say)) else 1
+    except StoreAway as error:
+        raise Stopped(f"the store cannot be used ({error.strerror}): check [store]") from None
     except SQLAlchemyError as error:
         raise Stopped(f"the database cannot be used ({type(error).__name__}): check sql.url") from None
     except OSError as error:

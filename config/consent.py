@@ -17,6 +17,7 @@ from signaling.catalog.audit import Entry
 from signaling.catalog.database import check_is_there
 from signaling.catalog.store import Catalog
 from signaling.erasing import Account, Erasing
+from signaling.files.opening import open_journals, open_library
 from signaling.library_files import LibraryFiles
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ def audit(settings: Settings, limit: int, say: Say, *, as_json: bool) -> int:
 
 
 async def _erase(settings: Settings, catalog: Catalog, person: str, say: Say, *, dry: bool) -> int:
-    files = LibraryFiles(settings.paths.library, settings.paths.recordings)
+    library = open_library(settings)
+    files = LibraryFiles(library, settings.paths.recordings, open_journals(settings))
     erasing = Erasing(
         catalog,
         files,
@@ -60,7 +62,7 @@ async def _erase(settings: Settings, catalog: Catalog, person: str, say: Say, *,
     account = await erasing.erase(person, dry=dry)
     if not account.known:
         raise CannotErase(f"nothing is kept about {person}")
-    rewriter = Rewriter(catalog, settings.paths.library, _nobody_waits)
+    rewriter = Rewriter(catalog, settings.paths.library, _nobody_waits, files=library)
     try:
         if account.videos and not dry:
             await rewriter.run()

@@ -14,7 +14,9 @@ from sfu.rpc.node_tls import CERTIFICATE, KEY
 SECRETS: Final = ("ticket.key", "cookie.key", "people.key", "rpc.key", "media.key", "redis.password")
 AUTHORITY: Final = ("ca.pem", "ca.key")
 """With ``server.tls`` local: devices trust one authority, whichever node they meet."""
-_NAMES: Final = frozenset({*SECRETS, CERTIFICATE, KEY, *AUTHORITY})
+STORE: Final = ("store.id", "store.secret")
+"""Of an object store, by their usual names: nodes share it."""
+_NAMES: Final = frozenset({*SECRETS, CERTIFICATE, KEY, *AUTHORITY, *STORE})
 
 
 class BadKeys(ValueError):

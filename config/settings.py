@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ SHORT_NAMES: Final = {"ZVONOK_PLANE": ("media", "plane")}
 """Variables that may be said shorter; the long name wins."""
 SECRET_KEYS: Final = frozenset({"credential", "secret"})
 FROM_DEFAULTS: Final = "default"
+
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_FOLDER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_KEY_FILE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,100}")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -182,6 +187,29 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lessons_days: NotNegative
 
 
+class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where video lessons are kept: a bucket of an S3-compatible store, or, ``url`` empty, a folder.
+
+    ``key_id_file`` and ``secret_file`` are names of files in ``Paths.keys``.
+    """
+
+    url: str
+    endpoint: str
+    region: str
+    key_id_file: str
+    secret_file: str
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket; "" for a folder."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def prefix(self) -> str:
+        """What names in the bucket begin with, without slashes at its ends; may be empty."""
+        return urlsplit(self.url).path.strip("/")
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged."""
 
@@ -227,6 +255,19 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Folder of the video lessons: one folder each."""
         return Path(self.var) / "library"
 
+    def given(self, name: str) -> str:
+        """What an administrator put into ``keys`` under this name; raises SettingsError."""
+        file = self.keys / name
+        try:
+            text = file.read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise SettingsError(f"{file} cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            text = ""
+        if not text or len(text.split()) != 1:
+            raise SettingsError(f"{file} does not hold one word")
+        return text
+
     def secret(self, name: str) -> bytes:
         """The secret of this name (64 hexadecimal digits, 256 bits), made at first use; raises OSError.
 
@@ -262,6 +303,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lesson: Lesson
     recorder: Recorder
     retention: Retention
+    store: Store
     log: Log
     paths: Paths
 
@@ -516,7 +558,32 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         faults.append(("redis.url", "begins with redis://, rediss:// or unix://"))
     if urlsplit(url).scheme == "redis" and is_public(urlsplit(url).hostname or ""):
         faults.append(("redis.url", "a public address is reached by rediss:// only"))
-    return faults + _faults_of_listening(settings.redis)
+    return faults + _faults_of_listening(settings.redis) + _faults_of_store(settings.store)
+
+
+def _faults_of_store(store: Store) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if not store.url:
+        if store.endpoint or store.region:
+            faults.append(("store.endpoint store.region", "they are for a store, which store.url names"))
+        return faults
+    parts = urlsplit(store.url)
+    if parts.scheme != "s3" or not _BUCKET.fullmatch(store.bucket) or parts.query or parts.fragment:
+        faults.append(("store.url", f"{store.url!r} is not s3://bucket or s3://bucket/prefix"))
+    if store.prefix and not all(_FOLDER.fullmatch(each) for each in store.prefix.split("/")):
+        faults.append(("store.url", "a prefix has letters, digits, - and _ between its slashes"))
+    if not store.endpoint and not store.region:
+        faults.append(("store.url", "store.region is needed at Amazon's, store.endpoint elsewhere"))
+    at = urlsplit(store.endpoint)
+    if store.endpoint and (at.scheme not in ("http", "https") or not at.hostname or at.path.strip("/")):
+        faults.append(("store.endpoint", f"{store.endpoint!r} is not https://name or https://name:port"))
+    elif at.scheme == "http" and (not is_address(at.hostname or "") or is_public(at.hostname or "")):
+        reason = "http:// only by an address in the nodes' own network: recordings would be read on their way"
+        faults.append(("store.endpoint", reason))
+    for key, name in (("key_id_file", store.key_id_file), ("secret_file", store.secret_file)):
+        if not _KEY_FILE.fullmatch(name):
+            faults.append((f"store.{key}", f"{name!r} is not the name of a file in keys/"))
+    return faults
 
 
 def _faults_of_listening(redis: Redis) -> list[tuple[str, str]]:

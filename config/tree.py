@@ -154,6 +154,8 @@ class Tree:
             checks.certificate_files(settings)
         if settings.redis.url:
             checks.redis_answers(settings.redis.url)
+        if settings.store.url:
+            checks.store_keys(settings)
         if checks.hides_from_other_nodes(settings):
             self.say("Set media.rpc_host if there is another node: it would take this one's lessons for lost")
         if not (paths.web_path / "index.html").is_file():

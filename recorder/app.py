@@ -26,13 +26,18 @@ from recorder.capture import Capture, Parts
 from recorder.capture import Outcome as CaptureOutcome
 from recorder.claims import RENEW_S, Claims
 from recorder.disk import Disk
-from recorder.folder import Busy, FolderLock, recordings
+from recorder.elsewhere import Elsewhere
+from recorder.folder import Busy, FolderLock, own_place, recordings
 from recorder.links import Links
-from recorder.publish import Finish, Outcome, Publisher, Sweep
+from recorder.maker import Finish
+from recorder.publish import Outcome, Publisher, Sweep
+from recorder.shipping import Shipper
 from recorder.withdrawal import Rewriter
 from sfu.model import Refused
 from sfu.rpc.node_tls import NodeTls
 from signaling.catalog.store import Catalog
+from signaling.files.api import StoreAway
+from signaling.files.opening import open_journals, open_library
 from signaling.lesson import fields
 from signaling.log import Heard, LessonLog, LogUnreachable, connect, heed_cancellation, stop
 from signaling.placement import Placement
@@ -44,8 +49,11 @@ FULL_WAIT_S: Final = 0.5
 SWEEP_S: Final = 2.0
 MAKE_S: Final = 5.0
 """Videos are made a bit further this often, while their lessons are recorded."""
+ADOPT_S: Final = 5.0
+TIDY_S: Final = 3600.0
 SURE_S: Final = 3.0
 """A claim that was renewed within this time is surely ours."""
+AWAY_WAIT_S: Final = 5.0
 AFTER_FAULT_S: Final = 1.0
 LEAVE_LIMIT_S: Final = 4.0
 _MIB: Final = 1024 * 1024
@@ -65,6 +73,9 @@ class Recorder:
         self._sure: dict[str, float] = {}
         self._given_up: set[str] = set()
         self._closing = AsyncExitStack()
+        self.shipper: Shipper | None = None
+        """Brings journals to the store; None: recorders share a folder."""
+        self.elsewhere: Elsewhere | None = None
 
     async def start(self) -> None:
         """Connect and begin. Raises OSError, LogUnreachable, SQLAlchemyError; then all is closed again."""
@@ -94,10 +105,27 @@ class Recorder:
         self.log = LessonLog(redis, keep_s, _now_ms, f"recorder-{self.id}")
         closing.push_async_callback(self.log.close)
         await self.log.ping()
-        self.claims = Claims(redis, _place(settings), self.id)
-        self.publisher = Publisher(self.catalog, self._folder, settings.paths.library, self._finish)
+        files, shared = open_library(settings), open_journals(settings)
+        closing.push_async_callback(files.close)
+        place = _place(settings) if shared is None else await asyncio.to_thread(own_place, self._folder)
+        self.claims = Claims(redis, place, self.id)
+        if shared is not None:
+            closing.push_async_callback(shared.close)
+            self.shipper = Shipper(shared, self.claims, self._folder)
+            self.elsewhere = Elsewhere(shared, self.claims, self.shipper, self._folder, _now_ms)
+        self.publisher = Publisher(
+            self.catalog,
+            self._folder,
+            settings.paths.library,
+            self._finish,
+            files=files,
+            elsewhere=self.elsewhere,
+        )
         closing.push_async_callback(self.publisher.close)
-        self.rewriter = Rewriter(self.catalog, settings.paths.library, self._republished)
+        turn = None if self.elsewhere is None else self.elsewhere.turn
+        self.rewriter = Rewriter(
+            self.catalog, settings.paths.library, self._republished, files=files, turn=turn
+        )
         closing.callback(self.rewriter.close)
         self.links = Links(
             Placement(redis, keep_s), settings.paths.secret("rpc.key"), NodeTls.of(settings.paths.keys)
@@ -107,10 +135,15 @@ class Recorder:
         self.disk = Disk(self._folder, _now_us, settings.recorder.reserve_mb * _MIB, self._no_room)
         closing.push_async_callback(self.disk.shut)
         await self.disk.look()
-        self._parts = Parts(self.log, self.links, self.disk, self.catalog, self._folder, self._is_sure)
+        self._parts = Parts(
+            self.log, self.links, self.disk, self.catalog, self._folder, self._is_sure, self.shipper
+        )
         self._sweep = Sweep(self.catalog, self._folder, self._is_over)
         await self.claims.forget_dead()
         self.log.start(self._hear)
+        if self.shipper is not None:
+            closing.push_async_callback(self.shipper.close)
+            closing.push_async_callback(stop, asyncio.create_task(self.shipper.run(), name="shipper"))
         closing.push_async_callback(stop, asyncio.create_task(self.disk.run(), name="disk"))
         closing.push_async_callback(self._leave)
         for work in (
@@ -120,6 +153,7 @@ class Recorder:
             self._every(SWEEP_S, self.sweep),
             self._every(MAKE_S, self._make),
             self._every(SWEEP_S, self._rewrite),
+            *([self._every(ADOPT_S, self.adopt), self._every(TIDY_S, self.tidy)] if self.elsewhere else []),
         ):
             closing.push_async_callback(stop, asyncio.create_task(work))
 
@@ -245,9 +279,10 @@ class Recorder:
         elif what is Outcome.LIVE and lesson is not None:
             if lesson in self._captures or self._is_full():
                 return
-            if await self._recording_of(lesson) != recording or not await self.claims.succeed(lesson):
-                return
-            self._begin(lesson)
+            if await self._recording_of(lesson) == recording and await self.claims.succeed(lesson):
+                self._begin(lesson)
+            elif self.shipper is not None:  # another goes on with it, and will want what is here
+                await self.shipper.seal(recording)
         elif what is not Outcome.LIVE:
             self._given_up.add(recording)
 
@@ -258,6 +293,21 @@ class Recorder:
     async def _republished(self, recording: str) -> None:
         """A video was exchanged for one without somebody; what was made from the old one is gone already."""
         log.info("video published again", extra={"recording": recording})
+
+    async def adopt(self) -> None:
+        """Finish recordings of recorders that are gone, whose journals are in the store."""
+        if self.elsewhere is None:
+            return
+        for row in await self.catalog.recordings.unfinished():
+            if (self._folder / row.id).exists() or self.publisher.has(row.id) or row.id in self._given_up:
+                continue
+            if (row.lesson_ended or await self._is_over(row.lesson)) and await self.elsewhere.adopted(row.id):
+                self.publisher.add(row.id, torn=True)
+
+    async def tidy(self) -> None:
+        """Remove what the store keeps for recorders that never came back."""
+        if self.elsewhere is not None:
+            await self.elsewhere.tidy()
 
     async def _is_over(self, lesson: str) -> bool:
         """Whether the lesson's log says that it ended."""
@@ -292,6 +342,7 @@ class Recorder:
             "free_mb": self.disk.free_bytes // _MIB,
             "sync_ms": round(self.disk.sync_s * 1000),
             "workers_connected": self.links.connected,
+            "store_away": self.shipper is not None and self.shipper.away,
         }
 
     async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -300,6 +351,11 @@ class Recorder:
             try:
                 await work()
                 told = False
+            except StoreAway as error:
+                if not told:
+                    log.warning("store: not reached, trying again", extra={"reason": str(error)})
+                told = True
+                await asyncio.sleep(AWAY_WAIT_S)
             except LogUnreachable as error:
                 if not told:
                     log.warning("redis: not reached, trying again", extra={"reason": type(error).__name__})

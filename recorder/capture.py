@@ -21,6 +21,7 @@ from recorder.disk import Disk, is_full
 from recorder.folder import ENTERED_NAME, Busy, FolderLock, is_recording, tap_name
 from recorder.journal import LOG_NAME, LogHead, TapHead, Teacher, Writer
 from recorder.links import Links
+from recorder.shipping import Shipper
 from recorder.taps import LOOK_S, NotCaptured, Taps
 from sfu.model import Refused
 from sfu.rpc import messages as rpc
@@ -59,7 +60,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all captures of a process share. ``claimed``: whether a lesson's claim was ours a moment ago."""
+    """What all captures of a process share. ``claimed``: whether a lesson's claim was ours a moment ago;
+    ``shipper``: brings what is written to the store, None where recorders share a folder."""
 
     log: LessonLog
     links: Links
@@ -67,6 +69,7 @@ class Parts:
     catalog: Catalog
     folder: Path
     claimed: Callable[[str], bool]
+    shipper: Shipper | None = None
 
 
 class AskNobody:
@@ -194,6 +197,8 @@ class Capture:
         if self._tasks:
             await stop(*self._tasks)
         await self._follower.close()
+        if self._parts.shipper is not None:
+            self._parts.shipper.end(self.recording)
         if self._lock is not None:
             self._lock.close()
 
@@ -285,6 +290,8 @@ class Capture:
         if self._lock is None:
             await disk.call(partial(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True))
             self._lock = await _lock(self._folder)
+            if self._parts.shipper is not None:
+                await self._parts.shipper.begin(field.id)
         head = await self._log_head(field)
         # Nothing is awaited between the state that is restated and the first event that is heard after it.
         writer = Writer(self._folder / LOG_NAME, head, _now_us(), disk.budget)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -18,11 +19,15 @@ from signaling.log import RECORDER_WORK, Client, key
 log = logging.getLogger(__name__)
 
 GROUP: Final = "recorders"
-CLAIM_TTL_MS: Final = 5_000
+CLAIM_TTL_MS: Final = 4_000
+TURN_TTL_MS: Final = 10_000
+KEPT_S: Final = 7 * 24 * 3600
+"""So long it is known who recorded what."""
 RENEW_S: Final = 1.0
 BATCH: Final = 16
 CONSUMER_FORGOTTEN_MS: Final = 3_600_000
 
+_SEALED: Final = "sealed:"
 _RENEW: Final = """
 local owner = redis.call('GET', KEYS[1])
 if owner == false then
@@ -48,13 +53,22 @@ _RELEASE: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder in which a recording was written. ``sealed``: all of it was brought to the store; ``alive``:
+    its recorder lives."""
+
+    sealed: bool
+    alive: bool
+
+
 class Claims:
     """Claims of one recorder process. Errors of Redis (``signaling.log.LogUnreachable``) go through."""
 
     def __init__(self, redis: Client, place: str, recorder: str) -> None:
         """``place``: the same for all recorders that write to one folder; ``recorder``: unique."""
         self.recorder = f"{place}.{recorder}"
-        self._place = place
+        self.place = place
         self._redis = redis
         self._renew = redis.register_script(_RENEW)
         self._succeed = redis.register_script(_SUCCEED)
@@ -85,7 +99,7 @@ class Claims:
     async def succeed(self, lesson: str) -> bool:
         """Claim a lesson in the place of a recorder of our own folder that is known to be dead; False: a
         recorder of another place has it."""
-        arguments = [self.recorder, CLAIM_TTL_MS, f"{self._place}."]
+        arguments = [self.recorder, CLAIM_TTL_MS, f"{self.place}."]
         return bool(await self._succeed(keys=[key(lesson, "recorder")], args=arguments))
 
     async def renew(self, lessons: Sequence[str]) -> list[bool]:
@@ -103,6 +117,45 @@ class Claims:
         """Let go of a claim, if it is ours."""
         await self._release(keys=[key(lesson, "recorder")], args=[self.recorder])
 
+    # --- finishing: for recorders that share a store and no folder -----------------------------------
+
+    async def take_turn(self, recording: str) -> bool:
+        """Claim the finishing of a recording; False: somebody is at it."""
+        return bool(await self._redis.set(_turn(recording), self.recorder, nx=True, px=TURN_TTL_MS))
+
+    async def renew_turn(self, recording: str) -> bool:
+        """Hold it for another TURN_TTL_MS; False: another has it now."""
+        return bool(await self._renew(keys=[_turn(recording)], args=[self.recorder, TURN_TTL_MS]))
+
+    async def release_turn(self, recording: str) -> None:
+        """Let go of it, if it is ours."""
+        await self._release(keys=[_turn(recording)], args=[self.recorder])
+
+    async def note_place(self, recording: str, *, sealed: bool) -> None:
+        """Our folder holds something of a recording; ``sealed``: the store has all of it, too."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_places(recording), self.place, f"{_SEALED if sealed else ''}{self.recorder}")
+            pipe.expire(_places(recording), KEPT_S)
+            await pipe.execute()
+
+    async def places(self, recording: str) -> dict[str, Place]:
+        """Every folder that holds something of a recording, as its recorder noted it."""
+        noted = {
+            place.decode(): owner.decode()
+            for place, owner in (await self._redis.hgetall(_places(recording))).items()
+        }
+        found: dict[str, Place] = {}
+        for place, owner in noted.items():
+            alive = bool(await self._redis.exists(_recorder(owner.removeprefix(_SEALED))))
+            found[place] = Place(owner.startswith(_SEALED), alive)
+        return found
+
+    async def forget_places(self, recording: str) -> None:
+        """Nobody will ask any more."""
+        await self._redis.delete(_places(recording))
+
+    # -------------------------------------------------------------------------------------------------
+
     async def announce(self, status: Mapping[str, Any]) -> None:
         """This recorder lives and does this."""
         await self._redis.set(self._own_key, json.dumps(status), px=CLAIM_TTL_MS)
@@ -117,7 +170,7 @@ class Claims:
 
     @property
     def _own_key(self) -> str:
-        return f"zvonok:recorder:{self.recorder}"
+        return _recorder(self.recorder)
 
     async def forget_dead(self) -> None:
         """Take names of recorders that died long ago out of the group."""
@@ -134,6 +187,18 @@ class Claims:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+def _recorder(owner: str) -> str:
+    return f"zvonok:recorder:{owner}"
+
+
+def _turn(recording: str) -> str:
+    return f"zvonok:finishing:{recording}"
+
+
+def _places(recording: str) -> str:
+    return f"zvonok:places:{recording}"
 
 
 def _flat(entries: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -66,6 +67,21 @@ def recordings(folder: Path) -> list[str]:
     if not folder.exists():
         return []
     return sorted(entry.name for entry in folder.iterdir() if is_recording(entry.name) and entry.is_dir())
+
+
+def own_place(folder: Path) -> str:
+    """A name that no other folder has, made at first use; raises OSError."""
+    kept = folder / ".place"
+    if not kept.exists():
+        draft = folder / f".place.{os.getpid()}"
+        draft.write_text(secrets.token_hex(8), encoding="ascii")
+        try:
+            os.link(draft, kept)  # fails when another process was first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return kept.read_text(encoding="ascii").strip()
 
 
 def tap_name(part: int, participant: str, source: str, token: str) -> str:

@@ -1,4 +1,8 @@
-"""From a recording's folder to its video lesson in the library: one at a time, in a process of its own."""
+"""From a recording's folder to its video lesson in the library: one at a time, in a process of its own.
+
+Its steps can be repeated, so that a kill between any two loses nothing: journals of other machines are
+fetched, the video is made here, put into the library and verified, SQL is told, the journals go.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,37 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from recorder.apart import Apart
-from recorder.folder import ENTERED_NAME, Busy, FolderLock, Written, is_recording, remove, repair_all, written
+from recorder.elsewhere import Elsewhere, Sources
+from recorder.folder import ENTERED_NAME, Busy, FolderLock, Written, is_recording, journals, remove, written
+from recorder.maker import Finish, Maker
 from signaling.catalog.recordings import Published
 from signaling.catalog.store import Catalog
-
-if TYPE_CHECKING:
-    from recorder.finish import Finished
-    from recorder.live import Live
+from signaling.catalog.takes import TAKES_NAME
+from signaling.files.api import Files, remove_all
+from signaling.files.folder import FolderFiles
+from signaling.log import LogUnreachable
 
 log = logging.getLogger(__name__)
 
-TRIES: Final = 3
-LIMIT_S: Final = 3600.0
-"""Longer than any lesson's video takes; then it is given up."""
-STEP_LIMIT_S: Final = 120.0
-"""The same for a step of one that is still recorded; others may be finished before it."""
+AT_ONCE: Final = 4
+"""Recordings that are brought to and from a store at once; their videos are made one by one."""
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 30.0
+"""What could not be done now is tried again after this time, doubled each time up to the longest."""
+MADE_NAME: Final = "made"
+"""In a recording's folder: what its video, which lies here until it is put away, is and was made of."""
+FILES: Final = ("timeline.json", TAKES_NAME, "video.webm")
+"""What is put into the library."""
 
 
 class Outcome(StrEnum):
@@ -49,6 +59,8 @@ class Outcome(StrEnum):
     """Its lesson goes on."""
     UNKNOWN = "unknown"
     """Nobody knows its lesson; the folder is kept."""
+    LATE = "late"
+    """Its video was made without what is here, and the rest is gone: the folder is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,127 +72,158 @@ class Result:
     video: Published | None = None
 
 
-class Finish(Protocol):
-    """``recorder.finish.finish``: pure steps over a folder's journals. Can be pickled."""
+class _Made(Struct, frozen=True):
+    """What ``MADE_NAME`` holds."""
 
-    def __call__(self, folder: Path, library: Path) -> Finished: ...
+    video: Published
+    sources: Sources | None
+
+
+@dataclass(slots=True)
+class _Job:
+    """A recording that is to be finished, at ``due_s`` (monotonic) or later."""
+
+    torn: bool
+    due_s: float
+    wait_s: float
 
 
 class Publisher:
     """``publish`` recordings one by one, or ``add`` them for ``run``; ``close`` at the end. What is still
     recorded is made bit by bit by ``advance``, until ``forget``.
 
-    All of it is done by one other process, one thing after the other. Every step can be repeated: whoever is
-    killed in between is followed by another. SQL's errors go through.
+    Every step can be repeated: whoever is killed in between is followed by another.
     """
 
-    def __init__(self, catalog: Catalog, folder: Path, library: Path, finish: Finish | None = None) -> None:
-        """``folder``: where recordings' folders are."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Path,
+        library: Path,
+        finish: Finish | None = None,
+        *,
+        files: Files | None = None,
+        elsewhere: Elsewhere | None = None,
+        first_wait_s: float = FIRST_WAIT_S,
+    ) -> None:
+        """``folder``: where recordings' folders are. Videos are made in ``library`` and put into ``files``,
+        which is that folder unless they are given. ``elsewhere``: there are recorders with other folders."""
         self._catalog = catalog
         self._folder = folder
         self._library = library
-        self._finish: Finish = finish or _finish
-        self._lives = finish is None
-        self._live: set[str] = set()
-        """Recordings of which the other process may have made something."""
+        self._files = files or FolderFiles(library)
+        self._elsewhere = elsewhere
+        self._first_wait_s = first_wait_s
         self.given_up: set[str] = set()
         """Recordings that could not be finished in this process's time; not tried again by a sweep."""
-        self._waiting: dict[str, bool] = {}
+        self._waiting: dict[str, _Job] = {}
         self._more = asyncio.Event()
-        self._now: str | None = None
-        self._apart = Apart()
+        self._now: set[str] = set()
+        self._maker = Maker(finish)
 
     @property
     def waiting(self) -> int:
         """Recordings that are being finished or wait for it."""
-        return len(self._waiting) + (self._now is not None)
+        return len(self._waiting) + len(self._now)
 
     def has(self, recording: str) -> bool:
         """Whether it is being finished or waits for it."""
-        return recording == self._now or recording in self._waiting
+        return recording in self._now or recording in self._waiting
 
     def add(self, recording: str, *, torn: bool) -> None:
         """Finish it when its turn comes. ``torn``: its journals may not have been closed in order."""
-        self._waiting[recording] = torn or self._waiting.get(recording, False)
+        known = self._waiting.get(recording)
+        if known is None:
+            self._waiting[recording] = _Job(torn, time.monotonic(), self._first_wait_s)
+        else:
+            known.torn = known.torn or torn
         self._more.set()
 
     async def run(self) -> None:
-        """For ever: finish what was added. What SQL keeps from being finished is left to the next sweep."""
-        while True:
-            while not self._waiting:
-                self._more.clear()
-                await self._more.wait()
-            recording = next(iter(self._waiting))
-            torn, self._now = self._waiting.pop(recording), recording
-            try:
-                await self.publish(recording, torn=torn)
-            except (SQLAlchemyError, OSError) as error:
+        """For ever: finish what was added. What cannot be done now, because SQL or the store is away or the
+        disk is full, waits, longer each time, and others are finished meanwhile."""
+        room = asyncio.Semaphore(1 if self._elsewhere is None else AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await room.acquire()
+                recording = await self._next()
+                job = self._waiting.pop(recording)
+                self._now.add(recording)
+                group.create_task(self._one(recording, job)).add_done_callback(lambda _: room.release())
+
+    async def _one(self, recording: str, job: _Job) -> None:
+        try:
+            await self.publish(recording, torn=job.torn)
+        except (SQLAlchemyError, OSError, *LogUnreachable) as error:
+            if job.wait_s == self._first_wait_s:
                 log.warning(
-                    "recording not finished", extra={"recording": recording, "reason": type(error).__name__}
+                    "recording not finished, trying again",
+                    extra={"recording": recording, "reason": type(error).__name__},
                 )
-            except Exception:
-                log.exception("recording not finished", extra={"recording": recording})
-            finally:
-                self._now = None
-                self._live.discard(recording)
-                self._rest()
+            due_s = time.monotonic() + job.wait_s
+            self._waiting[recording] = _Job(job.torn, due_s, min(job.wait_s * 2, LONGEST_WAIT_S))
+            self._more.set()
+        except Exception:
+            log.exception("recording not finished", extra={"recording": recording})
+        finally:
+            self._now.discard(recording)
+            self._rest()
 
     async def advance(self, recording: str) -> None:
-        """Make what can be made already of a video that is still recorded. What goes wrong is logged, and
-        made good at the end."""
-        if not self._lives or self.has(recording):
-            return
-        self._live.add(recording)
-        now_us = time.time_ns() // 1000
-        work = partial(_advance, self._folder / recording, self._library, now_us)
-        more = True
-        try:
-            while more and not self.has(recording):
-                async with asyncio.timeout(STEP_LIMIT_S):
-                    more = await self._apart.run(work)
-        except BrokenProcessPool:
-            log.warning("the finishing process died", extra={"recording": recording})
-        except TimeoutError:
-            log.error("the finishing process hangs", extra={"recording": recording})
-            self._apart.end()
-        except Exception:
-            log.exception("video not made yet", extra={"recording": recording})
+        """Make what can be made already of a video that is still recorded."""
+        while not self.has(recording) and await self._maker.advance(self._folder / recording, self._library):
+            pass
 
     async def forget(self, recording: str) -> None:
         """This recording is not ours any more: let go of what was made of it."""
-        if recording in self._live and not self.has(recording):
-            self._live.discard(recording)
-            if self._apart.running:
-                try:
-                    await self._apart.run(partial(_forget, recording))
-                except BrokenProcessPool:
-                    pass  # then it is forgotten
+        if not self.has(recording):
+            await self._maker.forget(recording)
             self._rest()
 
     def _rest(self) -> None:
-        """Without work there is no other process."""
-        if not self._waiting and not self._live and self._now is None:
-            self._apart.end()
+        if not self._now and not any(job.due_s <= time.monotonic() for job in self._waiting.values()):
+            self._maker.rest()
+
+    async def _next(self) -> str:
+        """Wait for the recording that is due first."""
+        while True:
+            self._more.clear()
+            first = min(self._waiting, key=lambda recording: self._waiting[recording].due_s, default=None)
+            wait_s = None if first is None else self._waiting[first].due_s - time.monotonic()
+            if first is not None and wait_s is not None and wait_s <= 0:
+                return first
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._more.wait()
+            except TimeoutError:
+                pass
 
     async def close(self) -> None:
         """End the process that finishes; what it was at is begun anew by the next one. Idempotent."""
-        self._apart.end()
+        self._maker.end()
 
     async def publish(self, recording: str, *, torn: bool) -> Result:
         """Make the video of a lesson that ended and enter it in the library, unless somebody else does.
 
-        The folder goes once SQL says ``ready`` or ``empty``. Raises SQLAlchemyError, OSError.
+        The folder goes once SQL says ``ready`` or ``empty``. Raises SQLAlchemyError, OSError, and with
+        ``elsewhere`` StoreAway, LogUnreachable: then it is to be tried again.
         """
         started_s = time.monotonic()
+        folder = self._folder / recording
+        if self._elsewhere is not None:
+            await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True, exist_ok=True))
         try:
-            lock = FolderLock(self._folder / recording, alone=True)
+            lock = FolderLock(folder, alone=True)
         except Busy:
             return Result(recording, Outcome.BUSY)
         except FileNotFoundError:
             return Result(recording, Outcome.DONE)
         with lock:
-            result = await self._publish(recording, torn=torn)
-        if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+            if self._elsewhere is None:
+                result = await self._publish(recording, torn=torn)
+            else:
+                result = await self._publish_shared(recording, self._elsewhere)
+        if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.LATE):
             self.given_up.add(recording)
         log.info(
             "recording finished",
@@ -192,35 +235,110 @@ class Publisher:
         )
         return result
 
-    async def _publish(self, recording: str, *, torn: bool) -> Result:
-        folder, rows = self._folder / recording, self._catalog.recordings
+    async def _publish_shared(self, recording: str, elsewhere: Elsewhere) -> Result:
+        """As ``_publish``, of everything that is in the store, where others may be at it."""
+        folder = self._folder / recording
+        async with elsewhere.turn(recording) as mine:
+            if not mine:
+                return Result(recording, Outcome.BUSY)
+            row = await self._catalog.recordings.recording(recording)
+            if row is None and (folder / ENTERED_NAME).exists():
+                await self._forget(recording, deleted=True)
+                return Result(recording, Outcome.DONE)
+            if row is not None and row.state in ("ready", "empty"):
+                outcome = await self._look_again(recording, elsewhere)
+                if outcome is Outcome.DONE:
+                    await self._remove(recording)
+                if outcome is not None:
+                    return Result(recording, outcome)
+            made_of = await elsewhere.gather(recording)
+            return await self._publish(recording, torn=True, made_of=made_of)
+
+    async def _look_again(self, recording: str, elsewhere: Elsewhere) -> Outcome | None:
+        """Of a recording that was published: None when its video is to be made again, of more."""
+        noted, there = await elsewhere.made_of(recording), await elsewhere.here(recording)
+        left = await asyncio.to_thread(self._holds_unsealed, recording, elsewhere)
+        if noted is None and there.pieces:  # killed before it could be noted
+            return None
+        if noted is not None and not noted.complete:
+            await elsewhere.shipper.seal(recording)
+            there = await elsewhere.here(recording)
+            return None if there.complete or there.more_than(noted) else Outcome.DONE
+        if left or (noted is not None and there.more_than(noted)):
+            log.error("journals came too late for their video, kept", extra={"recording": recording})
+            return Outcome.LATE
+        if noted is not None:
+            await elsewhere.published(recording, noted)
+        return Outcome.DONE
+
+    async def _publish(self, recording: str, *, torn: bool, made_of: Sources | None = None) -> Result:
+        rows = self._catalog.recordings
         outcome = await self._enter(recording)
-        if outcome is None and not await rows.finishing(recording):
+        if outcome is None and not await rows.finishing(recording, again=made_of is not None):
             outcome = Outcome.DONE
         if outcome in (Outcome.EMPTY, Outcome.DONE):
-            await asyncio.to_thread(remove, folder)
+            await self._forget(recording, made_of, deleted=outcome is Outcome.DONE and made_of is not None)
         if outcome is not None:
             return Result(recording, outcome)
-        finished = await self._make(recording, torn=torn)
-        if finished is None:
+        video = await self._made(recording, torn=torn, made_of=made_of)
+        if video is None:
             await rows.failed(recording)
             return Result(recording, Outcome.FAILED)
-        if finished.state == "empty":
+        if not video.bytes:
             await rows.empty(recording)
             await asyncio.to_thread(remove, self._library / recording)
-            await asyncio.to_thread(remove, folder)
+            await self._forget(recording, made_of)
             return Result(recording, Outcome.EMPTY)
-        video = Published(
-            duration_ms=finished.duration_ms,
-            bytes=finished.bytes,
-            width=finished.width,
-            height=finished.height,
-        )
-        kept = await rows.published(recording, video, time.time_ns() // 1_000_000)
-        if not kept:  # deleted by its teacher meanwhile
+        for name in FILES:
+            made = self._library / recording / name
+            if made.exists():
+                await self._files.put(f"{recording}/{name}", made)
+        if not await rows.published(recording, video, time.time_ns() // 1_000_000):
+            await self._forget(recording, deleted=True)  # by its teacher, meanwhile
+            return Result(recording, Outcome.DONE)
+        await self._forget(recording, made_of)
+        return Result(recording, Outcome.READY, video)
+
+    async def _forget(self, recording: str, made_of: Sources | None = None, *, deleted: bool = False) -> None:
+        """The journals are not needed any more; ``deleted``: nor is anything else of it."""
+        if deleted:
+            await remove_all(self._files, f"{recording}/")
             await asyncio.to_thread(remove, self._library / recording)
-        await asyncio.to_thread(remove, folder)
-        return Result(recording, Outcome.READY, video) if kept else Result(recording, Outcome.DONE)
+        if self._elsewhere is not None and deleted:
+            await self._elsewhere.forget(recording)
+        elif self._elsewhere is not None and made_of is not None:
+            await self._elsewhere.published(recording, made_of)
+        await self._remove(recording)
+
+    async def _remove(self, recording: str) -> None:
+        """Nothing of it is needed on this disk any more."""
+        if self._files.local(f"{recording}/{FILES[-1]}") is None:
+            await asyncio.to_thread(remove, self._library / recording)
+        await asyncio.to_thread(_remove_journals, self._folder / recording)
+        if self._elsewhere is not None:
+            self._elsewhere.shipper.forget(recording)
+
+    def _holds_unsealed(self, recording: str, elsewhere: Elsewhere) -> bool:
+        return bool(journals(self._folder / recording)) and not elsewhere.is_sealed(recording)
+
+    async def _made(self, recording: str, *, torn: bool, made_of: Sources | None) -> Published | None:
+        """Make the video, unless it lies here made of the same; ``bytes`` is 0 when there is nothing in it.
+        None: it cannot be made. Raises OSError when there is no room."""
+        note = self._folder / recording / MADE_NAME
+        if made_of is not None:
+            known = await asyncio.to_thread(_read_made, note)
+            path = self._library / recording / FILES[-1]
+            if known is not None and known.sources == made_of and _size(path) == known.video.bytes:
+                return known.video
+        finished = await self._maker.make(self._folder / recording, self._library, torn=torn)
+        if finished is None:
+            return None
+        if finished.state == "empty":
+            return Published(0, 0, 0, 0)
+        video = Published(finished.duration_ms, finished.bytes, finished.width, finished.height)
+        if made_of is not None:
+            await asyncio.to_thread(note.write_bytes, msgspec.json.encode(_Made(video, made_of)))
+        return video
 
     async def _enter(self, recording: str) -> Outcome | None:
         """Tell SQL what it may have missed of the recording; None: it can be finished."""
@@ -242,24 +360,6 @@ class Publisher:
             log.error("recording of a lesson that nobody knows", extra={"recording": recording})
             return Outcome.UNKNOWN
         (folder / ENTERED_NAME).touch()
-        return None
-
-    async def _make(self, recording: str, *, torn: bool) -> Finished | None:
-        """Run the steps in the other process; None when they fail."""
-        work = partial(_work, self._finish, self._folder / recording, self._library, torn=torn)
-        for _ in range(TRIES):
-            try:
-                async with asyncio.timeout(LIMIT_S):
-                    return await self._apart.run(work)
-            except BrokenProcessPool:
-                log.error("the finishing process died", extra={"recording": recording})
-            except TimeoutError:
-                log.error("the finishing process hangs", extra={"recording": recording})
-                self._apart.end()
-                return None
-            except Exception:
-                log.exception("video not made", extra={"recording": recording})
-                return None
         return None
 
 
@@ -291,29 +391,19 @@ class Sweep:
         return (None if over else Outcome.LIVE), told.lesson
 
 
-# --- in the other process --------------------------------------------------------------------------------
+def _remove_journals(folder: Path) -> None:
+    """Journals first: those that a kill leaves without the rest would count as never brought to the store."""
+    for path in journals(folder):
+        path.unlink(missing_ok=True)
+    remove(folder)
 
 
-@cache
-def _live_ones() -> Live:
-    from recorder.live import Live
-
-    return Live()
-
-
-def _finish(folder: Path, library: Path) -> Finished:
-    return _live_ones().finish(folder, library)
+def _read_made(note: Path) -> _Made | None:
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=_Made)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
-def _advance(folder: Path, library: Path, now_us: int) -> bool:
-    return _live_ones().advance(folder, library, now_us)
-
-
-def _forget(recording: str) -> None:
-    _live_ones().forget(recording)
-
-
-def _work(finish: Finish, folder: Path, library: Path, *, torn: bool) -> Finished:
-    if torn:
-        repair_all(folder)
-    return finish(folder, library)
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1

@@ -30,6 +30,7 @@ from signaling.archive import Archive
 from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
 from signaling.drain import Drain
+from signaling.files.opening import open_journals, open_library
 from signaling.http import Door
 from signaling.lesson import fields
 from signaling.lessons import Lessons
@@ -120,19 +121,21 @@ class Signalling:
             settings, self.catalog, self.archive, self.lessons, self.log, self.keys,
             lambda: self.door.origin, queue, self._now_ms,
         )  # fmt: skip
-        files = LibraryFiles(settings.paths.library, settings.paths.recordings)
+        files = open_library(settings)
+        closing.push_async_callback(files.close)
+        videos = LibraryFiles(files, settings.paths.recordings, open_journals(settings))
         self.library = Library(
             self.catalog.recordings,
-            files,
+            videos,
             self.keys.cookies,
             settings.paths.secret("media.key"),
             self._now_ms,
         )
-        withdrawing = Withdrawing(self.catalog, files, self._now_ms)
-        LibraryRoutes(self.door, self.library, withdrawing, self.admission)
+        withdrawing = Withdrawing(self.catalog, videos, self._now_ms)
+        self.library_routes = LibraryRoutes(self.door, self.library, withdrawing, files, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        retention = Retention(self.catalog, files, settings.retention, self._now_ms)
+        retention = Retention(self.catalog, videos, settings.retention, self._now_ms)
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
         self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
         watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())

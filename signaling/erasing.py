@@ -102,7 +102,7 @@ class Erasing:
         events = await self._catalog.events(lesson)
         account.events += await keeping.rewrite(lesson, events, nameless(who, teacher=teacher), dry=dry)
         for recording, state in await keeping.recordings_of(lesson):
-            takes = self._files.takes(recording)
+            takes = await self._files.takes(recording)
             if state == "empty":
                 continue
             if state != "ready":

@@ -10,7 +10,6 @@ import logging
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfu.model import Refused
 from signaling import metrics, wire
 from signaling.catalog.recordings import PAGE, Filters, Position, Recordings, Video
+from signaling.files.api import Stored
 from signaling.library_files import LibraryFiles
 from signaling.log import Clock
 from signaling.media_address import LIFETIME_S, MediaFile, check_address, is_video_id, issue_address
@@ -46,7 +46,7 @@ class Viewer:
 class Found:
     """A file of a video that may be sent now."""
 
-    path: Path
+    stored: Stored
     file: MediaFile
     title: str
     recorded_at_ms: int
@@ -106,11 +106,11 @@ class Library:
         """What a signed address leads to; see ``media_address``."""
         wanted = check_address(self._media_key, stamp, video, file, self._now_ms() // 1000)
         found = await self._find(video)
-        path = await asyncio.to_thread(self._files.find, video, wanted)
-        if found.state != "ready" or path is None:
+        stored = await self._files.find(video, wanted)
+        if found.state != "ready" or stored is None:
             raise Refused("not_found")
         metrics.media.labels(wanted).inc()
-        return Found(path, wanted, found.title, found.recorded_at_ms)
+        return Found(stored, wanted, found.title, found.recorded_at_ms)
 
     # --- deleting --------------------------------------------------------------------------------------
 
@@ -141,16 +141,16 @@ class Library:
 
     async def sweep(self) -> None:
         """Remove what is left of deleted videos, and what recorders brought after the deletion."""
-        for video, at_ms in await asyncio.to_thread(self._files.deletions):
+        for video, at_ms in await self._files.deletions():
             age_ms = self._now_ms() - at_ms
             if await self._recordings.exists(video):
                 over = age_ms > UNDONE_MS
             else:
-                if await asyncio.to_thread(self._files.remove, video):
+                if await self._files.remove(video):
                     log.info("deleted video swept", extra={"video": video})
                 over = age_ms > LATE_MS
             if over:
-                await asyncio.to_thread(self._files.drop_note, video)
+                await self._files.drop_note(video)
 
     # ---------------------------------------------------------------------------------------------------
 
@@ -223,13 +223,13 @@ async def delete_for_ever(
 ) -> bool:
     """Forget a video and remove its folders; False: there is none. Raises SQLAlchemyError, OSError; what is
     left then is swept."""
-    await asyncio.to_thread(files.note_deletion, video, at_ms)
+    await files.note_deletion(video, at_ms)
     if not await recordings.delete(video, by, at_ms):
         return False
     ids = {"video": video, "by": by}
     log.info("video deleted", extra=ids)
     try:
-        await asyncio.to_thread(files.remove, video)
+        await files.remove(video)
     except OSError as error:
         log.error("folder of a deleted video stays until swept", extra=ids | {"reason": str(error.errno)})
     return True

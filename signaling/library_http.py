@@ -16,8 +16,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
 from sfu.model import Refused
-from signaling import texts, wire
+from signaling import stored_http, texts, wire
 from signaling.admission import Admission
+from signaling.files.api import Files
 from signaling.headers import MEDIA_POLICY
 from signaling.http import LIBRARY_COOKIE, Door, as_json, read_body
 from signaling.library import Found, Library, Viewer
@@ -29,8 +30,12 @@ from signaling.withdrawing import Withdrawing
 class LibraryRoutes:
     """Adds itself to the door's application."""
 
-    def __init__(self, door: Door, library: Library, withdrawing: Withdrawing, admission: Admission) -> None:
+    def __init__(
+        self, door: Door, library: Library, withdrawing: Withdrawing, files: Files, admission: Admission
+    ) -> None:
+        """``files``: those that ``library`` finds."""
         self._door = door
+        self._files = files
         self._library = library
         self._withdrawing = withdrawing
         self._admission = admission
@@ -113,7 +118,10 @@ class LibraryRoutes:
         else:
             headers |= {"Content-Type": "video/webm", "Cache-Control": "private, no-store"}
             headers["Content-Disposition"] = attachment(found)
-        return _File(found.path, headers=headers)
+        here = self._files.local(found.stored.name)
+        if here is not None:
+            return _File(here, headers=headers)
+        return await stored_http.send(request, self._files, found.stored, headers)
 
 
 class _File(web.FileResponse):

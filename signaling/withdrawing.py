@@ -5,7 +5,6 @@ A recorder carries it out (``recorder.withdrawal``); from the moment it is asked
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -41,7 +40,7 @@ class Withdrawing:
         found = await self._catalog.recordings.video_of_lesson(lesson)
         if found is None or found.state != "ready":
             return None
-        takes = await asyncio.to_thread(self._files.takes, found.id)
+        takes = await self._files.takes(found.id)
         if takes is None or participant not in _ids(takes):
             return None
         return _person(takes, participant)
@@ -76,7 +75,7 @@ class Withdrawing:
         return found
 
     async def _takes(self, video: str) -> Takes:
-        takes = await asyncio.to_thread(self._files.takes, video)
+        takes = await self._files.takes(video)
         if takes is None:
             raise Refused("withdrawal_unknown")
         return takes

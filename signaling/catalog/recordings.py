@@ -157,17 +157,19 @@ class Recordings:
             if ended.rowcount:
                 await note(connection, Entry(at_ms, "recording_stopped", by or SERVER, recording, part))
 
-    async def finishing(self, recording: str) -> bool:
+    async def finishing(self, recording: str, *, again: bool = False) -> bool:
         """Its video is being made now (again after a failure) and stands in the library as ``processing``.
 
-        False: there is nothing to make, because it was deleted, published or found empty.
+        False: there is nothing to make, because it was deleted, published or found empty. ``again``: more of
+        it came, so that only one that was deleted is not made; what is published stays so meanwhile.
         """
+        states = ("running", "finishing", "failed", "empty") if again else ("running", "finishing", "failed")
+        if again and (known := await self.recording(recording)) is not None and known.state == "ready":
+            return True
         async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(RecordingRow)
-                .where(
-                    RecordingRow.id == recording, RecordingRow.state.in_(("running", "finishing", "failed"))
-                )
+                .where(RecordingRow.id == recording, RecordingRow.state.in_(states))
                 .values(state="finishing")
             )
             if not changed.rowcount:

@@ -142,3 +142,11 @@ def test_redis_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_node_whose_workers_the_others_cannot_find_is_told(url: str, rpc_host: str, hides: bool) -> None:
     settings = load_settings({"ZVONOK_REDIS__URL": url, "ZVONOK_MEDIA__RPC_HOST": rpc_host})
     assert checks.hides_from_other_nodes(settings) is hides
+
+
+def test_a_store_without_its_key_is_one_sentence(tmp_path: Path) -> None:
+    overrides = {"paths.var": str(tmp_path), "store.url": "s3://lessons", "store.region": "eu-west-1"}
+    with pytest.raises(
+        CannotStart, match=r"store\.id cannot be read .*: the store .s3://lessons. needs its key"
+    ):
+        checks.store_keys(load_settings({}, overrides=overrides))

@@ -12,7 +12,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from recorder.app import Recorder
-from recorder.publish import Finish
+from recorder.maker import Finish
 from signaling import wire
 from tests.recorder.parts import TapWorker, makes
 from tests.signaling import conftest as signalling
@@ -21,6 +21,7 @@ from tests.signaling.parts import Person, School, settings, until
 
 clock = signalling.clock
 redis = signalling.redis
+s3 = signalling.s3
 start = signalling.start
 valkey = signalling.valkey
 

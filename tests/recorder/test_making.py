@@ -337,16 +337,16 @@ async def test_the_other_process_makes_what_is_still_recorded(lesson: Lesson) ->
     try:
         await publisher.advance("rec1")
         first = draft.read_bytes()
-        pid = publisher._apart._pid
+        pid = publisher._maker._apart._pid
         assert pid is not None
         assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
         os.kill(pid, signal.SIGKILL)
         await publisher.advance("rec1")  # that it is dead is seen now or at the next step
         await publisher.advance("rec1")
-        assert publisher._apart._pid not in (None, pid)
+        assert publisher._maker._apart._pid not in (None, pid)
         assert draft.read_bytes() == first
         await publisher.forget("rec1")
-        assert publisher._apart._pid is None
+        assert publisher._maker._apart._pid is None
     finally:
         await publisher.close()
 

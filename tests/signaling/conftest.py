@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from signaling.app import Signalling
 from signaling.catalog.models import Base
 from tests.postgres import postgres
+from tests.s3 import S3Server, s3_server
 from tests.signaling.parts import Clock, FakeWorker, Forwarder, School, settings
 from tests.valkey import server as valkey_server
 
@@ -25,6 +26,13 @@ def valkey() -> Iterator[str]:
     """URL of a real server."""
     with valkey_server() as server:
         yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An object store with a bucket."""
+    with s3_server() as server:
+        yield server
 
 
 @pytest_asyncio.fixture

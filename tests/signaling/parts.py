@@ -170,7 +170,7 @@ class Forwarder:
 
     def __init__(self) -> None:
         self.cut = False
-        self._target = ("", 0)
+        self._target = self._address = ("", 0)
         self._server: asyncio.Server | None = None
         self._passing: set[asyncio.Task[None]] = set()
 
@@ -179,7 +179,12 @@ class Forwarder:
         self._target = target
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()
-        return str(host), int(port)
+        self._address = str(host), int(port)
+        return self._address
+
+    async def open_again(self) -> None:
+        """After ``close``: listen at the same address."""
+        self._server = await asyncio.start_server(self._accept, *self._address)
 
     async def close(self) -> None:
         if self._server is not None:

@@ -329,7 +329,7 @@ async def test_a_video_that_is_not_made_yet_can_be_deleted(school: School, clock
 async def test_a_deletion_that_a_kill_cut_off_is_carried_out(school: School) -> None:
     await recorded(school, await school.lesson(await school.teacher()), "vid")
     library, recordings = school.signalling.library, school.signalling.catalog.recordings
-    library._files.note_deletion("vid", school.signalling._now_ms())
+    await library._files.note_deletion("vid", school.signalling._now_ms())
     assert await recordings.delete("vid", "teacher1", 900)
     assert left(school, "vid")
     await library.sweep()
@@ -340,12 +340,12 @@ async def test_a_deletion_that_never_began_harms_nothing(school: School, clock: 
     teacher = await school.teacher()
     await recorded(school, await school.lesson(teacher), "vid")
     library = school.signalling.library
-    library._files.note_deletion("vid", school.signalling._now_ms())
+    await library._files.note_deletion("vid", school.signalling._now_ms())
     await library.sweep()
-    assert [video for video, _ in library._files.deletions()] == ["vid"]
+    assert [video for video, _ in await library._files.deletions()] == ["vid"]
     clock.ahead_ms += UNDONE_MS + 1
     await library.sweep()
-    assert library._files.deletions() == []
+    assert await library._files.deletions() == []
     address = (await page_of(teacher, "vid")).video_url
     assert address is not None
     assert (await ask(school, address)).status == 200

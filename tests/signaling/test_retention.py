@@ -7,6 +7,7 @@ import pytest
 from config.settings import Retention as Days
 from signaling import wire
 from signaling.catalog.store import Catalog
+from signaling.files.folder import FolderFiles
 from signaling.library_files import LibraryFiles
 from signaling.retention import Retention
 from tests.signaling.library_parts import RECORDED_AT_MS, recorded
@@ -24,7 +25,7 @@ async def has(catalog: Catalog, lesson: wire.LessonInfo) -> tuple[int, int]:
 def retention(school: School, now_ms: int, videos: int = 0, lessons: int = 0) -> Retention:
     signalling = school.signalling
     paths = signalling._settings.paths
-    files = LibraryFiles(paths.library, paths.recordings)
+    files = LibraryFiles(FolderFiles(paths.library), paths.recordings)
     return Retention(
         signalling.catalog, files, Days(videos_days=videos, lessons_days=lessons), lambda: now_ms
     )
