@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfu.model import Refused
 from signaling import metrics, wire
 from signaling.catalog.recordings import PAGE, Filters, Position, Recordings, Video
-from signaling.files.api import Stored
+from signaling.files.api import StoreAway, Stored
 from signaling.library_files import LibraryFiles
 from signaling.log import Clock
 from signaling.media_address import LIFETIME_S, MediaFile, check_address, is_video_id, issue_address
@@ -129,9 +129,15 @@ class Library:
 
     async def run(self) -> None:
         """For ever: carry out deletions that were cut off."""
+        away = False
         while True:
             try:
                 await self.sweep()
+                away = False
+            except StoreAway as error:
+                if not away:
+                    log.warning("deleted videos not swept, trying again", extra={"reason": str(error)})
+                away = True
             except (SQLAlchemyError, OSError) as error:
                 log.error("deleted videos not swept", extra={"reason": type(error).__name__})
             except Exception:

@@ -9,9 +9,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from signaling import wire
+from signaling import library, wire
 from signaling.files.api import StoreAway, Stored
 from signaling.files.folder import FolderFiles
+from signaling.log import stop
 from tests.files import FarFiles
 from tests.signaling.library_parts import FILM, Answer, ask, page_of, recorded
 from tests.signaling.parts import School, until
@@ -132,6 +133,21 @@ async def test_a_client_that_goes_ends_the_reading(school: School, page: wire.Vi
         answer.close()
     await until(lambda: far.reading == 0, "the end of the reading")
     assert far.pieces < 28
+
+
+async def test_a_store_that_is_away_is_told_once_by_who_sweeps(
+    school: School, far: Read, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(library, "SWEEP_S", 0.01)
+    use(school, far)
+    far.away = True
+    sweeping = asyncio.create_task(school.signalling.library.run())
+    try:
+        await until(lambda: far.refused > 3, "some tries")
+    finally:
+        await stop(sweeping)
+    said = [record.levelname for record in caplog.records if "not swept" in record.getMessage()]
+    assert said == ["WARNING"]
 
 
 async def test_a_store_that_goes_away_ends_the_connection(
