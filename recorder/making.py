@@ -39,6 +39,8 @@ LAG_US: Final = 10_000_000
 """Decisions look so far ahead."""
 LATE_US: Final = 5_000_000
 """What comes later into a journal than so long after it was received has the video begun anew."""
+UNTOLD_US: Final = 40_000_000
+"""A part of which so long packets came and the log tells nothing is one by its packets."""
 LONGEST_US: Final = 24 * 3_600_000_000
 """No lesson has later beats: a time that says so is damaged."""
 LONGEST_TAIL_US: Final = 30_000_000
@@ -265,7 +267,12 @@ class Making:
         last_us = seen_us
         if until_us is None:
             last_us = 0 if self.log is None else self.log.story.last_us
-        found = parts_of(spans, self._received, last_us)
+        received = {
+            part: received_us
+            for part, received_us in self._received.items()
+            if part in spans or self.log is None or seen_us - received_us[0] > UNTOLD_US
+        }
+        found = parts_of(spans, received, last_us)
         with Media(self._tracks) as media:
             for part in found:
                 self._make_part(part, known, films, voices, media, until_us, seen_us)

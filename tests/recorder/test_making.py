@@ -25,7 +25,7 @@ from loadtest.media.block_code import read as read_mark
 from loadtest.media.films import FRAMES_A_SECOND
 from loadtest.media.video_lesson import read_video_lesson
 from recorder.finish import DRAFT, TIMELINE_NAME, VIDEO_NAME, begin, finish
-from recorder.journal import TIMED, read
+from recorder.journal import NEVER_US, TIMED, read
 from recorder.live import BEGINNINGS, Live
 from recorder.making import Making
 from recorder.publish import Publisher
@@ -358,6 +358,7 @@ def test_times_that_are_settled_stay_and_no_other_is_earlier(lesson: Lesson) -> 
     track = Track(tail)
     for batch in batches:
         track.take(batch)
+    track.complete(NEVER_US)
     count = len(track.frames)
     track.set_times(np.arange(count) * 10, 0)
     track.set_times(np.arange(count) * 10 - 25, 100)
