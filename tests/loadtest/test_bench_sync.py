@@ -36,6 +36,7 @@ def unmet(report: Report) -> dict[str, str]:
     }
 
 
+@pytest.mark.long  # in real time, which others beside it spoil; the whole bench by hand is not
 @pytest.mark.timeout(90)
 def test_a_short_lesson_with_its_worst_moments() -> None:
     report = sync.run(seconds=0, minutes=0, chosen=SMALL)
