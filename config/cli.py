@@ -1,5 +1,5 @@
 """The command ``zvonok``: serve, keys, teacher link, library link, recorder repair, status, drain,
-lessons, erase, audit, config show, and what tests and measures a server: loadtest, bench, chaos."""
+jobs, lessons, erase, audit, config show, and what tests and measures a server: loadtest, bench, chaos."""
 
 from __future__ import annotations
 
@@ -105,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     add_drain_arguments(draining)
     draining.set_defaults(run=_drain)
 
+    behind = commands.add_parser("jobs", parents=[common], help="what is made of video lessons; try it again")
+    _add_job_arguments(behind)
+    behind.set_defaults(run=_jobs)
+
     lessons = commands.add_parser("lessons", parents=[common], help="lessons that are live here now")
     lessons.add_argument("--json", action="store_true", help="one JSON array")
     lessons.set_defaults(run=_lessons)
@@ -174,6 +178,12 @@ def _parser() -> argparse.ArgumentParser:
     chaos.add_argument("--json", action="store_true", help="one JSON object as the last line")
     chaos.set_defaults(run=_chaos)
     return parser
+
+
+def _add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    from config.jobs import add_job_arguments
+
+    add_job_arguments(parser)
 
 
 def _overrides(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -376,6 +386,15 @@ def _drain(chosen: argparse.Namespace) -> int:
     except CannotDrain as error:
         raise Stopped(str(error)) from None
     return 0
+
+
+def _jobs(chosen: argparse.Namespace) -> int:
+    from config.jobs import CannotTell, jobs
+
+    try:
+        return jobs(_load(chosen).settings, chosen, _say)
+    except CannotTell as error:
+        raise Stopped(str(error)) from None
 
 
 def _lessons(chosen: argparse.Namespace) -> int:

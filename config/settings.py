@@ -210,6 +210,13 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return urlsplit(self.url).path.strip("/")
 
 
+class Jobs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Processes of this machine that make what is behind a video lesson: thumbnails, MP4 and the like. None:
+    others do it, or nobody."""
+
+    workers: Annotated[int, Meta(ge=0, le=64)]
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged."""
 
@@ -304,6 +311,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recorder: Recorder
     retention: Retention
     store: Store
+    jobs: Jobs
     log: Log
     paths: Paths
 

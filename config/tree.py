@@ -1,8 +1,8 @@
-"""The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling, the recorders.
+"""The process tree of ``zvonok serve``: Valkey, the SFU workers, signalling, the recorders, the jobs.
 
-Started in that order (workers and signalling side by side). Closed: signalling, recorders, workers, Valkey,
-so that nothing is asked of who is gone, and what workers still have for recorders is written. A child that
-ends is started again, later each time, and the person at the terminal is told.
+Started in that order (workers and signalling side by side). Closed: signalling and jobs, recorders, workers,
+Valkey, so that nothing is asked of who is gone, and what workers still have for recorders is written. A child
+that ends is started again, later each time, and the person at the terminal is told.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Tree:
     _workers: list[Child] = field(default_factory=list)
     _signalling: list[Child] = field(default_factory=list)
     _recorders: list[Child] = field(default_factory=list)
+    _jobs: list[Child] = field(default_factory=list)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
     _embedded_redis: str = ""
     """URL of the embedded Valkey, without its password; empty where another Redis is used."""
@@ -108,13 +109,18 @@ class Tree:
                 own = self._environment({**dynamic, "admin.port": port})
                 self._signalling.append(self._child(Program(name, argv, own)))
             await self._start_together([*self._workers, self._signalling[0]])
-            # It makes the tables that the others and the recorders use.
+            # It makes the tables that all the others use.
             argv = python("-m", "recorder.app")
             self._recorders += [
                 self._child(Program(f"recorder-{index}", argv, environment))
                 for index in range(settings.recorder.workers)
             ]
-            await self._start_together([*self._signalling[1:], *self._recorders])
+            argv = python("-m", "recorder.jobs.app")
+            self._jobs += [
+                self._child(Program(f"jobs-{index}", argv, environment))
+                for index in range(settings.jobs.workers)
+            ]
+            await self._start_together([*self._signalling[1:], *self._recorders, *self._jobs])
         except ChildFailed as failed:
             raise CannotStart(_why(failed, settings.paths.log)) from None
         except NoValkey as error:
@@ -225,7 +231,7 @@ class Tree:
 
     def _children(self) -> list[Child]:
         """In the order in which they are closed: who talks to people first, who keeps their data last."""
-        children = (*self._signalling, *self._recorders, *self._workers, self._valkey)
+        children = (*self._signalling, *self._jobs, *self._recorders, *self._workers, self._valkey)
         return [child for child in children if child is not None]
 
     def _tell_others(self, where: Mapping[str, Any]) -> None:
@@ -239,7 +245,7 @@ class Tree:
         if self._lock < 0:
             return
         (self.settings.paths.var_path / RUNNING).unlink(missing_ok=True)
-        await asyncio.gather(*(process.stop() for process in self._signalling))
+        await asyncio.gather(*(process.stop() for process in (*self._signalling, *self._jobs)))
         await asyncio.gather(*(recorder.stop() for recorder in self._recorders))
         await asyncio.gather(*(worker.stop() for worker in self._workers))
         if self._valkey is not None:

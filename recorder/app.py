@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -24,10 +22,10 @@ from config.logs import log_to_stderr
 from config.settings import Settings, SettingsError, load_settings
 from recorder.capture import Capture, Parts
 from recorder.capture import Outcome as CaptureOutcome
-from recorder.claims import RENEW_S, Claims
+from recorder.claims import RENEW_S, Claims, place_of
 from recorder.disk import Disk
 from recorder.elsewhere import Elsewhere
-from recorder.folder import Busy, FolderLock, own_place, recordings
+from recorder.folder import Busy, FolderLock, recordings
 from recorder.links import Links
 from recorder.maker import Finish
 from recorder.publish import Outcome, Publisher, Sweep
@@ -107,12 +105,15 @@ class Recorder:
         await self.log.ping()
         files, shared = open_library(settings), open_journals(settings)
         closing.push_async_callback(files.close)
-        place = _place(settings) if shared is None else await asyncio.to_thread(own_place, self._folder)
-        self.claims = Claims(redis, place, self.id)
+        self.claims = Claims(redis, await asyncio.to_thread(place_of, settings), self.id)
         if shared is not None:
             closing.push_async_callback(shared.close)
             self.shipper = Shipper(shared, self.claims, self._folder)
             self.elsewhere = Elsewhere(shared, self.claims, self.shipper, self._folder, _now_ms)
+        from recorder.jobs.calls import Calls  # not in the processes that make videos, which import this file
+
+        self._calls = Calls(settings.redis.url)
+        closing.push_async_callback(self._calls.close)
         self.publisher = Publisher(
             self.catalog,
             self._folder,
@@ -120,6 +121,7 @@ class Recorder:
             self._finish,
             files=files,
             elsewhere=self.elsewhere,
+            on_ready=self._calls.call,
         )
         closing.push_async_callback(self.publisher.close)
         turn = None if self.elsewhere is None else self.elsewhere.turn
@@ -291,8 +293,10 @@ class Recorder:
         await self.rewriter.run()
 
     async def _republished(self, recording: str) -> None:
-        """A video was exchanged for one without somebody; what was made from the old one is gone already."""
+        """A video was exchanged for one without somebody; what was made from the old one is gone already, and
+        SQL has it made again."""
         log.info("video published again", extra={"recording": recording})
+        await self._calls.call()
 
     async def adopt(self) -> None:
         """Finish recordings of recorders that are gone, whose journals are in the store."""
@@ -371,12 +375,6 @@ class Recorder:
                 await asyncio.sleep(AFTER_FAULT_S)
             heed_cancellation()
             await asyncio.sleep(period_s)
-
-
-def _place(settings: Settings) -> str:
-    """The same for all recorders that write to this folder."""
-    place = f"{socket.gethostname()}:{settings.paths.recordings}"
-    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def _now_us() -> int:

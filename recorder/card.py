@@ -41,12 +41,12 @@ def draw(title: str, subject: str, grade: int | None, teacher: str) -> Image.Ima
 
     left = _LEFT
     if grade is not None:
-        number, font = drawable(str(grade)), _font(40, bold=True)
+        number, font = drawable(str(grade)), typeface(40, bold=True)
         width = max(68, round(pen.textlength(number, font)) + 36)
         pen.rounded_rectangle((left, 128, left + width, 196), 18, fill=_ACCENT)
         pen.text((left + width / 2, 161), number, _ACCENT_INK, font, anchor="mm")
         left += width + 24
-    font = _font(40)
+    font = typeface(40)
     pen.text((left, 162), _fitted(drawable(subject), font, _RIGHT - left), _INK_2, font, anchor="lm")
 
     lines, font, pitch = _title(drawable(title))
@@ -55,7 +55,7 @@ def draw(title: str, subject: str, grade: int | None, teacher: str) -> Image.Ima
         pen.text((_LEFT, top + index * pitch + pitch // 2), line, _INK, font, anchor="lm")
 
     pen.line((_LEFT, 556, _RIGHT, 556), _LINE, 2)
-    font = _font(36)
+    font = typeface(36)
     pen.text((_LEFT, 600), _fitted(drawable(teacher), font, _RIGHT - _LEFT), _INK_2, font, anchor="lm")
     return image
 
@@ -106,7 +106,8 @@ def drawable(text: str) -> str:
 
 
 @cache
-def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+def typeface(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The letters of everything that is drawn; ``size`` in pixels."""
     name = "PT_Sans-Web-Bold.ttf" if bold else "PT_Sans-Web-Regular.ttf"
     data = BytesIO((files("fontpkg_pt_sans") / "files" / name).read_bytes())
     # No shaping: it would reorder what is written from right to left, and the font has none of it.
@@ -119,16 +120,16 @@ def _has_glyph(character: str) -> bool:
 
 
 def _picture(character: str) -> tuple[tuple[int, int], bytes]:
-    mask = _font(40).getmask(character)
+    mask = typeface(40).getmask(character)
     return mask.size, bytes(mask)
 
 
 def _title(text: str) -> tuple[list[str], ImageFont.FreeTypeFont, int]:
     """The title in the largest size in which it fits, else cut off: (lines, font, line pitch)."""
     lines: list[str] = []
-    font, pitch = _font(_TITLE_SIZES[-1], bold=True), 1
+    font, pitch = typeface(_TITLE_SIZES[-1], bold=True), 1
     for size in _TITLE_SIZES:
-        font, pitch = _font(size, bold=True), round(size * 1.18)
+        font, pitch = typeface(size, bold=True), round(size * 1.18)
         lines = _wrapped(text, font, _RIGHT - _LEFT)
         if len(lines) * pitch <= _TITLE_HEIGHT:
             return lines, font, pitch

@@ -6,14 +6,18 @@ call: it counts as acknowledged when it is read, and for one that dies with it a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from config.settings import Settings
+from recorder.folder import own_place
 from signaling.log import RECORDER_WORK, Client, key
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,31 @@ class Place:
 
     sealed: bool
     alive: bool
+
+
+def place_of(settings: Settings) -> str:
+    """The same for all recorders that write to these settings' folder, which is there. Raises OSError."""
+    if settings.store.url:
+        return own_place(settings.paths.recordings)
+    place = f"{socket.gethostname()}:{settings.paths.recordings}"
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
+
+
+async def lessons_recorded(redis: Client, place: str) -> int:
+    """How many lessons the living recorders of a place have now. Raises LogUnreachable."""
+    try:
+        consumers = await redis.xinfo_consumers(RECORDER_WORK, GROUP)
+    except ResponseError:
+        return 0  # no recorder was ever there
+    names = [name for each in consumers if (name := each["name"].decode()).startswith(f"{place}.")]
+    if not names:
+        return 0
+    said = await redis.mget([_status_key(name) for name in names])
+    return sum(json.loads(status)["lessons"] for status in said if status is not None)
+
+
+def _status_key(recorder: str) -> str:
+    return f"zvonok:recorder:{recorder}"
 
 
 class Claims:
@@ -146,7 +175,7 @@ class Claims:
         }
         found: dict[str, Place] = {}
         for place, owner in noted.items():
-            alive = bool(await self._redis.exists(_recorder(owner.removeprefix(_SEALED))))
+            alive = bool(await self._redis.exists(_status_key(owner.removeprefix(_SEALED))))
             found[place] = Place(owner.startswith(_SEALED), alive)
         return found
 
@@ -170,7 +199,7 @@ class Claims:
 
     @property
     def _own_key(self) -> str:
-        return _recorder(self.recorder)
+        return _status_key(self.recorder)
 
     async def forget_dead(self) -> None:
         """Take names of recorders that died long ago out of the group."""
@@ -187,10 +216,6 @@ class Claims:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
-
-
-def _recorder(owner: str) -> str:
-    return f"zvonok:recorder:{owner}"
 
 
 def _turn(recording: str) -> str:

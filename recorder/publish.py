@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -105,9 +105,12 @@ class Publisher:
         files: Files | None = None,
         elsewhere: Elsewhere | None = None,
         first_wait_s: float = FIRST_WAIT_S,
+        on_ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """``folder``: where recordings' folders are. Videos are made in ``library`` and put into ``files``,
-        which is that folder unless they are given. ``elsewhere``: there are recorders with other folders."""
+        which is that folder unless they are given. ``elsewhere``: there are recorders with other folders.
+        ``on_ready`` follows each video that ``run`` publishes, and must not raise."""
+        self._on_ready = on_ready
         self._catalog = catalog
         self._folder = folder
         self._library = library
@@ -152,8 +155,9 @@ class Publisher:
                 group.create_task(self._one(recording, job)).add_done_callback(lambda _: room.release())
 
     async def _one(self, recording: str, job: _Job) -> None:
+        ready = False
         try:
-            await self.publish(recording, torn=job.torn)
+            ready = (await self.publish(recording, torn=job.torn)).outcome is Outcome.READY
         except (SQLAlchemyError, OSError, *LogUnreachable) as error:
             if job.wait_s == self._first_wait_s:
                 log.warning(
@@ -168,6 +172,8 @@ class Publisher:
         finally:
             self._now.discard(recording)
             self._rest()
+        if ready and self._on_ready is not None:
+            await self._on_ready()
 
     async def advance(self, recording: str) -> None:
         """Make what can be made already of a video that is still recorded."""

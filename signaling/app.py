@@ -32,6 +32,7 @@ from signaling.door_queue import DoorQueue
 from signaling.drain import Drain
 from signaling.files.opening import open_journals, open_library
 from signaling.http import Door
+from signaling.jobs_http import JobRoutes
 from signaling.lesson import fields
 from signaling.lessons import Lessons
 from signaling.library import Library
@@ -126,6 +127,7 @@ class Signalling:
         videos = LibraryFiles(files, settings.paths.recordings, open_journals(settings))
         self.library = Library(
             self.catalog.recordings,
+            self.catalog.jobs,
             videos,
             self.keys.cookies,
             settings.paths.secret("media.key"),
@@ -149,6 +151,7 @@ class Signalling:
         self.port = await self._listen(self.door.application, public, tls_context(settings))
         self.door.bound(self.port)
         operators = admin.application(self.health, self.watch.not_live, self.watch.not_ready, self.status)
+        operators.add_routes(JobRoutes(self.catalog.jobs, self._now_ms).routes())
         operators.add_routes(Drain(self.workers.placement, self.catalog, self._now_ms).routes())
         own = listening_socket(settings.admin.host, settings.admin.port)
         self.admin_port = await self._listen(operators, own, None)

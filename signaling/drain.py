@@ -5,19 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 import msgspec
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from sfu.rpc.registration import WorkerRecord
-from signaling.catalog.store import Catalog
+from signaling.catalog.store import BELL_MARGIN_S, Catalog
 from signaling.log import Clock, LogUnreachable
 from signaling.placement import Placement
-
-BELL_MARGIN_S: Final = 600
-"""So near to a bell no lessons are moved."""
 
 
 class DrainRequest(msgspec.Struct, frozen=True):

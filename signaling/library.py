@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sfu.model import Refused
 from signaling import metrics, wire
+from signaling.catalog.jobs import Job, Jobs
 from signaling.catalog.recordings import PAGE, Filters, Position, Recordings, Video
 from signaling.files.api import StoreAway, Stored
 from signaling.library_files import LibraryFiles
@@ -32,6 +33,15 @@ LATE_MS: Final = 24 * 3600 * 1000
 """So long after a deletion a recorder may still bring its result, which is removed."""
 MAX_FILTER: Final = 400
 _MAC_BYTES: Final = 16
+_STEP_OF: Final[Mapping[MediaFile, wire.JobStep]] = {
+    "lesson.mp4": "composite",
+    "thumbnails.vtt": "thumbnails",
+    "thumbnails.jpg": "thumbnails",
+    "chapters.ru.vtt": "chapters",
+    "chapters.en.vtt": "chapters",
+    "sound.json": "sound",
+}
+"""Files that a job makes: there, whatever lies in the folder, only while SQL says that it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,17 @@ class Library:
     """Everything here but ``run`` raises Refused with a code for the person, SQLAlchemyError, OSError."""
 
     def __init__(
-        self, recordings: Recordings, files: LibraryFiles, keys: KeyRing, media_key: bytes, now_ms: Clock
+        self,
+        recordings: Recordings,
+        jobs: Jobs,
+        files: LibraryFiles,
+        keys: KeyRing,
+        media_key: bytes,
+        now_ms: Clock,
     ) -> None:
         """``keys`` verify the library's links; ``media_key`` signs addresses and cursors."""
         self._recordings = recordings
+        self._jobs = jobs
         self._files = files
         self._keys = keys
         self._media_key = media_key
@@ -93,20 +110,24 @@ class Library:
         found = await self._find(video)
         if found.state != "ready" and found.teacher != viewer.teacher:
             raise Refused("not_found")
-        return self._page(found, viewer)
+        return await self._page(found, viewer)
 
     async def page_of_lesson(self, viewer: Viewer, lesson: str) -> wire.VideoPage:
         """The video of a lesson, for who holds one of the lesson's links, whatever its state."""
         found = await self._recordings.video_of_lesson(lesson)
         if found is None:
             raise Refused("not_found")
-        return self._page(found, viewer)
+        return await self._page(found, viewer)
 
     async def file(self, stamp: str, video: str, file: str) -> Found:
         """What a signed address leads to; see ``media_address``."""
         wanted = check_address(self._media_key, stamp, video, file, self._now_ms() // 1000)
         found = await self._find(video)
         stored = await self._files.find(video, wanted)
+        if wanted in _STEP_OF:
+            job = await self._jobs.job(video, _STEP_OF[wanted])
+            if job is None or job.state != "done":
+                raise Refused("not_found")
         if found.state != "ready" or stored is None:
             raise Refused("not_found")
         metrics.media.labels(wanted).inc()
@@ -170,20 +191,30 @@ class Library:
             raise Refused("not_found")
         return found
 
-    def _page(self, video: Video, viewer: Viewer) -> wire.VideoPage:
+    async def _page(self, video: Video, viewer: Viewer) -> wire.VideoPage:
+        jobs = await self._jobs.of(video.id) if video.state == "ready" else ()
+        done = {job.step for job in jobs if job.state == "done"}
         expires_s = self._now_ms() // 1000 + LIFETIME_S
 
         def address(file: MediaFile) -> str | None:
-            if video.state != "ready":
+            if video.state != "ready" or (file in _STEP_OF and _STEP_OF[file] not in done):
                 return None
             return issue_address(self._media_key, video.id, file, expires_s)
 
+        info = _info(video, viewer)
         return wire.VideoPage(
-            video=_info(video, viewer),
+            video=info,
             video_url=address("video.webm"),
             timeline_url=address("timeline.json"),
             download_url=address("download"),
             expires_at_ms=expires_s * 1000,
+            mp4_url=address("lesson.mp4"),
+            thumbnails_url=address("thumbnails.vtt"),
+            sprite_url=address("thumbnails.jpg"),
+            chapters_ru_url=address("chapters.ru.vtt"),
+            chapters_en_url=address("chapters.en.vtt"),
+            sound_url=address("sound.json"),
+            jobs=tuple(map(_job, jobs)) if info.own else (),
         )
 
     def _read(self, viewer: Viewer, query: Mapping[str, str]) -> tuple[Filters, Position | None]:
@@ -255,6 +286,10 @@ def _info(video: Video, viewer: Viewer) -> wire.VideoInfo:
         state=video.state,
         own=viewer.teacher is not None and video.teacher == viewer.teacher,
     )
+
+
+def _job(job: Job) -> wire.VideoJob:
+    return wire.VideoJob(job.step, job.state, job.progress)
 
 
 def _is_text(text: str) -> bool:

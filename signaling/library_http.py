@@ -6,8 +6,10 @@ Decisions are ``library``'s; cookies, limits and refusals are the door's.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
@@ -22,9 +24,21 @@ from signaling.files.api import Files
 from signaling.headers import MEDIA_POLICY
 from signaling.http import LIBRARY_COOKIE, Door, as_json, read_body
 from signaling.library import Found, Library, Viewer
-from signaling.media_address import LIFETIME_S
+from signaling.media_address import LIFETIME_S, MediaFile
 from signaling.tickets import LIBRARY_LIFETIME_S
 from signaling.withdrawing import Withdrawing
+
+_TYPES: Final[Mapping[MediaFile, str]] = {
+    "video.webm": "video/webm",
+    "timeline.json": "application/json",
+    "download": "video/webm",
+    "lesson.mp4": "video/mp4",
+    "thumbnails.vtt": "text/vtt; charset=utf-8",
+    "thumbnails.jpg": "image/jpeg",
+    "chapters.ru.vtt": "text/vtt; charset=utf-8",
+    "chapters.en.vtt": "text/vtt; charset=utf-8",
+    "sound.json": "application/json",
+}
 
 
 class LibraryRoutes:
@@ -110,13 +124,13 @@ class LibraryRoutes:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info
         found = await self._library.file(asked["stamp"], asked["video"], asked["file"])
-        headers = {"Content-Security-Policy": MEDIA_POLICY}
-        if found.file == "timeline.json":
-            headers |= {"Content-Type": "application/json", "Cache-Control": "private, no-store"}
-        elif found.file == "video.webm":
-            headers |= {"Content-Type": "video/webm", "Cache-Control": f"private, max-age={LIFETIME_S}"}
-        else:
-            headers |= {"Content-Type": "video/webm", "Cache-Control": "private, no-store"}
+        kept = found.file in ("video.webm", "thumbnails.jpg")
+        headers = {
+            "Content-Security-Policy": MEDIA_POLICY,
+            "Content-Type": _TYPES[found.file],
+            "Cache-Control": f"private, max-age={LIFETIME_S}" if kept else "private, no-store",
+        }
+        if found.file in ("download", "lesson.mp4"):
             headers["Content-Disposition"] = attachment(found)
         here = self._files.local(found.stored.name)
         if here is not None:
@@ -152,4 +166,5 @@ def attachment(found: Found) -> str:
     begins with, the name does not."""
     day = datetime.fromtimestamp(found.recorded_at_ms / 1000, UTC).astimezone().date().isoformat()
     name = f"{day} {texts.file_name(found.title)}".strip()
-    return f"attachment; filename=\"lesson-{day}.webm\"; filename*=UTF-8''{quote(name, safe='')}.webm"
+    end = "mp4" if found.file == "lesson.mp4" else "webm"
+    return f"attachment; filename=\"lesson-{day}.{end}\"; filename*=UTF-8''{quote(name, safe='')}.{end}"

@@ -16,8 +16,18 @@ from typing import Final, Literal, cast, get_args
 from sfu.model import Refused
 
 LIFETIME_S: Final = 15 * 60
-MediaFile = Literal["video.webm", "timeline.json", "download"]
-"""``download`` is the video as a file to keep."""
+MediaFile = Literal[
+    "video.webm",
+    "timeline.json",
+    "download",
+    "lesson.mp4",
+    "thumbnails.vtt",
+    "thumbnails.jpg",
+    "chapters.ru.vtt",
+    "chapters.en.vtt",
+    "sound.json",
+]
+"""``download`` and ``lesson.mp4`` are the video as a file to keep."""
 
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _STAMP: Final = re.compile(r"([1-9][0-9]{0,11})-([A-Za-z0-9_-]{43})")

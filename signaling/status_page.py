@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 Language = Literal["ru", "en"]
 REFRESH_S: Final = 5
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{color-scheme:light dark;--ground:#f3f5f9;--surface:#fff;--ink:#151b27;--faint:#5b6474}
 :root{--bad:#b3261e;--good:#1b6e3c}
 @media(prefers-color-scheme:dark){
@@ -35,7 +35,7 @@ td+td,th+th{text-align:right;padding-right:0}
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     + "'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -160,7 +160,7 @@ def status_page(figures: Mapping[str, Any], language: Language) -> str:
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="refresh" content="{REFRESH_S}"><title>{words["title"]}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{words['title']}</h1>"
+        f"<style>{STYLE}</style></head><body><main><h1>{words['title']}</h1>"
         + _readiness(figures, words)
         + _section(words["objectives"], _objectives(figures["objectives"], words))
         + _section(words["now"], _now(figures, words))

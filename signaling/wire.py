@@ -43,6 +43,8 @@ RecordingEnd = Literal["stopped", "ended", "no_recorder", "disk_full", "failed"]
 """Why a recording is off: a leader stopped it, the lesson ended, no recorder took (or kept) it, there was
 no room, or the recorder failed otherwise."""
 VideoState = Literal["processing", "ready", "failed"]
+JobStep = Literal["thumbnails", "sound", "chapters", "composite"]
+JobState = Literal["waiting", "running", "done", "failed"]
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
 RequestNumber = Annotated[int, Meta(ge=1, le=2**31)]
 
@@ -643,6 +645,14 @@ class Withdraw(Struct, frozen=True):
     participant: Id
 
 
+class VideoJob(Struct, frozen=True):
+    """What is made of a video after it is ready, and how far it is (percent)."""
+
+    step: JobStep
+    state: JobState
+    progress: int
+
+
 class VideoPage(Struct, frozen=True):
     """GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
 
@@ -650,6 +660,10 @@ class VideoPage(Struct, frozen=True):
     new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
     ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
     themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
+
+    The later addresses come as jobs behind the video are done: the MP4, a WebVTT file of places in the
+    picture of thumbnails, that picture, chapters as WebVTT in two languages, ``VideoSound``. ``jobs`` is told
+    to the video's own teacher only.
     """
 
     video: VideoInfo
@@ -658,6 +672,28 @@ class VideoPage(Struct, frozen=True):
     download_url: str | None
     expires_at_ms: int
     me: VideoPerson | None = None
+    mp4_url: str | None = None
+    thumbnails_url: str | None = None
+    sprite_url: str | None = None
+    chapters_ru_url: str | None = None
+    chapters_en_url: str | None = None
+    sound_url: str | None = None
+    jobs: tuple[VideoJob, ...] = ()
+
+
+class VideoSound(Struct, frozen=True):
+    """How loud a video is; ``sound_url`` gives it.
+
+    ``peaks``: the largest sample of each of as many equal stretches, 0 to 255. ``loudness_lufs``: integrated
+    loudness (EBU R128), None: nothing is heard. ``gain_db`` brings it to -18 LUFS; one above 0 is for those
+    who can amplify.
+    """
+
+    duration_ms: int
+    peaks: tuple[int, ...]
+    loudness_lufs: float | None
+    peak_dbfs: float | None
+    gain_db: float
 
 
 class TimelinePart(Struct, frozen=True):

@@ -30,6 +30,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "media.workers": 1,
     "media.plane": PLANE,
     "media.announce": ["127.0.0.1"],
+    "jobs.workers": 0,
     "log.level": "debug",
 }
 _ERROR = re.compile(r"\b(error|critical)\b|Traceback", re.IGNORECASE)

@@ -29,6 +29,7 @@ from aiortc import AudioStreamTrack, VideoStreamTrack
 from aiortc.codecs import vpx
 
 from loadtest.bench import _journals as journals
+from loadtest.bench._composite import measure_composite
 from loadtest.bench._lessons import encoded_film, encoded_voice, write_lesson
 from loadtest.bench._report import Figure, Report
 from loadtest.bench.record_bell import measure_bell, measure_copy, measure_making
@@ -341,6 +342,7 @@ def run(
         say(f"{count} that end together")
         ended = asyncio.run(measure_bell(minutes, count))
         rows.append({"lesson": f"{count} end together on one core", **_percentiles(ended)})
+    rows.append(measure_composite(write_lesson, minutes))
     say(f"{lessons} real lessons")
     live, why = Live(), ""
     try:

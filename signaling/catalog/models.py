@@ -156,3 +156,26 @@ class AuditRow(Base):
     by: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(90))
     count: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobRow(Base):
+    """One step behind a recording's video: waiting (until ``due_at_ms``), running, done or failed.
+
+    Whoever has ``claim`` carries it out, as long as ``seen_at_ms`` is young. ``progress`` is in percent.
+    """
+
+    __tablename__ = "jobs"
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(String(12), primary_key=True)
+    state: Mapped[str] = mapped_column(String(8))
+    priority: Mapped[int] = mapped_column(Integer)
+    tries: Mapped[int] = mapped_column(Integer)
+    progress: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str | None] = mapped_column(String(20))
+    claim: Mapped[str | None] = mapped_column(String(40))
+    seen_at_ms: Mapped[int] = mapped_column(BigInteger)
+    due_at_ms: Mapped[int] = mapped_column(BigInteger)
+    queued_at_ms: Mapped[int] = mapped_column(BigInteger)
+    started_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    ended_at_ms: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (Index("jobs_due", "state", "priority", "queued_at_ms"),)

@@ -13,7 +13,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from signaling.catalog.audit import SERVER, Entry, note
 from signaling.catalog.database import Database
-from signaling.catalog.models import LessonRow, PartRow, RecordingRow, VideoRow, WithdrawalRow
+from signaling.catalog.jobs import queue_all
+from signaling.catalog.models import (
+    JobRow,
+    LessonRow,
+    PartRow,
+    RecordingRow,
+    VideoRow,
+    WithdrawalRow,
+)
 from signaling.wire import RecordingEnd, VideoState
 
 T = TypeVar("T")
@@ -203,7 +211,8 @@ class Recordings:
         return True
 
     async def published(self, recording: str, video: Published, at_ms: int) -> bool:
-        """The video is in the library. False: it was deleted meanwhile, its files are to go."""
+        """The video is in the library, and jobs behind it wait. False: it was deleted meanwhile, its files
+        are to go."""
         async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(VideoRow)
@@ -218,6 +227,8 @@ class Recordings:
                 )
             )
             await self._set_state(connection, recording, "ready")
+            if changed.rowcount:
+                await queue_all(connection, self._database, recording, at_ms)
         return bool(changed.rowcount)
 
     async def empty(self, recording: str) -> None:
@@ -313,12 +324,14 @@ class Recordings:
             )
 
     async def delete(self, video: str, by: str, at_ms: int) -> bool:
-        """Forget a video with its recording and parts; False: there is none. Files are the caller's."""
+        """Forget a video with its recording, parts, jobs and withdrawals; False: there is none. Files are the
+        caller's."""
         async with self._database.begin() as connection:
             gone = await connection.execute(delete(VideoRow).where(VideoRow.id == video))
             if not gone.rowcount:
                 return False
             await connection.execute(delete(WithdrawalRow).where(WithdrawalRow.recording_id == video))
+            await connection.execute(delete(JobRow).where(JobRow.recording_id == video))
             await connection.execute(delete(PartRow).where(PartRow.recording_id == video))
             await connection.execute(delete(RecordingRow).where(RecordingRow.id == video))
             await note(connection, Entry(at_ms, "video_deleted", by, video))

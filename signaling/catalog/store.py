@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from sfu.model import Role
 from signaling.catalog.audit import Audit
 from signaling.catalog.database import Database
+from signaling.catalog.jobs import Jobs
 from signaling.catalog.keeping import Keeping
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
 from signaling.catalog.recordings import Recordings
@@ -21,6 +22,8 @@ from signaling.replica import Record
 from signaling.wire import AttendanceRow
 
 LessonState = Literal["waiting", "live", "ended"]
+BELL_MARGIN_S: Final = 600
+"""So near to a bell nothing is done that could wait: no lessons are moved, no MP4 is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.recordings: Final = Recordings(database)
+        self.jobs: Final = Jobs(database)
         self.withdrawals: Final = Withdrawals(database)
         self.audit: Final = Audit(database)
         self.keeping: Final = Keeping(database)
@@ -187,6 +191,13 @@ class Catalog:
                 .order_by(LessonRow.opens_at_ms, LessonRow.id)
             )
             return {row.id: row.opens_at_ms for row in rows}
+
+    async def bell_near(self, at_ms: int) -> bool:
+        """Whether an announced lesson opens, or opened, within BELL_MARGIN_S of this moment."""
+        margin_ms = BELL_MARGIN_S * 1000
+        near = exists().where(LessonRow.opens_at_ms.between(at_ms - margin_ms, at_ms + margin_ms))
+        async with self._database.connect() as connection:
+            return bool(await connection.scalar(select(near)))
 
     async def link(self, code: str) -> tuple[Lesson, Role] | None:
         """What a join code leads to."""

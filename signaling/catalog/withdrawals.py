@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, select, update
 
 from signaling.catalog.audit import Entry, note
 from signaling.catalog.database import Database
+from signaling.catalog.jobs import queue_all
 from signaling.catalog.models import RecordingRow, VideoRow, WithdrawalRow
 
 
@@ -74,7 +75,8 @@ class Withdrawals:
 
     async def done(self, video: str, participants: Sequence[str], size: int, at_ms: int) -> bool:
         """These are out of it; ``size`` of its file in bytes. It is shown again unless somebody else asked
-        meanwhile. False: it was deleted, its files are to go."""
+        meanwhile, and what is made of it is made again: nothing that was made of the old one counts any more.
+        False: it was deleted, its files are to go."""
         async with self._database.begin() as connection:
             who = await connection.execute(
                 select(WithdrawalRow.participant, WithdrawalRow.by).where(
@@ -88,10 +90,15 @@ class Withdrawals:
                     WithdrawalRow.recording_id == video, WithdrawalRow.participant.in_(participants)
                 )
             )
-            await connection.execute(update(VideoRow).where(VideoRow.id == video).values(bytes=size))
+            changed = await connection.execute(
+                update(VideoRow).where(VideoRow.id == video).values(bytes=size)
+            )
+            if not changed.rowcount:
+                return False
+            await queue_all(connection, self._database, video, at_ms)
             await connection.execute(
                 update(VideoRow)
                 .where(VideoRow.id == video, ~exists().where(WithdrawalRow.recording_id == video))
                 .values(state="ready")
             )
-            return bool(await connection.scalar(select(exists().where(VideoRow.id == video))))
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -13,9 +14,14 @@ from pathlib import Path
 import pytest
 
 from config.cli import main
+from config.settings import load_settings
 from config.tree import RUNNING
 from sfu.model import Refused
+from signaling.catalog.recordings import Published
+from signaling.catalog.store import Catalog
 from signaling.tickets import LIBRARY_LIFETIME_S, KeyRing, check_library_key, read_one_time_key
+from signaling.wire import JobStep
+from tests.signaling.test_recordings import taught
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +145,33 @@ def test_server_that_died_is_not_running(capsys: pytest.CaptureFixture[str], var
     for command in ("status", "drain"):
         assert main([command]) == 1
         assert "no server runs" in capsys.readouterr().err
+
+
+def test_jobs_are_listed_and_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    var = ["--set", f"paths.var={tmp_path}"]
+    assert main(["jobs", *var]) == 1
+    assert "cannot be used" in capsys.readouterr().err
+    asyncio.run(_failed_job(tmp_path))
+    assert main(["jobs", "--failed", *var]) == 0
+    assert "r1  sound       failed   The video is damaged" in capsys.readouterr().out
+    assert main(["jobs", "retry", *var]) == 1
+    assert main(["jobs", "retry", "r1", *var]) == 0
+    assert capsys.readouterr().out == "r1: sound will be tried again\n"
+    assert main(["jobs", "retry", "r1", *var]) == 1
+    assert "nothing of r1 has failed" in capsys.readouterr().err
+    assert main(["jobs", "--json", *var]) == 0
+    assert {job["state"] for job in json.loads(capsys.readouterr().out)} == {"waiting"}
+
+
+async def _failed_job(var: Path) -> None:
+    catalog = await Catalog.open(load_settings({}, overrides={"paths.var": str(var)}).sql.url)
+    await catalog.use_key("k0", "main", 1)
+    await taught(catalog, "l")
+    await catalog.recordings.begin("r1", "l", 1, 1)
+    await catalog.recordings.finishing("r1")
+    await catalog.recordings.published("r1", Published(1, 1, 1, 1), 1)
+    steps: tuple[JobStep, ...] = ("sound",)
+    claim = await catalog.jobs.claim("t", steps, 2)
+    assert claim is not None
+    await catalog.jobs.failed(claim, "damaged", 3, again=False)
+    await catalog.close()

@@ -80,7 +80,7 @@ def valkey_of(server: Server) -> Redis:
 @pytest_asyncio.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     """A server in a folder of its own, not yet started; whatever the test leaves running is stopped."""
-    server = Server(tmp_path / "var", {"media.workers": 2})
+    server = Server(tmp_path / "var", {"media.workers": 2, "jobs.workers": 1})
     yield server
     await server.stop(check=False)
 
@@ -100,11 +100,13 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
     processes = family(server.process.pid)
     names = sorted(
         re.findall(
-            r"sfu\.worker --index \d|recorder\.app|signaling\.app|valkey-server", " ".join(processes.values())
+            r"sfu\.worker --index \d|recorder\.app|recorder\.jobs\.app|signaling\.app|valkey-server",
+            " ".join(processes.values()),
         )
     )
     assert names == [
         "recorder.app",
+        "recorder.jobs.app",
         "sfu.worker --index 0",
         "sfu.worker --index 1",
         "signaling.app",
@@ -155,9 +157,9 @@ async def test_start_crash_stop_and_start_again(server: Server, tmp_path: Path) 
     assert not (tmp_path / "var/running.json").exists()
     last = {
         name: (tmp_path / f"var/log/{name}.log").stat().st_mtime_ns
-        for name in ("signalling", "recorder-0", "worker-0", "valkey")
+        for name in ("signalling", "jobs-0", "recorder-0", "worker-0", "valkey")
     }
-    assert last["signalling"] < last["recorder-0"] < last["worker-0"] < last["valkey"]
+    assert max(last["signalling"], last["jobs-0"]) < last["recorder-0"] < last["worker-0"] < last["valkey"]
 
     await server.start()
     with valkey_of(server) as valkey:
@@ -170,7 +172,7 @@ async def test_killed_tree_leaves_no_process_and_starts_again_at_once(server: Se
     await server.start()
     assert server.process is not None
     processes = family(server.process.pid)
-    assert len(processes) == 5
+    assert len(processes) == 6
     os.kill(server.process.pid, signal.SIGKILL)
     await server.process.wait()
     await server.start()  # waits for the former children to be gone

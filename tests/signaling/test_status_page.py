@@ -54,7 +54,7 @@ class Text(HTMLParser):
         named = dict(attributes)
         assert "style" not in named, "the page's own policy would drop it"
         self.addresses += [str(named[name]) for name in ("src", "href", "action") if name in named]
-        if tag != "meta":
+        if tag not in ("meta", "input"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -17,6 +17,7 @@ import type {
   VideoPage,
   VideoPeople,
   VideoPerson,
+  VideoSound,
   Withdraw,
 } from "../generated/wire";
 import { searchOf, type Filters } from "./filters";
@@ -101,6 +102,18 @@ export async function withdrawOneself(code: string): Promise<void> {
 /** `address` as a `VideoPage` gave it; `address_expired` when that is too long ago. */
 export function timeline(address: string): Promise<Timeline> {
   return request(address);
+}
+
+/** How loud a video is; `address` as a `VideoPage` gave it. */
+export function videoSound(address: string): Promise<VideoSound> {
+  return request(address);
+}
+
+/** A file of text; `address` as a `VideoPage` gave it. */
+export async function text(address: string): Promise<string> {
+  const response = await fetch(address, { credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => null);
+  if (response?.ok !== true) throw new Failed("network");
+  return response.text();
 }
 
 async function request<T>(path: string, body?: object, method = body === undefined ? "GET" : "POST"): Promise<T> {

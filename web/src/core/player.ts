@@ -57,6 +57,8 @@ export class Player {
   /** Where to go on once the element has its new address; null: it has it. */
   #resumeAtMs: number | null = null;
   #rescue: Promise<void> | null = null;
+  /** What the person's volume is multiplied by, so that lessons are equally loud. */
+  #loudness = 1;
   #stall: ReturnType<typeof setTimeout> | null = null;
 
   readonly state: Readable<PlayerState>;
@@ -159,8 +161,16 @@ export class Player {
   /** 0..1; anything above 0 is heard again. */
   setVolume(volume: number): void {
     if (this.#video === null) return;
-    this.#video.volume = Math.max(0, Math.min(1, volume));
+    this.#video.volume = Math.max(0, Math.min(1, volume)) * this.#loudness;
     this.#video.muted = this.#video.volume === 0;
+  }
+
+  /** 0..1: how much a loud lesson is turned down; the person's own volume stays as it was. */
+  setLoudness(factor: number): void {
+    const before = this.#loudness;
+    this.#loudness = Math.max(0.01, Math.min(1, factor));
+    if (this.#video !== null) this.#video.volume = Math.min(1, (this.#video.volume / before) * this.#loudness);
+    this.#read();
   }
 
   toggleMute(): void {
@@ -175,9 +185,9 @@ export class Player {
   }
 
   /** An address for downloading that is good now. Rejects with `Failed`. */
-  async downloadUrl(): Promise<string> {
+  async downloadUrl(file: "download_url" | "mp4_url" = "download_url"): Promise<string> {
     if (this.old) this.#got(await this.#options.renew());
-    const url = this.#page.get().download_url;
+    const url = this.#page.get()[file];
     if (url === null) throw new Failed("not_found");
     return url;
   }
@@ -211,7 +221,7 @@ export class Player {
       ended,
       waiting,
       rate: video.playbackRate,
-      volume: video.volume,
+      volume: Math.min(1, video.volume / this.#loudness),
       muted: video.muted,
     });
     this.#loaded.set(stretches(video.buffered));

@@ -22,6 +22,10 @@ export type RecordingEnd = "stopped" | "ended" | "no_recorder" | "disk_full" | "
 
 export type VideoState = "processing" | "ready" | "failed";
 
+export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
+
+export type JobState = "waiting" | "running" | "done" | "failed";
+
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
  *
@@ -575,6 +579,13 @@ export interface Withdraw {
   readonly participant: string;
 }
 
+/** What is made of a video after it is ready, and how far it is (percent). */
+export interface VideoJob {
+  readonly step: JobStep;
+  readonly state: JobState;
+  readonly progress: number;
+}
+
 /**
  * GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
  *
@@ -582,6 +593,10 @@ export interface Withdraw {
  * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
  * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
  * themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
+ *
+ * The later addresses come as jobs behind the video are done: the MP4, a WebVTT file of places in the
+ * picture of thumbnails, that picture, chapters as WebVTT in two languages, ``VideoSound``. ``jobs`` is told
+ * to the video's own teacher only.
  */
 export interface VideoPage {
   readonly video: VideoInfo;
@@ -590,6 +605,28 @@ export interface VideoPage {
   readonly download_url: string | null;
   readonly expires_at_ms: number;
   readonly me: VideoPerson | null;
+  readonly mp4_url: string | null;
+  readonly thumbnails_url: string | null;
+  readonly sprite_url: string | null;
+  readonly chapters_ru_url: string | null;
+  readonly chapters_en_url: string | null;
+  readonly sound_url: string | null;
+  readonly jobs: readonly VideoJob[];
+}
+
+/**
+ * How loud a video is; ``sound_url`` gives it.
+ *
+ * ``peaks``: the largest sample of each of as many equal stretches, 0 to 255. ``loudness_lufs``: integrated
+ * loudness (EBU R128), None: nothing is heard. ``gain_db`` brings it to -18 LUFS; one above 0 is for those
+ * who can amplify.
+ */
+export interface VideoSound {
+  readonly duration_ms: number;
+  readonly peaks: readonly number[];
+  readonly loudness_lufs: number | null;
+  readonly peak_dbfs: number | null;
+  readonly gain_db: number;
 }
 
 /** One part in the video: ``at_ms`` in the video, ``started_at_ms`` server time. */

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 import * as api from "../core/api";
 import type { VideoInfo, VideoPage } from "../core/api";
 import { clock } from "../core/clock";
+import { lastBy, type Cue } from "../core/extras";
 import { Player } from "../core/player";
 import { partAt } from "../core/replay";
 import { Failed } from "../core/types";
@@ -11,6 +12,7 @@ import type { TimelineMissing, TimelinePart } from "../generated/wire";
 import { localeOf } from "../i18n";
 import { Delete, Download, Film, Warning } from "./icons";
 import { HowToOpen } from "./LibraryPage";
+import { useExtras } from "./player/extras";
 import { PlayerBox } from "./player/PlayerBox";
 import { Replay, type Beside } from "./player/Replay";
 import { usePolling } from "./polling";
@@ -169,15 +171,17 @@ function Theatre({ page, load, code, back, onWithdrawn }: {
     };
   }, [page, load, attempt]);
 
+  const extras = useExtras(page, language);
   const parts = beside === null || beside === "failed" ? [] : beside.parts;
   const lost = beside === null || beside === "failed" ? null : (beside.missing ?? null);
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-columns">
         <div className="theatre-main">
-          <PlayerBox player={player} title={video.title} parts={parts} />
+          <PlayerBox player={player} title={video.title} parts={parts} extras={extras} />
           {parts.length > 1 && <Parts player={player} parts={parts} />}
           {lost !== null && <Lost lost={lost} />}
+          {extras.chapters.length > 1 && <Chapters player={player} chapters={extras.chapters} />}
           <div className="theatre-head">
             <div className="lesson-head">
               <h1 dir="auto" data-testid="video-title">
@@ -189,7 +193,8 @@ function Theatre({ page, load, code, back, onWithdrawn }: {
               </p>
             </div>
             <div className="buttons">
-              <DownloadLink player={player} />
+              <DownloadLink player={player} page={page} file="download_url" />
+              <Mp4 player={player} first={page} load={load} />
               {code !== null && page.me !== null && <TakeMeOut code={code} me={page.me} onDone={onWithdrawn} />}
               {video.own && <PeopleButton video={video} onDone={onWithdrawn} />}
               {video.own && <DeleteButton video={video} />}
@@ -258,23 +263,75 @@ function Parts({ player, parts }: { player: Player; parts: readonly TimelinePart
   );
 }
 
-function DownloadLink({ player }: { player: Player }) {
+/** Places to go to, by what happened there. */
+function Chapters({ player, chapters }: { player: Player; chapters: readonly Cue[] }) {
+  const text = useText();
+  const current = useMemo(() => derive([player.state], ({ timeMs }) => lastBy(chapters, timeMs)), [player, chapters]);
+  const shown = useReadable(current);
+  return (
+    <details className="chapters" data-testid="chapters">
+      <summary>{text.player.chapters(chapters.length)}</summary>
+      <ol>
+        {chapters.map((chapter) => (
+          <li key={chapter.fromMs}>
+            <button
+              type="button"
+              aria-current={chapter === shown ? "true" : undefined}
+              data-testid="chapter"
+              onClick={() => {
+                player.seek(chapter.fromMs);
+              }}
+            >
+              <span>{clock(chapter.fromMs)}</span> <bdi>{chapter.text}</bdi>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}
+
+/** The MP4 beside the WebM; the video's own teacher sees how far it is. */
+function Mp4({ player, first, load }: { player: Player; first: VideoPage; load: () => Promise<VideoPage> }) {
+  const text = useText();
+  const [page, setPage] = useState(first);
+  const job = page.jobs.find(({ step }) => step === "composite");
+  const made = page.mp4_url !== null;
+  usePolling(!made && (job?.state === "waiting" || job?.state === "running"), async () => {
+    setPage(await load());
+  });
+  if (made) return <DownloadLink player={player} page={page} file="mp4_url" />;
+  if (job === undefined) return null;
+  return (
+    <p className="note mp4" role="status" data-testid="mp4" data-state={job.state}>
+      {job.state === "failed" ? text.player.mp4Failed : job.state === "running" ? text.player.mp4Making(job.progress) : text.player.mp4Waiting}
+    </p>
+  );
+}
+
+interface DownloadProps {
+  player: Player;
+  page: VideoPage;
+  file: "download_url" | "mp4_url";
+}
+
+function DownloadLink({ player, page: given, file }: DownloadProps) {
   const text = useText();
   const sentence = useSentence();
-  const page = useReadable(player.page);
+  const newest = useReadable(player.page);
   const [failed, setFailed] = useState<string | null>(null);
   return (
     <>
       <a
         className="button"
-        href={page.download_url ?? undefined}
+        href={newest[file] ?? given[file] ?? undefined}
         download
-        data-testid="download-video"
+        data-testid={file === "mp4_url" ? "download-mp4" : "download-video"}
         onClick={(event) => {
           setFailed(null);
           if (!player.old) return;
           event.preventDefault();
-          player.downloadUrl().then(
+          player.downloadUrl(file).then(
             (url) => {
               location.assign(url); // an attachment: the page stays
             },
@@ -285,7 +342,7 @@ function DownloadLink({ player }: { player: Player }) {
         }}
       >
         <Download />
-        {text.player.download}
+        {file === "mp4_url" ? text.player.downloadMp4 : text.player.download}
       </a>
       {failed !== null && (
         <p className="field-note" role="alert">

@@ -75,7 +75,8 @@ function page(turn: number): VideoPage {
     video: "v", lesson: "l", title: "Optics", subject: "Physics", grade: 8, teacher_name: "Maria", recorded_at_ms: 0,
     duration_ms: 2_700_000, bytes: 1, state: "ready", own: false,
   } as const;
-  return { video, video_url: `/media/${turn}/v`, timeline_url: `/media/${turn}/t`, download_url: `/media/${turn}/d`, expires_at_ms: 0, me: null };
+  const later = { mp4_url: null, thumbnails_url: null, sprite_url: null, chapters_ru_url: null, chapters_en_url: null, sound_url: null, jobs: [] };
+  return { ...later, video, video_url: `/media/${turn}/v`, timeline_url: `/media/${turn}/t`, download_url: `/media/${turn}/d`, expires_at_ms: 0, me: null };
 }
 
 describe("player", () => {

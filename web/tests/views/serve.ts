@@ -2,7 +2,9 @@ import { vi } from "vitest";
 
 export interface Reply {
   status?: number;
-  body: unknown;
+  body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  text?: string;
 }
 
 export interface Asked {
@@ -20,8 +22,8 @@ export function serve(answer: (asked: Asked) => Reply): Asked[] {
       const body: unknown = init.body === undefined || init.body === null ? null : JSON.parse(init.body as string);
       const asked = { method: init.method ?? (body === null ? "GET" : "POST"), path, body };
       all.push(asked);
-      const { status = 200, body: said } = answer(asked);
-      return Promise.resolve(new Response(status === 204 ? null : JSON.stringify(said), { status }));
+      const { status = 200, body: said, text = JSON.stringify(said) } = answer(asked);
+      return Promise.resolve(new Response(status === 204 ? null : text, { status }));
     }),
   );
   return all;

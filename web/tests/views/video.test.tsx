@@ -23,6 +23,13 @@ const page = (change: Partial<VideoInfo> = {}, ready = true): VideoPage => ({
   download_url: ready ? "/media/1/v1/download" : null,
   expires_at_ms: 0,
   me: null,
+  mp4_url: null,
+  thumbnails_url: null,
+  sprite_url: null,
+  chapters_ru_url: null,
+  chapters_en_url: null,
+  sound_url: null,
+  jobs: [],
 });
 const TIMELINE: Timeline = {
   missing: null,
@@ -353,5 +360,75 @@ describe("video page", () => {
     expect(asked.filter(({ method }) => method === "POST").map(({ path }) => path)).toEqual([
       "/api/links/AZ492KE3R7T31/video/withdrawals",
     ]);
+  });
+
+  const extras = {
+    mp4_url: "/media/1/v1/lesson.mp4",
+    thumbnails_url: "/media/1/v1/thumbnails.vtt",
+    sprite_url: "/media/1/v1/thumbnails.jpg",
+    chapters_en_url: "/media/1/v1/chapters.en.vtt",
+    chapters_ru_url: "/media/1/v1/chapters.ru.vtt",
+    sound_url: "/media/1/v1/sound.json",
+  };
+  const vtt = (...cues: string[]) => ["WEBVTT", ...cues.map((text, index) => `00:00:${index}0.000 --> 00:00:${index + 1}0.000\n${text}`), ""].join("\n\n");
+  const madeAll = ({ path }: Asked): Reply => {
+    switch (path.split("/").at(-1)) {
+      case "thumbnails.vtt":
+        return { text: vtt("t#xywh=0,0,160,90", "t#xywh=160,0,160,90") };
+      case "chapters.en.vtt":
+        return { text: vtt("Beginning", "Screen: &lt;i&gt;Ann") };
+      case "sound.json":
+        return { body: { duration_ms: 60_000, peaks: [0, 255], loudness_lufs: -12, peak_dbfs: -1, gain_db: -6 } };
+      case "timeline.json":
+        return { body: TIMELINE };
+      default:
+        return { body: { ...page(), ...extras } };
+    }
+  };
+
+  it("shows chapters, thumbnails and the waveform once they are made", async () => {
+    open(madeAll);
+    const { time } = await player();
+    const chapters = await screen.findAllByTestId("chapter");
+    expect(chapters.map((each) => each.textContent)).toEqual(["0:00 Beginning", "0:10 Screen: <i>Ann"]);
+    fireEvent.click(chapters[1] ?? document.body);
+    expect(time()).toBe(10);
+    expect(chapters[1]?.getAttribute("aria-current")).toBe("true");
+    expect(screen.getAllByTestId("chapter-mark")).toHaveLength(1);
+    await screen.findByTestId("waveform");
+    const bar = screen.getByTestId("seek").parentElement ?? document.body;
+    bar.getBoundingClientRect = () => ({ left: 0, width: 616 }) as DOMRect;
+    fireEvent(bar, new MouseEvent("pointermove", { bubbles: true, clientX: 158 })); // 15 s
+    const style = (await screen.findByTestId("thumbnail")).style;
+    expect(style.backgroundImage).toContain("/media/1/v1/thumbnails.jpg");
+    expect(style.backgroundPosition).toBe("-160px 0px");
+    expect(screen.getByTestId<HTMLAnchorElement>("download-mp4").pathname).toBe("/media/1/v1/lesson.mp4");
+  });
+
+  it("turns a loud lesson down and leaves the person's volume as it was", async () => {
+    open(madeAll);
+    const { video } = await player();
+    await waitFor(() => {
+      expect(video.volume).toBeCloseTo(0.501, 2);
+    });
+    expect(screen.getByTestId<HTMLInputElement>("volume").value).toBe("100");
+    fireEvent.change(screen.getByTestId("volume"), { target: { value: "50" } });
+    expect(video.volume).toBeCloseTo(0.25, 2);
+    expect(localStorage.getItem("zvonok.player.volume")).toBe("0.50");
+  });
+
+  it("tells its own teacher how far the MP4 is, until it is there", async () => {
+    let percent = 40;
+    open(({ path }) => {
+      if (path.startsWith("/media/")) return { body: TIMELINE };
+      const done = percent === 100;
+      const job = { step: "composite", state: done ? "done" : "running", progress: percent } as const;
+      return { body: { ...page({ own: true }), jobs: [job], mp4_url: done ? extras.mp4_url : null } };
+    });
+    await player();
+    expect((await screen.findByTestId("mp4")).textContent).toBe("MP4 is being made: 40 %");
+    percent = 100;
+    await screen.findByTestId("download-mp4");
+    expect(screen.queryByTestId("mp4")).toBeNull();
   });
 });

@@ -1,6 +1,7 @@
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 
 import { clock } from "../../core/clock";
+import { factorOf } from "../../core/extras";
 import { commandOf } from "../../core/keys";
 import { RATES, type Player } from "../../core/player";
 import type { TimelinePart } from "../../generated/wire";
@@ -11,16 +12,18 @@ import { remember, remembered } from "../remember";
 import { blurLater, useFullScreen, useIdle } from "../screen";
 import { useText, useWords } from "../text";
 import { Busy } from "../widgets";
+import type { Extras } from "./extras";
 import { SeekBar } from "./SeekBar";
 
 interface Props {
   player: Player;
   title: string;
   parts: readonly TimelinePart[];
+  extras: Extras;
 }
 
 /** The picture with its controls; the keyboard works on the whole page. */
-export function PlayerBox({ player, title, parts }: Props) {
+export function PlayerBox({ player, title, parts, extras }: Props) {
   const { text } = useWords();
   const state = useReadable(player.state);
   const trouble = useReadable(player.trouble);
@@ -45,6 +48,11 @@ export function PlayerBox({ player, title, parts }: Props) {
       detach();
     };
   }, [player]);
+
+  const factor = factorOf(extras.gainDb);
+  useEffect(() => {
+    player.setLoudness(factor);
+  }, [player, factor]);
 
   const toggleFullScreen = () => {
     if (fullScreen !== null) fullScreen.toggle();
@@ -132,7 +140,7 @@ export function PlayerBox({ player, title, parts }: Props) {
         {trouble !== null && <Trouble player={player} code={trouble} />}
       </div>
       <div className="player-bar">
-        <SeekBar player={player} parts={parts} />
+        <SeekBar player={player} parts={parts} extras={extras} />
         <button
           type="button"
           className="icon-button"
