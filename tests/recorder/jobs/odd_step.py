@@ -1,4 +1,5 @@
-"""A step that does as the video's file ``do`` says: hang, fail, die; else it writes its files."""
+"""A step that does as the video's file ``do`` says: hang, fail, die; else it writes its files, and into
+them who is in the video."""
 
 from __future__ import annotations
 
@@ -24,9 +25,11 @@ def main(step: str, video: Path, drafts: Path) -> int:
     what, *arguments = words or [""]
     if what == "hang" and step in (arguments[1:] or ["sound"]):
         hang(video, int(arguments[0]))
+    beside = video / "takes.json"
+    takes = beside.read_bytes() if beside.exists() else b""
     for name in MADE[step]:
         if what != "forget":
-            (drafts / name).write_text(step)
+            (drafts / name).write_bytes(step.encode() + takes)
     match what:
         case "fail":
             print(json.dumps({"failed": arguments[0], "again": False}), flush=True)

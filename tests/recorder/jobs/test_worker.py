@@ -7,126 +7,28 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
 from recorder.claims import GROUP, Claims, lessons_recorded, place_of
-from recorder.finish import finish
 from recorder.jobs import app
-from recorder.jobs.app import JobWorker
 from recorder.jobs.calls import STREAM, Calls
-from recorder.jobs.files import DRAFTS, MADE, VideoFiles
+from recorder.jobs.files import DRAFTS, VideoFiles
 from recorder.jobs.process import COMMAND
 from recorder.withdrawal import KEPT
 from signaling.catalog import jobs as catalog_jobs
-from signaling.catalog.jobs import STEPS, Job
-from signaling.catalog.recordings import Published
+from signaling.catalog.jobs import STEPS
 from signaling.catalog.store import Catalog
 from signaling.files.folder import FolderFiles
 from signaling.log import RECORDER_WORK
-from signaling.wire import JobStep
-from tests.recorder.made import Lesson, beeps
+from tests.recorder.jobs.parts import ALL_MADE, ODD, Begin, again, drafts, is_done, job, now_ms, publish
 from tests.signaling.parts import settings
 from tests.signaling.test_recordings import taught
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
-
-Begin = Callable[..., Awaitable[JobWorker]]
-ALL_MADE = sorted(name for made in MADE.values() for name in made)
-ODD = (sys.executable, str(Path(__file__).with_name("odd_step.py")))
-"""In the place of ``recorder.jobs.step``: does what the file ``do`` beside the video says."""
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video lesson of 3 s."""
-    lesson = Lesson(tmp_path_factory.mktemp("lesson"))
-    lesson.on(0)
-    lesson.shows(1, 0, 3)
-    lesson.sounds(beeps(), 0, 3)
-    lesson.off(3)
-    lesson.event(3, "ended", {})
-    lesson.write_log()
-    assert finish(lesson.folder, lesson.library).state == "ready"
-    return lesson.library / lesson.folder.name
-
-
-@pytest_asyncio.fixture
-async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    made = await Catalog.open(settings(tmp_path, "redis://").sql.url)
-    await made.use_key("k0", "main", 1)
-    await taught(made, "l")
-    yield made
-    await made.close()
-
-
-@pytest_asyncio.fixture
-async def begin(
-    tmp_path: Path, valkey: str, redis: Redis, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Begin]:
-    """Start jobs processes of one folder; quick to look, closed at the end."""
-    monkeypatch.setattr(app, "HOLD_S", 0.1)
-    monkeypatch.setattr(app, "LOOK_S", 0.2)
-    running: list[JobWorker] = []
-
-    async def begin_one(command: tuple[str, ...] = ODD, url: str = valkey, **overrides: Any) -> JobWorker:
-        worker = JobWorker(settings(tmp_path, url, **overrides), command)
-        await worker.start()
-        running.append(worker)
-        return worker
-
-    yield begin_one
-    for worker in running:
-        await worker.close()
-
-
-async def publish(catalog: Catalog, folder: Path, film: Path | None = None) -> Path:
-    """A video with its files; jobs wait. Its folder."""
-    target = folder / "library" / "r1"
-    target.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
-        (target / name).write_bytes((film / name).read_bytes() if film is not None else b"")
-    await catalog.recordings.begin("r1", "l", 1, 1)
-    assert await catalog.recordings.finishing("r1")
-    assert await catalog.recordings.published("r1", Published(3_000, 1, 320, 180), now_ms())
-    return target
-
-
-async def again(catalog: Catalog) -> None:
-    """The video has changed."""
-    assert await catalog.withdrawals.ask("r1", ("somebody",), "main", now_ms())
-    assert await catalog.withdrawals.done("r1", ("somebody",), 1, now_ms())
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-async def job(catalog: Catalog, step: JobStep, wanted: Callable[[Job], bool], what: str) -> Job:
-    deadline = time.monotonic() + 40
-    while True:
-        found = await catalog.jobs.job("r1", step)
-        if found is not None and wanted(found):
-            return found
-        assert time.monotonic() < deadline, f"{what}: {found}"
-        await asyncio.sleep(0.02)
-
-
-async def is_done(catalog: Catalog, *steps: JobStep) -> None:
-    for step in steps:
-        found = await job(catalog, step, lambda each: each.state in ("done", "failed"), "done")
-        assert (found.state, found.error) == ("done", None)
-
-
-def drafts(folder: Path) -> list[Path]:
-    parent = folder / "library" / DRAFTS
-    return list(parent.iterdir()) if parent.exists() else []
 
 
 async def test_everything_is_made_of_a_published_video(
