@@ -294,7 +294,7 @@ class Recorder:
 
     async def _republished(self, recording: str) -> None:
         """A video was exchanged for one without somebody; what was made from the old one is gone already, and
-        SQL has it made again."""
+        its jobs wait."""
         log.info("video published again", extra={"recording": recording})
         await self._calls.call()
 

@@ -232,9 +232,12 @@ class JobWorker:
         return done
 
     async def _take_back(self, claim: Claim) -> None:
-        """Files were kept, or some of them, perhaps of a video that somebody is out of since."""
-        if not await self.catalog.jobs.undone(claim, _now_ms()):
+        """Files were kept, or some of them, perhaps of a video that is gone or that somebody is out of since:
+        they go, and with them what another may have made meanwhile, which is made again."""
+        try:
             await self._files.forget(claim.recording, claim.step)
+        finally:
+            await self.catalog.jobs.undone(claim, _now_ms())
 
     async def _watch(self, lane: _Lane, claim: Claim, making: asyncio.Task[Ended | None]) -> Ended | None:
         """Hold the claim until it is made; None: the claim was lost. Raises as ``_make``."""

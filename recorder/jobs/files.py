@@ -82,11 +82,11 @@ class VideoFiles:
             await self._files.put(f"{video}/{name}", made / name)
 
     async def forget(self, video: str, step: JobStep) -> None:
-        """The video is gone: nothing that the step made of it is to stay."""
+        """Nothing that the step made is to stay, nor the video's folder if there is nothing else in it."""
         await self._files.remove(*(f"{video}/{name}" for name in MADE[step]))
         here = self._files.local(f"{video}/{NEEDED[step][0]}")
         if here is not None:
             try:
                 here.parent.rmdir()
             except OSError:
-                pass  # it was never made again, or what else is in it is not ours
+                pass  # the video is there, or the folder is not

@@ -108,8 +108,8 @@ class Jobs:
     # --- carrying out ------------------------------------------------------------------------------------
 
     async def claim(self, token: str, steps: Collection[JobStep], at_ms: int) -> Claim | None:
-        """Take the most urgent of these steps that is due, or whose former owner was lost; ``token`` is
-        unique. None: nothing is to be done now."""
+        """Take the most urgent of these steps that is due, or whose former owner was lost, of videos that are
+        shown; ``token`` is unique. None: nothing is to be done now."""
         async with self._database.begin() as connection:
             for found in (await connection.execute(self._due(steps, at_ms))).all():
                 same = and_(
@@ -171,16 +171,20 @@ class Jobs:
             error=error,
         )
 
-    async def undone(self, claim: Claim, at_ms: int) -> bool:
+    async def undone(self, claim: Claim, at_ms: int) -> None:
         """Files of this claim may have come in the place of those that a later one made: unless the claim is
-        ours still, have the step done again. False: there is no such job any more, they are to go."""
-        this = and_(JobRow.recording_id == claim.recording, JobRow.step == claim.step)
+        ours still, have the step done again."""
         fresh = _fresh(claim.recording, claim.step, at_ms, PRIORITY[claim.step])
         async with self._database.begin() as connection:
             await connection.execute(
-                update(JobRow).where(this, JobRow.claim.is_distinct_from(claim.token)).values(**fresh)
+                update(JobRow)
+                .where(
+                    JobRow.recording_id == claim.recording,
+                    JobRow.step == claim.step,
+                    JobRow.claim.is_distinct_from(claim.token),
+                )
+                .values(**fresh)
             )
-            return bool(await connection.scalar(select(exists().where(this))))
 
     # --- looking -----------------------------------------------------------------------------------------
 
@@ -210,6 +214,7 @@ class Jobs:
         waits = and_(JobRow.state == "waiting", JobRow.due_at_ms <= at_ms)
         lost = and_(JobRow.state == "running", JobRow.seen_at_ms < at_ms - LEASE_MS)
         other = aliased(JobRow)
+        shown = exists().where(VideoRow.id == JobRow.recording_id, VideoRow.state == "ready")
         ready = [
             or_(
                 JobRow.step != step,
@@ -223,7 +228,7 @@ class Jobs:
         ]
         return (
             select(JobRow.__table__)
-            .where(or_(waits, lost), JobRow.step.in_(steps), *ready)
+            .where(or_(waits, lost), JobRow.step.in_(steps), shown, *ready)
             .order_by(JobRow.priority, JobRow.queued_at_ms, JobRow.recording_id)
             .limit(5)
         )

@@ -32,7 +32,8 @@ class Withdrawals:
         self._database = database
 
     async def ask(self, video: str, participants: Collection[str], by: str, at_ms: int) -> bool:
-        """From now on the video is ``processing``. False: there is no finished video of this id."""
+        """From now on the video is ``processing``, nothing that was made of it counts any more, and nothing
+        is made of it before it is shown again. False: there is no finished video of this id."""
         async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(VideoRow)
@@ -45,6 +46,7 @@ class Withdrawals:
             )
             if not changed.rowcount:
                 return False
+            await queue_all(connection, self._database, video, at_ms)
             for participant in sorted(participants):
                 added = await connection.execute(
                     self._database.insert(WithdrawalRow)
@@ -75,8 +77,7 @@ class Withdrawals:
 
     async def done(self, video: str, participants: Sequence[str], size: int, at_ms: int) -> bool:
         """These are out of it; ``size`` of its file in bytes. It is shown again unless somebody else asked
-        meanwhile, and what is made of it is made again: nothing that was made of the old one counts any more.
-        False: it was deleted, its files are to go."""
+        meanwhile. False: it was deleted, its files are to go."""
         async with self._database.begin() as connection:
             who = await connection.execute(
                 select(WithdrawalRow.participant, WithdrawalRow.by).where(
@@ -90,15 +91,10 @@ class Withdrawals:
                     WithdrawalRow.recording_id == video, WithdrawalRow.participant.in_(participants)
                 )
             )
-            changed = await connection.execute(
-                update(VideoRow).where(VideoRow.id == video).values(bytes=size)
-            )
-            if not changed.rowcount:
-                return False
-            await queue_all(connection, self._database, video, at_ms)
+            await connection.execute(update(VideoRow).where(VideoRow.id == video).values(bytes=size))
             await connection.execute(
                 update(VideoRow)
                 .where(VideoRow.id == video, ~exists().where(WithdrawalRow.recording_id == video))
                 .values(state="ready")
             )
-        return True
+            return bool(await connection.scalar(select(exists().where(VideoRow.id == video))))
