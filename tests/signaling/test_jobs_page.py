@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from signaling.catalog.jobs import STEPS, Job
+from signaling.files.api import Files
+from signaling.files.folder import FolderFiles
 from signaling.jobs_page import _WORDS, HEADERS, jobs_page
 from signaling.status_page import Language
+from tests.s3 import S3Server, give_keys
+from tests.signaling.conftest import Start
 from tests.signaling.library_parts import ask, page_of, recorded
-from tests.signaling.parts import School
+from tests.signaling.parts import FakeWorker, School
 from tests.signaling.test_status_page import Text
 
-CODES = ("no_video", "damaged", "too_large", "no_room", "too_slow", "died", "lost", "internal")
+CODES = ("no_video", "damaged", "too_large", "no_room", "store_away", "too_slow", "died", "lost", "internal")
 
 
 def job(**changed: object) -> Job:
@@ -33,15 +41,17 @@ def test_the_page_says_what_runs_waits_and_failed(language: Language) -> None:
         job(state="failed", error="damaged", tries=4, ended_at_ms=1),
         job(step="sound", error="no_room", tries=1, due_at_ms=10_000),
         job(step="chapters"),
+        job(step="thumbnails", error="store_away", due_at_ms=10_000),
     ]
-    page = jobs_page({"running": 1, "failed": 1, "waiting": 2, "done": 7}, listed, 5_000, language)
+    page = jobs_page({"running": 1, "failed": 1, "waiting": 3, "done": 7}, listed, 5_000, language)
     shown = " ".join(Text(page).shown)
     assert words["title"] in shown
     assert "40 %" in shown
     assert words["damaged"] in shown
     assert words["no_room"] in shown
     assert "&lt;b&gt;" in page
-    assert page.count("<form") == 2  # what failed, and what waits for its next try
+    assert words["store_away"] in shown
+    assert page.count("<form") == 3  # what failed, and what waits for its next try
     assert words["none"] in jobs_page({}, [], 0, language)
     assert "form-action 'self'" in HEADERS["Content-Security-Policy"]
 
@@ -87,8 +97,22 @@ async def test_operators_see_jobs_and_try_them_again(school: School) -> None:
             assert answer.status == 409
 
 
+@pytest_asyncio.fixture(params=["folder", "store"])
+async def library(
+    request: pytest.FixtureRequest, start: Start, worker: FakeWorker, s3: S3Server, tmp_path: Path
+) -> AsyncIterator[tuple[School, Files]]:
+    """A school, and where the files of its video lessons are."""
+    give_keys(tmp_path)
+    in_store = request.param == "store"
+    school = School(await start(**(s3.settings(tmp_path.name) if in_store else {})))
+    folder = FolderFiles(school.signalling._settings.paths.library)
+    yield school, s3.files(f"{tmp_path.name}/library") if in_store else folder
+    await school.close()
+
+
 @pytest.mark.asyncio
-async def test_what_a_job_made_is_given_out_while_sql_says_it_is_done(school: School) -> None:
+async def test_what_a_job_made_is_given_out_while_sql_says_it_is_done(library: tuple[School, Files]) -> None:
+    school, files = library
     teacher = await school.teacher()
     await recorded(school, await school.lesson(teacher, title="Свет"), "vid")
     jobs, now_ms = school.signalling.catalog.jobs, school.signalling._now_ms() + 10**9
@@ -102,7 +126,9 @@ async def test_what_a_job_made_is_given_out_while_sql_says_it_is_done(school: Sc
         "sound.json": "application/json",
     }
     for name in types:
-        (folder / name).write_bytes(name.encode())
+        await files.put_bytes(f"vid/{name}", name.encode())
+    for name in ("video.webm", "timeline.json"):
+        await files.put(f"vid/{name}", folder / name)
     before = await page_of(teacher, "vid")
     assert before.mp4_url is before.thumbnails_url is before.sprite_url is before.sound_url is None
     assert {(each.step, each.state) for each in before.jobs} == {(step, "waiting") for step in STEPS}
