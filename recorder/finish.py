@@ -13,6 +13,7 @@ import msgspec
 from recorder.making import Making
 from recorder.timeline import Story, timeline
 from signaling.catalog.takes import TAKES_NAME
+from signaling.files.growing import DRAFT_NAME
 
 VIDEO_NAME: Final = "video.webm"
 TIMELINE_NAME: Final = "timeline.json"
@@ -36,7 +37,7 @@ class Finished:
 
 def begin(folder: Path, library: Path) -> Making:
     """A video lesson that is made from a recording's folder into ``library/<the folder's name>``."""
-    return Making(folder, library / folder.name / (VIDEO_NAME + DRAFT))
+    return Making(folder, library / folder.name / DRAFT_NAME)
 
 
 def finish(folder: Path, library: Path, making: Making | None = None) -> Finished:
@@ -58,7 +59,7 @@ def finish(folder: Path, library: Path, making: Making | None = None) -> Finishe
     takes = making.appearances.takes(written, story.people, making.known())
     save(target / TIMELINE_NAME, msgspec.json.encode(written))
     save(target / TAKES_NAME, msgspec.json.encode(takes))
-    (target / (VIDEO_NAME + DRAFT)).replace(target / VIDEO_NAME)
+    (target / DRAFT_NAME).replace(target / VIDEO_NAME)
     sync_folder(target)
     sync_folder(target.parent)
     return Finished("ready", written.duration_ms, made.bytes, made.width, made.height)

@@ -190,6 +190,17 @@ class Admission:
         lesson, role = await self._find(code, browser)
         return lesson, None if role is Role.TEACHER else self._participant(browser, lesson, role)
 
+    async def was_let_in(self, browser: Browser, lesson: Lesson, participant: str | None) -> bool:
+        """Whether this browser is the lesson's teacher's, or of somebody (``participant``) who was let in and
+        not removed since. Raises Refused ``not_found``, ``internal``."""
+        if browser.teacher is not None and browser.teacher == lesson.teacher:
+            return True
+        if participant is None:
+            return False
+        async with self._lessons.get(lesson.id) as live:
+            banned = live.state.get(fields.ban(participant))
+            return fields.person(participant) in live.state and not banned
+
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
         """A ticket for the lesson behind a link; Queued when too many want one just now."""
         lesson, role = await self._find(request.code, browser)

@@ -29,6 +29,7 @@ from signaling.announced import Announced
 from signaling.archive import Archive
 from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
+from signaling.drafts import Drafts
 from signaling.drain import Drain
 from signaling.files.opening import open_journals, open_library
 from signaling.http import Door
@@ -129,6 +130,7 @@ class Signalling:
             self.catalog.recordings,
             self.catalog.jobs,
             videos,
+            Drafts(settings.paths.library),
             self.keys.cookies,
             settings.paths.secret("media.key"),
             self._now_ms,

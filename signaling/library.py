@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import logging
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,10 +18,18 @@ from sfu.model import Refused
 from signaling import metrics, wire
 from signaling.catalog.jobs import Job, Jobs
 from signaling.catalog.recordings import PAGE, Filters, Position, Recordings, Video
+from signaling.drafts import Draft, Drafts
 from signaling.files.api import StoreAway, Stored
 from signaling.library_files import LibraryFiles
 from signaling.log import Clock
-from signaling.media_address import LIFETIME_S, MediaFile, check_address, is_video_id, issue_address
+from signaling.media_address import (
+    LIFETIME_S,
+    MediaFile,
+    Snapshot,
+    check_address,
+    is_video_id,
+    issue_address,
+)
 from signaling.tickets import KeyRing, check_library_key
 
 log = logging.getLogger(__name__)
@@ -54,12 +62,13 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of a video that may be sent now."""
+    """A file of a video that may be sent now. ``draft``: what it is read from while the video grows."""
 
     stored: Stored
     file: MediaFile
     title: str
     recorded_at_ms: int
+    draft: Draft | None = None
 
 
 class Library:
@@ -70,6 +79,7 @@ class Library:
         recordings: Recordings,
         jobs: Jobs,
         files: LibraryFiles,
+        drafts: Drafts,
         keys: KeyRing,
         media_key: bytes,
         now_ms: Clock,
@@ -78,6 +88,7 @@ class Library:
         self._recordings = recordings
         self._jobs = jobs
         self._files = files
+        self._drafts = drafts
         self._keys = keys
         self._media_key = media_key
         self._now_ms = now_ms
@@ -112,16 +123,28 @@ class Library:
             raise Refused("not_found")
         return await self._page(found, viewer)
 
-    async def page_of_lesson(self, viewer: Viewer, lesson: str) -> wire.VideoPage:
-        """The video of a lesson, for who holds one of the lesson's links, whatever its state."""
+    async def page_of_lesson(
+        self, viewer: Viewer, lesson: str, was_let_in: Callable[[], Awaitable[bool]]
+    ) -> wire.VideoPage:
+        """The video of a lesson, for who holds one of the lesson's links, whatever its state; while it is
+        still recorded only for who ``was_let_in`` to the lesson."""
         found = await self._recordings.video_of_lesson(lesson)
-        if found is None:
+        if found is not None:
+            return await self._page(found, viewer)
+        found = await self._recordings.still_recorded(lesson)
+        if found is None or not await was_let_in():
             raise Refused("not_found")
-        return await self._page(found, viewer)
+        snapshot = await self._drafts.newest(found.id)
+        if snapshot is None:
+            raise Refused("not_found")
+        grown = replace(found, duration_ms=snapshot.duration_ms, bytes=snapshot.bytes)
+        return await self._page(grown, viewer, snapshot)
 
     async def file(self, stamp: str, video: str, file: str) -> Found:
         """What a signed address leads to; see ``media_address``."""
         wanted = check_address(self._media_key, stamp, video, file, self._now_ms() // 1000)
+        if isinstance(wanted, Snapshot):
+            return await self._as_it_was(video, wanted)
         found = await self._find(video)
         stored = await self._files.find(video, wanted)
         if wanted in _STEP_OF:
@@ -132,6 +155,17 @@ class Library:
             raise Refused("not_found")
         metrics.media.labels(wanted).inc()
         return Found(stored, wanted, found.title, found.recorded_at_ms)
+
+    async def _as_it_was(self, video: str, snapshot: Snapshot) -> Found:
+        """A video that was still recorded; ``address_expired`` when it is over, or begun anew."""
+        known = await self._recordings.recording(video)
+        # A draft of one that is published is somebody being taken out of it.
+        recorded = known is not None and known.state in ("running", "finishing")
+        draft = await self._drafts.find(video, snapshot) if recorded else None
+        if known is None or draft is None:
+            raise Refused("address_expired")
+        metrics.media.labels("snapshot").inc()
+        return Found(draft.stored, "video.webm", "", known.created_at_ms, draft)
 
     # --- deleting --------------------------------------------------------------------------------------
 
@@ -191,7 +225,7 @@ class Library:
             raise Refused("not_found")
         return found
 
-    async def _page(self, video: Video, viewer: Viewer) -> wire.VideoPage:
+    async def _page(self, video: Video, viewer: Viewer, snapshot: Snapshot | None = None) -> wire.VideoPage:
         jobs = await self._jobs.of(video.id) if video.state == "ready" else ()
         done = {job.step for job in jobs if job.state == "done"}
         expires_s = self._now_ms() // 1000 + LIFETIME_S
@@ -202,9 +236,10 @@ class Library:
             return issue_address(self._media_key, video.id, file, expires_s)
 
         info = _info(video, viewer)
+        so_far = snapshot and issue_address(self._media_key, video.id, snapshot, expires_s)
         return wire.VideoPage(
             video=info,
-            video_url=address("video.webm"),
+            video_url=so_far or address("video.webm"),
             timeline_url=address("timeline.json"),
             download_url=address("download"),
             expires_at_ms=expires_s * 1000,

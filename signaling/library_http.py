@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from aiohttp.web_request import BaseRequest
 from sfu.model import Refused
 from signaling import stored_http, texts, wire
 from signaling.admission import Admission
+from signaling.catalog.store import Lesson
 from signaling.files.api import Files
 from signaling.headers import MEDIA_POLICY
 from signaling.http import LIBRARY_COOKIE, Door, as_json, read_body
@@ -87,18 +89,19 @@ class LibraryRoutes:
 
     async def _page_of_link(self, request: web.Request) -> web.Response:
         lesson, participant = await self._who(request)
-        page = await self._library.page_of_lesson(self._viewer(request), lesson)
+        was_let_in = partial(self._admission.was_let_in, self._door.browser(request), lesson, participant)
+        page = await self._library.page_of_lesson(self._viewer(request), lesson.id, was_let_in)
         if participant is not None:
-            me = await self._withdrawing.person(lesson, participant)
+            me = await self._withdrawing.person(lesson.id, participant)
             page = msgspec.structs.replace(page, me=me)
         return as_json(page)
 
-    async def _who(self, request: web.Request) -> tuple[str, str | None]:
+    async def _who(self, request: web.Request) -> tuple[Lesson, str | None]:
         """The lesson of a link and who this browser was in it, by its device cookie."""
         browser = self._door.browser(request)
         asked = self._admission.participant(browser, request.match_info["code"])
         lesson, participant = await self._door.guarded(request, asked)
-        return lesson.id, participant
+        return lesson, participant
 
     async def _people(self, request: web.Request) -> web.Response:
         return as_json(await self._withdrawing.people(self._viewer(request), request.match_info["video"]))
@@ -113,7 +116,7 @@ class LibraryRoutes:
         lesson, participant = await self._who(request)
         if participant is None:
             raise Refused("not_found")
-        await self._withdrawing.withdraw_oneself(lesson, participant)
+        await self._withdrawing.withdraw_oneself(lesson.id, participant)
         return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -132,6 +135,8 @@ class LibraryRoutes:
         }
         if found.file in ("download", "lesson.mp4"):
             headers["Content-Disposition"] = attachment(found)
+        if found.draft is not None:
+            return await stored_http.send(request, found.draft, found.stored, headers)
         here = self._files.local(found.stored.name)
         if here is not None:
             return _File(here, headers=headers)

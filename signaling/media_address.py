@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
 from sfu.model import Refused
@@ -29,8 +30,24 @@ MediaFile = Literal[
 ]
 """``download`` and ``lesson.mp4`` are the video as a file to keep."""
 
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A video that still grows, as it was at one moment: its first ``bytes`` with ``duration_ms`` of it,
+    under a head that ``tag`` (16 hex digits) tells from others. ``file`` names it in an address."""
+
+    bytes: int
+    duration_ms: int
+    tag: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.bytes}-{self.duration_ms}-{self.tag}.webm"
+
+
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _STAMP: Final = re.compile(r"([1-9][0-9]{0,11})-([A-Za-z0-9_-]{43})")
+_SNAPSHOT: Final = re.compile(r"([1-9][0-9]{0,14})-(0|[1-9][0-9]{0,11})-([0-9a-f]{16})[.]webm")
 _FILES: Final[frozenset[str]] = frozenset(get_args(MediaFile))
 
 
@@ -39,18 +56,20 @@ def is_video_id(text: str) -> bool:
     return _VIDEO.fullmatch(text) is not None
 
 
-def issue_address(key: bytes, video: str, file: MediaFile, expires_s: int) -> str:
+def issue_address(key: bytes, video: str, file: MediaFile | Snapshot, expires_s: int) -> str:
     """The path of one file on our origin."""
-    return f"/media/{expires_s}-{_signature(key, expires_s, video, file)}/{video}/{file}"
+    name = file.file if isinstance(file, Snapshot) else file
+    return f"/media/{expires_s}-{_signature(key, expires_s, video, name)}/{video}/{name}"
 
 
-def check_address(key: bytes, stamp: str, video: str, file: str, now_s: int) -> MediaFile:
+def check_address(key: bytes, stamp: str, video: str, file: str, now_s: int) -> MediaFile | Snapshot:
     """The file that an address (its three parts) leads to.
 
     Raises Refused ``address_expired`` for one of ours that is over, ``not_found`` for everything else.
     """
     parts = _STAMP.fullmatch(stamp)
-    if parts is None or not is_video_id(video) or file not in _FILES:
+    snapshot = _SNAPSHOT.fullmatch(file)
+    if parts is None or not is_video_id(video) or (file not in _FILES and snapshot is None):
         raise Refused("not_found")
     expires_s = int(parts[1])
     # Texts are compared, not bytes: the last character of base64 has bits that decoding would pass over.
@@ -58,6 +77,8 @@ def check_address(key: bytes, stamp: str, video: str, file: str, now_s: int) -> 
         raise Refused("not_found")
     if now_s >= expires_s:
         raise Refused("address_expired")
+    if snapshot is not None:
+        return Snapshot(int(snapshot[1]), int(snapshot[2]), snapshot[3])
     return cast("MediaFile", file)
 
 

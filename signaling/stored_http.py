@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import ETag, hdrs, web
 from aiohttp.web_request import BaseRequest
 
-from signaling.files.api import Files, StoreAway, Stored
+from signaling.files.api import StoreAway, Stored
 
 log = logging.getLogger(__name__)
 
 _WITH_CONTENT: Final = frozenset({200, 206})
+
+
+class Source(Protocol):
+    """What a file is read from."""
+
+    def read(self, file: Stored, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """As ``Files.read``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def _among(tag: str, wanted: tuple[ETag, ...], *, weak: bool) -> bool:
 
 
 async def send(
-    request: web.Request, files: Files, stored: Stored, headers: Mapping[str, str]
+    request: web.Request, source: Source, stored: Stored, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Answer a GET or HEAD. Two pieces of a MiB are in memory at most; a client that goes ends the reading.
 
@@ -105,7 +112,7 @@ async def send(
         await response.prepare(request)
         await response.write_eof()
         return response
-    async with aclosing(files.read(stored, part.start, part.stop)) as pieces:
+    async with aclosing(source.read(stored, part.start, part.stop)) as pieces:
         first = await anext(pieces)  # before anything is said, so that a store that is away is told as such
         await response.prepare(request)
         try:

@@ -42,7 +42,7 @@ RoleName = Literal["teacher", "co_teacher", "student"]
 RecordingEnd = Literal["stopped", "ended", "no_recorder", "disk_full", "failed"]
 """Why a recording is off: a leader stopped it, the lesson ended, no recorder took (or kept) it, there was
 no room, or the recorder failed otherwise."""
-VideoState = Literal["processing", "ready", "failed"]
+VideoState = Literal["recording", "processing", "ready", "failed"]
 JobStep = Literal["thumbnails", "sound", "chapters", "composite"]
 JobState = Literal["waiting", "running", "done", "failed"]
 Id = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
@@ -585,7 +585,8 @@ class VideoInfo(Struct, frozen=True):
     """A video lesson in the library. ``own``: of the teacher who asks, who may delete it.
 
     ``processing`` and ``failed`` ones are shown to their own teacher only; ``duration_ms`` and ``bytes``
-    are 0 until ``ready``.
+    are 0 until ``ready``. One that is still recorded (``recording``) is reached by its lesson's link only,
+    and both say how much of it is there.
     """
 
     video: str
@@ -657,7 +658,9 @@ class VideoPage(Struct, frozen=True):
     """GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
 
     Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
-    new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+    new ones. None until the video is ``ready``, but for ``video_url`` of one that is still recorded: what is
+    there at this moment, for who was let into the lesson; ask again for more. DELETE /api/library/<video>
+    deletes one's own for ever.
     ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
     themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
 

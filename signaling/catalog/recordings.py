@@ -65,6 +65,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Video:
     """A video lesson; its id is its recording's. Sizes are 0 and ``published_at_ms`` None until ``ready``.
+    SQL holds none in state ``recording``.
 
     ``teacher`` is the teacher's id, ``teacher_name`` how they were called in the lesson. ``recorded_at_ms``
     is when the first part began.
@@ -278,6 +279,40 @@ class Recordings:
         """The lesson's video; the newest, should a loss of its log have given it two recordings."""
         found = await self._videos(VideoRow.lesson_id == lesson, 1)
         return found[0] if found else None
+
+    async def still_recorded(self, lesson: str) -> Video | None:
+        """What will be the lesson's video, in state ``recording``; None: nothing of it is recorded now."""
+        async with self._database.connect() as connection:
+            rows = await connection.execute(
+                select(
+                    LessonRow.__table__,
+                    RecordingRow.id.label("video"),
+                    RecordingRow.created_at_ms.label("at"),
+                )
+                .join(RecordingRow, RecordingRow.lesson_id == LessonRow.id)
+                .where(LessonRow.id == lesson, RecordingRow.state == "running")
+                .order_by(RecordingRow.created_at_ms.desc(), RecordingRow.id.desc())
+                .limit(1)
+            )
+            row = rows.one_or_none()
+        if row is None:
+            return None
+        return Video(
+            id=row.video,
+            lesson=lesson,
+            teacher=row.teacher_id,
+            teacher_name=row.name,
+            title=row.title,
+            subject=row.subject,
+            grade=row.grade,
+            state="recording",
+            recorded_at_ms=row.at,
+            duration_ms=0,
+            bytes=0,
+            width=0,
+            height=0,
+            published_at_ms=None,
+        )
 
     async def awaited(self, lesson: str) -> bool:
         """Whether something of the lesson was recorded of which no video was begun yet, or is being made."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,9 +58,13 @@ video.addEventListener("error", () => fail(video.error?.message || "does not pla
 </script>"""
 
 
-async def play_in_firefox(file: Path, seek_to_s: Sequence[float]) -> dict[str, Any]:
+Send = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def play_in_firefox(file: Path, seek_to_s: Sequence[float], send: Send | None = None) -> dict[str, Any]:
     """What Firefox makes of a video: ``duration_s``, ``second_took_ms`` (playing the first second), and for
-    each seek ``readings``; with ``error`` when it does not play. AssertionError when it says nothing."""
+    each seek ``readings``; with ``error`` when it does not play. AssertionError when it says nothing.
+    ``send`` answers each request for the video, else it is ``file`` as it is."""
     firefox = find_firefox()
     assert firefox is not None, "a test plays in Firefox without its fixture"
     heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -76,7 +80,9 @@ async def play_in_firefox(file: Path, seek_to_s: Sequence[float]) -> dict[str, A
     async def reader(_request: web.Request) -> web.FileResponse:
         return web.FileResponse(READER)
 
-    async def video(_request: web.Request) -> web.FileResponse:
+    async def video(request: web.Request) -> web.StreamResponse:
+        if send is not None:
+            return await send(request)
         return web.FileResponse(file, headers={"Content-Type": "video/webm"})
 
     app = web.Application()

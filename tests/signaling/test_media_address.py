@@ -7,7 +7,7 @@ import string
 import pytest
 
 from sfu.model import Refused
-from signaling.media_address import LIFETIME_S, MediaFile, check_address, issue_address
+from signaling.media_address import LIFETIME_S, MediaFile, Snapshot, check_address, issue_address
 
 KEY = b"k" * 64
 VIDEO = "abcdefghij234567"
@@ -21,7 +21,8 @@ def check(address: str, now_s: int = NOW_S, key: bytes = KEY) -> str:
     _, media, stamp, video, file = address.split("/", 4)
     assert media == "media"
     try:
-        return check_address(key, stamp, video, file, now_s)
+        found = check_address(key, stamp, video, file, now_s)
+        return found.file if isinstance(found, Snapshot) else found
     except Refused as refused:
         return f"refused {refused.code}"
 
@@ -36,6 +37,19 @@ def check(address: str, now_s: int = NOW_S, key: bytes = KEY) -> str:
 )
 def test_vectors(file: MediaFile, signature: str) -> None:
     assert issue_address(KEY, VIDEO, file, EXPIRES_S) == f"/media/1800000900-{signature}/{VIDEO}/{file}"
+
+
+def test_a_snapshot_is_in_its_address() -> None:
+    snapshot = Snapshot(123_456, 0, "0123456789abcdef")
+    address = issue_address(KEY, VIDEO, snapshot, EXPIRES_S)
+    assert address.endswith(f"/{VIDEO}/123456-0-0123456789abcdef.webm")
+    _, _, stamp, video, file = address.split("/")
+    assert check_address(KEY, stamp, video, file, NOW_S) == snapshot
+    assert check(address, EXPIRES_S) == "refused address_expired"
+    for other in ("123457-0-", "123456-1-", "0123456-0-", "123456-00-"):
+        assert check(address.replace("123456-0-", other)) == "refused not_found"
+    assert check(address.replace("f.webm", "e.webm")) == "refused not_found"
+    assert check(address.replace(".webm", ".webm\n")) == "refused not_found"
 
 
 def test_an_address_is_good_until_its_second() -> None:

@@ -33,10 +33,18 @@ export interface PlayerState {
 /** Loaded stretches of the video, ms. */
 export type Stretches = readonly (readonly [number, number])[];
 
+/** Where somebody is in a video, and whether it should play there. */
+export interface Place {
+  readonly timeMs: number;
+  readonly playing: boolean;
+}
+
 export interface PlayerOptions {
   readonly page: VideoPage;
   /** Asks for new addresses. */
   readonly renew: () => Promise<VideoPage>;
+  /** Where another player of the same video was; from its beginning without. */
+  readonly from?: Place | null;
   readonly nowMs?: () => number;
   readonly wait?: (ms: number) => Promise<void>;
 }
@@ -89,6 +97,11 @@ export class Player {
       shallowEqual,
     );
     this.state = this.#state;
+    const { from = null } = options;
+    if (from !== null) {
+      this.#resumeAtMs = from.timeMs;
+      this.#wantsPlay = from.playing;
+    }
   }
 
   /** Begins to load; gives back how to let go of the element. */
@@ -190,6 +203,21 @@ export class Player {
     const url = this.#page.get()[file];
     if (url === null) throw new Failed("not_found");
     return url;
+  }
+
+  get place(): Place {
+    const { timeMs, ended } = this.#state.get();
+    return { timeMs, playing: this.#wantsPlay || ended };
+  }
+
+  /** More of the same video: on from `timeMs`, as it was; what stood at its former end plays on. */
+  extend(page: VideoPage, timeMs = this.#state.get().timeMs): void {
+    if (this.#rescue !== null || this.#video === null || page.video_url === null) return;
+    this.#wantsPlay = this.place.playing;
+    this.#got(page);
+    this.#resumeAtMs = timeMs;
+    this.#video.src = page.video_url;
+    this.#read();
   }
 
   /** After `trouble`: tries once more where it stopped. */

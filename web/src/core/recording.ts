@@ -55,6 +55,20 @@ export function writtenMs(recording: RecordingField, nowMs: number): number {
   return recording.state === "on" ? Math.max(0, nowMs - recording.since_ms) : 0;
 }
 
+/** A part takes so long until half a minute of it can be watched: its video is made some 25 s behind. */
+const WATCHABLE_MS = 60_000;
+const LATE_MS = 30_000;
+
+/** Whether there is something worth watching of a lesson that is recorded now. */
+export function isWatchable(recording: RecordingField, nowMs: number): boolean {
+  return recording.state === "on" && (recording.part > 1 || writtenMs(recording, nowMs) >= WATCHABLE_MS);
+}
+
+/** Whether somebody who came at `cameMs` (server time) missed what was recorded before. */
+export function cameLate(recording: RecordingField, cameMs: number): boolean {
+  return recording.part > 1 || cameMs - recording.since_ms >= LATE_MS;
+}
+
 /** What everybody is told. `starting` and `on` come with the running part's start, `on` also by itself. */
 export type RecordingStep = "starting" | "on" | "stopped" | "failed";
 

@@ -20,7 +20,7 @@ export type RoleName = "teacher" | "co_teacher" | "student";
 
 export type RecordingEnd = "stopped" | "ended" | "no_recorder" | "disk_full" | "failed";
 
-export type VideoState = "processing" | "ready" | "failed";
+export type VideoState = "recording" | "processing" | "ready" | "failed";
 
 export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
@@ -519,7 +519,8 @@ export interface SignIn {
  * A video lesson in the library. ``own``: of the teacher who asks, who may delete it.
  *
  * ``processing`` and ``failed`` ones are shown to their own teacher only; ``duration_ms`` and ``bytes``
- * are 0 until ``ready``.
+ * are 0 until ``ready``. One that is still recorded (``recording``) is reached by its lesson's link only,
+ * and both say how much of it is there.
  */
 export interface VideoInfo {
   readonly video: string;
@@ -590,7 +591,9 @@ export interface VideoJob {
  * GET /api/library/<video>, or GET /api/links/<code>/video for the lesson of a join link.
  *
  * Addresses (paths on this origin) are signed and good until ``expires_at_ms``, 15 minutes; ask again for
- * new ones. None until the video is ``ready``. DELETE /api/library/<video> deletes one's own for ever.
+ * new ones. None until the video is ``ready``, but for ``video_url`` of one that is still recorded: what is
+ * there at this moment, for who was let into the lesson; ask again for more. DELETE /api/library/<video>
+ * deletes one's own for ever.
  * ``me``: who asks by a link and is in the video under this browser's device cookie; they may take
  * themselves out by POST /api/links/<code>/video/withdrawals, whose body is not read.
  *

@@ -365,7 +365,7 @@ function LessonLine({ lesson }: { lesson: LessonInfo }) {
 function LessonVideo({ lesson }: { lesson: LessonInfo }) {
   const text = useText();
   if (lesson.video === null || lesson.video_state === null) return null;
-  const words = { processing: text.video.linkMaking, ready: text.video.link, failed: text.video.linkFailed };
+  const words = { recording: text.recording.on, processing: text.video.linkMaking, ready: text.video.link, failed: text.video.linkFailed };
   return (
     <Link to={`/library/${lesson.video}`} className="button small" testId={`video-${lesson.lesson}`} state={lesson.video_state}>
       <Film />

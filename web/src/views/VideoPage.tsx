@@ -4,7 +4,7 @@ import * as api from "../core/api";
 import type { VideoInfo, VideoPage } from "../core/api";
 import { clock } from "../core/clock";
 import { lastBy, type Cue } from "../core/extras";
-import { Player } from "../core/player";
+import { Player, type Place } from "../core/player";
 import { partAt } from "../core/replay";
 import { Failed } from "../core/types";
 import { derive } from "../core/value";
@@ -19,6 +19,7 @@ import { usePolling } from "./polling";
 import { codeOfError, Problem, useSentence, waitOfError } from "./problems";
 import { useReadable } from "./readable";
 import { navigate } from "./router";
+import { RunningVideo } from "./RunningVideo";
 import { useText, useWords } from "./text";
 import { Busy, Dialog, Link, Page } from "./widgets";
 import { PeopleButton, TakeMeOut } from "./Withdrawing";
@@ -45,7 +46,7 @@ interface Back {
 type State =
   | { at: "loading" }
   | { at: "failed"; code: string; waitS: number | null }
-  | { at: "here"; page: VideoPage };
+  | { at: "here"; page: VideoPage; from?: Place };
 
 function VideoView({ load, code = null, back }: { load: () => Promise<VideoPage>; code?: string | null; back: Back }) {
   const text = useText();
@@ -104,12 +105,18 @@ function VideoView({ load, code = null, back }: { load: () => Promise<VideoPage>
     );
   }
   const { page } = state;
+  if (page.video.state === "recording") {
+    const over = (whole: VideoPage, from: Place) => {
+      setState({ at: "here", page: whole, from });
+    };
+    return <RunningVideo page={page} load={load} back={back} onOver={over} />;
+  }
   if (page.video.state === "ready") {
     const again = () => {
       setState({ at: "loading" });
       setAttempt(attempt + 1);
     };
-    return <Theatre key={page.video.video} page={page} load={load} code={code} back={back} onWithdrawn={again} />;
+    return <Theatre key={page.video.video} page={page} load={load} from={state.from ?? null} code={code} back={back} onWithdrawn={again} />;
   }
   return (
     <Page title={page.video.title}>
@@ -134,9 +141,11 @@ function VideoView({ load, code = null, back }: { load: () => Promise<VideoPage>
 }
 
 /** The player, what is known of the lesson, chat and hands. */
-function Theatre({ page, load, code, back, onWithdrawn }: {
+function Theatre({ page, load, from, code, back, onWithdrawn }: {
   page: VideoPage;
   load: () => Promise<VideoPage>;
+  /** Where it was watched while it was recorded. */
+  from: Place | null;
   /** Of the link by which it is watched. */
   code: string | null;
   back: Back;
@@ -144,7 +153,7 @@ function Theatre({ page, load, code, back, onWithdrawn }: {
   onWithdrawn: () => void;
 }) {
   const { text, language } = useWords();
-  const [player] = useState(() => new Player({ page, renew: load }));
+  const [player] = useState(() => new Player({ page, renew: load, from }));
   const [beside, setBeside] = useState<Beside>(null);
   const [attempt, setAttempt] = useState(0);
   const { video } = page;

@@ -128,6 +128,41 @@ describe("player", () => {
     expect(video.sources).toEqual(["/media/0/v"]);
   });
 
+  it("goes on with more of the same video, also from its former end", () => {
+    const { video, player } = open();
+    player.play();
+    video.at(100);
+    player.extend(page(1));
+    expect(player.state.get()).toMatchObject({ timeMs: 100_000, playing: true });
+    video.loads();
+    expect(video.currentTime).toBe(100);
+    expect(video.played).toBe(2);
+    Object.assign(video, { currentTime: 2700, paused: true, ended: true });
+    video.tell("pause");
+    video.tell("ended");
+    expect(player.place).toEqual({ timeMs: 2_700_000, playing: true });
+    video.ended = false;
+    player.extend(page(2), 90_000);
+    video.loads();
+    expect(video.currentTime).toBe(90);
+    expect(video.played).toBe(3);
+    player.pause();
+    player.extend(page(3));
+    video.loads();
+    expect(video.played).toBe(3);
+    expect(video.sources).toEqual(["/media/0/v", "/media/1/v", "/media/2/v", "/media/3/v"]);
+    expect(asked).toBe(0);
+  });
+
+  it.each([true, false])("goes on where another player was (playing: %s)", (playing) => {
+    const video = new FakeVideo();
+    const player = new Player({ page: page(0), renew: () => Promise.resolve(page(1)), from: { timeMs: 61_000, playing } });
+    player.attach(video as unknown as HTMLVideoElement);
+    video.loads();
+    expect(video.currentTime).toBe(61);
+    expect(video.played).toBe(playing ? 1 : 0);
+  });
+
   it("goes on playing at the same time with a new address when the old one is refused", async () => {
     const { video, player } = open();
     player.setRate(1.5);

@@ -20,11 +20,11 @@ const teacher = () => new FakeLesson(person("t", { name: "Maria", role: "teacher
 const chimes = (lesson: FakeLesson) => lesson.calls.filter(([name]) => name === "chime").map(([, which]) => which);
 const asked = (lesson: FakeLesson) => lesson.calls.filter(([name]) => name === "record");
 
-function open(lesson: FakeLesson) {
+function open(lesson: FakeLesson, code: string | null = null) {
   render(
     <StrictMode>
       <Language initial="en">
-        <LessonView lesson={lesson} devices={new Devices()} links={null} />
+        <LessonView lesson={lesson} devices={new Devices()} links={null} code={code} />
       </Language>
     </StrictMode>,
   );
@@ -225,6 +225,31 @@ describe("recording", () => {
     expect(screen.queryByTestId("banner-recording-failed")).toBeNull();
     act(() => lesson.recording.set({ ...off("failed"), part: 2 }));
     expect(screen.getByTestId("banner-recording-failed")).toBeTruthy();
+  });
+
+  it.each([
+    ["the teacher", teacher, 0, 1, true, false],
+    ["who came late", student, 0, 1, true, true],
+    ["who was there when it began", student, -65_000, 1, false, false],
+    ["who came for the second part", student, -65_000, 2, true, true],
+  ] as const)("leads %s to its beginning", (_, who, cameMs, part, shown, late) => {
+    const lesson = who();
+    lesson.recording.set({ ...ON, part });
+    lesson.serverNowMs = () => cameMs;
+    open(lesson, "AZ492KE3R7T31");
+    lesson.serverNowMs = () => 0;
+    act(() => lesson.recording.set({ ...ON, part, students: ["camera"] }));
+    const link = screen.queryByTestId("from-beginning");
+    expect(link !== null).toBe(shown);
+    expect(screen.getByTestId("banner-recording").textContent.includes("later than the recording")).toBe(late);
+    if (link !== null) expect([link.getAttribute("href"), link.getAttribute("target")]).toEqual(["/watch/AZ492KE3R7T31", "_blank"]);
+  });
+
+  it("leads nobody to a recording of which there is hardly anything yet", () => {
+    const lesson = teacher();
+    lesson.recording.set({ ...ON, since_ms: -50_000 });
+    open(lesson, "AZ492KE3R7T31");
+    expect(screen.queryByTestId("from-beginning")).toBeNull();
   });
 
   it("says why it did not start", async () => {

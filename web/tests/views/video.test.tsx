@@ -431,4 +431,62 @@ describe("video page", () => {
     await screen.findByTestId("download-mp4");
     expect(screen.queryByTestId("mp4")).toBeNull();
   });
+
+  it("plays a lesson that goes on, gets more near the end, and the whole at the same second", async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true, advanceTimeDelta: 200 });
+    try {
+      let turn = 1;
+      let state: VideoInfo["state"] = "recording";
+      const running = () => ({
+        ...page({ state, duration_ms: 60_000 + turn * 1_000 }, false),
+        video_url: state === "processing" ? null : `/media/${turn}/v1/x.webm`,
+        timeline_url: state === "ready" ? "/media/t" : null,
+      });
+      open(({ path }) => ({ body: path.startsWith("/media/") ? TIMELINE : running() }), <WatchPage code="AZ492KE3R7T31" />);
+      await screen.findByTestId("running-video");
+      const play = vi.spyOn(HTMLMediaElement.prototype, "play").mockResolvedValue(undefined);
+      const look = (time: number) => {
+        const video = screen.getByTestId<HTMLVideoElement>("player-video");
+        Object.defineProperties(video, {
+          duration: { value: 60, configurable: true },
+          readyState: { value: 4, configurable: true },
+          paused: { value: false, configurable: true },
+          currentTime: { value: time, writable: true, configurable: true },
+        });
+        act(() => {
+          video.dispatchEvent(new Event("loadedmetadata"));
+          video.dispatchEvent(new Event("play"));
+        });
+        return video;
+      };
+      turn = 2;
+      look(10);
+      await act(() => vi.advanceTimersByTimeAsync(8_000));
+      expect(screen.getByTestId("player-video").getAttribute("src")).toBe("/media/1/v1/x.webm");
+      look(57);
+      await act(() => vi.advanceTimersByTimeAsync(2_000));
+      expect(screen.getByTestId("player-video").getAttribute("src")).toBe("/media/2/v1/x.webm");
+      expect(look(0).currentTime).toBe(57);
+
+      turn = 3;
+      fireEvent.click(screen.getByTestId("to-newest"));
+      await act(() => vi.advanceTimersByTimeAsync(100));
+      expect(screen.getByTestId("player-video").getAttribute("src")).toBe("/media/3/v1/x.webm");
+      expect(look(0).currentTime).toBe(43);
+
+      state = "processing";
+      await act(() => vi.advanceTimersByTimeAsync(33_000));
+      expect(screen.getByTestId("running-video")).toBeTruthy();
+      state = "ready";
+      turn = 4;
+      await act(() => vi.advanceTimersByTimeAsync(4_000));
+      expect(screen.queryByTestId("running-video")).toBeNull();
+      expect(screen.getByTestId("player-video").getAttribute("src")).toBe("/media/4/v1/x.webm");
+      play.mockClear();
+      expect(look(0).currentTime).toBe(43);
+      expect(play).toHaveBeenCalled();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

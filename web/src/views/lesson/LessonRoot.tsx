@@ -83,7 +83,7 @@ function Phases({ lesson, code, name, joined, devices, wanted, onBack }: Props &
     case "lobby":
       return <LobbyPage lesson={lesson} joined={joined} />;
     case "live":
-      return <LessonView lesson={lesson} devices={devices} links={links} />;
+      return <LessonView lesson={lesson} devices={devices} links={links} code={code} />;
     case "closed":
       return (
         <ClosedPage

@@ -23,8 +23,16 @@ import { useTalkKey } from "./talk";
 
 type Open = "invite" | "leave" | "devices" | "record" | null;
 
+interface Props {
+  lesson: LessonSurface;
+  devices: Devices;
+  links: Links | null;
+  /** Of the link that leads here. */
+  code?: string | null;
+}
+
 /** The lesson itself: pictures, banners, a panel beside them, the bar below. */
-export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; devices: Devices; links: Links | null }) {
+export function LessonView({ lesson, devices, links, code = null }: Props) {
   const { text } = useWords();
   const self = useReadable(lesson.self);
   const rules = useReadable(lesson.lesson);
@@ -106,7 +114,7 @@ export function LessonView({ lesson, devices, links }: { lesson: LessonSurface; 
         {rules !== null && <p>{[rules.subject, text.common.grade(rules.grade)].join(" · ")}</p>}
       </header>
       <main className="lesson-main">
-        <RecordingStrip lesson={lesson} onFailed={failed} />
+        <RecordingStrip lesson={lesson} code={code} onFailed={failed} />
         <div className="lesson-scene">
           <Banners
             lesson={lesson}

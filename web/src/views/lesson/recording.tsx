@@ -3,9 +3,11 @@ import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { clock } from "../../core/clock";
 import type { LessonSurface } from "../../core/lesson";
 import {
+  cameLate,
   choiceOf,
   failureOf,
   isRunning,
+  isWatchable,
   NOTHING_OF_STUDENTS,
   recordedOf,
   recordingChange,
@@ -54,15 +56,24 @@ export function recordedSentence(
   return any ? text.recording.ofYou(voices, cameras, screens) : text.recording.nothing;
 }
 
+interface StripProps {
+  lesson: LessonSurface;
+  /** Of the link that leads here. */
+  code: string | null;
+  onFailed: (error: unknown) => void;
+}
+
 /** Above the pictures for as long as the lesson is recorded. */
-export function RecordingStrip({ lesson, onFailed }: { lesson: LessonSurface; onFailed: (error: unknown) => void }) {
+export function RecordingStrip({ lesson, code, onFailed }: StripProps) {
   const text = useText();
   const recording = useReadable(lesson.recording);
   const self = useReadable(lesson.self);
   const rules = useReadable(lesson.lesson);
   const ms = useWrittenMs(lesson);
+  const [cameMs] = useState(() => lesson.serverNowMs());
   if (!isRunning(recording)) return null;
   const on = recording.state === "on";
+  const late = !self.leads && cameLate(recording, cameMs);
   return (
     <section className="recording" aria-label={text.recording.label} data-testid="banner-recording" data-state={recording.state}>
       <p className="recording-state">
@@ -73,6 +84,14 @@ export function RecordingStrip({ lesson, onFailed }: { lesson: LessonSurface; on
       <p data-testid="recording-of-you" data-students={recording.students.join(" ")}>
         {recordedSentence(recording, rules, self, text)} {self.unrecorded === null && text.recording.chat}
       </p>
+      {code !== null && (late || self.leads) && isWatchable(recording, recording.since_ms + ms) && (
+        <p>
+          {late && text.recording.late}{" "}
+          <a className="button small" href={`/watch/${code}`} target="_blank" rel="noopener" data-testid="from-beginning">
+            {text.recording.fromBeginning}
+          </a>
+        </p>
+      )}
       {!self.leads && self.unrecorded?.by_leader !== true && (
         <button
           type="button"

@@ -13,7 +13,8 @@ export interface Extras {
   readonly gainDb: number;
 }
 
-const NOTHING: Extras = { thumbnails: [], sprite: null, chapters: [], peaks: [], gainDb: 0 };
+/** Of a video beside which nothing is made yet. */
+export const NOTHING: Extras = { thumbnails: [], sprite: null, chapters: [], peaks: [], gainDb: 0 };
 
 /** Loads it for a page; what does not come is missing. */
 export function useExtras(page: VideoPage, language: "ru" | "en"): Extras {
