@@ -16,7 +16,9 @@ from tests.browser.line import line
 from tests.browser.person import Person, eventually, person
 from tests.serving import serving
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120), pytest.mark.alone]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120), pytest.mark.alone, pytest.mark.long,
+]  # fmt: skip
 
 SECONDS: Final = 10
 LIMIT_BPS: Final = 64_000

@@ -13,7 +13,7 @@ from playwright.async_api import Playwright, Route
 from tests.browser.conftest import Studio
 from tests.browser.person import Person, eventually, person, played, transit_ms
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone, pytest.mark.long]
 
 PAGE = "<!doctype html><title>loopback</title><video id=here muted></video><video id=there></video>"
 CALL = """async (through_delay) => {

@@ -193,6 +193,7 @@ async def first_tile_stopped(student: Person) -> float:
     )
 
 
+@pytest.mark.long
 async def test_one_bad_line_leaves_the_other_receivers_within_5_percent(
     lesson: Class, student: Person
 ) -> None:

@@ -22,7 +22,7 @@ from tests.integration.conftest import Joining
 from tests.media.tracks import LOOP_S, Film, Sound, wrong_clock
 from tests.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90), pytest.mark.long]
 
 CLOCK_ERROR_S = 7.0
 NTP_EPOCH_S = 2_208_988_800
