@@ -48,8 +48,8 @@ run: ready
 
 # The static checks run side by side; each one's output stays together.
 STATIC := native-test pages-lint pages-test lint types contracts wire pages-types
-# Without browsers the tests bear company, and half of them wait for real time: three processes on two cores.
-UNIT := $(PYTEST) -q -n $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 ))) --dist worksteal -m "not browser and not netns and not long and not load and not spare"
+# Without browsers the tests bear company, and half of them wait for real time: four processes on two cores.
+UNIT := $(PYTEST) -q -n $(shell echo $$(( $$(nproc) * 2 ))) --dist worksteal -m "not browser and not netns and not long and not load and not spare"
 # These only compute, and get what the browsers leave of the processors.
 SPARE := nice -n 19 $(PYTEST) -q -m "spare and not long"
 check: ready-check
