@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from sfu.model import ParseError
 
 
 class Late(Exception):
-    """A record came whose time was taken for over: what was made without it is to be made anew."""
+    """A record came whose time was taken for over, or another file stands where a journal was: what was made
+    is to be made anew."""
 
 
 class Tail:
@@ -32,6 +34,8 @@ class Tail:
         """Whether the last record read is END."""
         self.next_us = NEVER_US
         """Time of the packet or event at which the last ``read`` ended; NEVER_US: at the end of the file."""
+        self._file: tuple[int, int] | None = None
+        """Which file it is: one that is put together of several takes its place."""
         self._offset = 0
         self._rest = b""
         self._asked_us = since_us
@@ -65,6 +69,10 @@ class Tail:
 
     def _run(self, before_us: int) -> Iterator[list[Placed]]:
         with self.path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if self._file not in (None, (status.st_dev, status.st_ino)):
+                raise Late(self.path.name)
+            self._file = status.st_dev, status.st_ino
             if not self._offset:
                 magic = file.read(len(MAGIC))
                 if magic != MAGIC:

@@ -137,13 +137,15 @@ class VideoRow(Base):
 
 
 class WithdrawalRow(Base):
-    """Somebody is to be taken out of a video; the row goes when that is done. ``by``: who asked."""
+    """Somebody is to be taken out of a video, or was (``done_at_ms``): one that is made again of its journals
+    is again without them. ``by``: who asked."""
 
     __tablename__ = "withdrawals"
     recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
     participant: Mapped[str] = mapped_column(String(40), primary_key=True)
     by: Mapped[str] = mapped_column(String(40))
     asked_at_ms: Mapped[int] = mapped_column(BigInteger)
+    done_at_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class AuditRow(Base):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -22,6 +22,7 @@ from signaling.catalog.models import (
     VideoRow,
     WithdrawalRow,
 )
+from signaling.catalog.withdrawals import ask_again, is_asked
 from signaling.wire import RecordingEnd, VideoState
 
 T = TypeVar("T")
@@ -170,12 +171,19 @@ class Recordings:
         """Its video is being made now (again after a failure) and stands in the library as ``processing``.
 
         False: there is nothing to make, because it was deleted, published or found empty. ``again``: more of
-        it came, so that only one that was deleted is not made; what is published stays so meanwhile.
+        it came, so that only one that was deleted is not made; what is published stays so meanwhile, unless
+        somebody was taken out of it, who is in it again until that is done anew.
         """
         states = ("running", "finishing", "failed", "empty") if again else ("running", "finishing", "failed")
-        if again and (known := await self.recording(recording)) is not None and known.state == "ready":
-            return True
         async with self._database.begin() as connection:
+            if again and await connection.scalar(
+                select(exists().where(RecordingRow.id == recording, RecordingRow.state == "ready"))
+            ):
+                if await ask_again(connection, recording):
+                    await connection.execute(
+                        update(VideoRow).where(VideoRow.id == recording).values(state="processing")
+                    )
+                return True
             changed = await connection.execute(
                 update(RecordingRow)
                 .where(RecordingRow.id == recording, RecordingRow.state.in_(states))
@@ -212,14 +220,14 @@ class Recordings:
         return True
 
     async def published(self, recording: str, video: Published, at_ms: int) -> bool:
-        """The video is in the library, and jobs behind it wait. False: it was deleted meanwhile, its files
-        are to go."""
+        """The video is in the library, and jobs behind it wait; it is shown unless somebody is to be taken
+        out of it first. False: it was deleted meanwhile, its files are to go."""
         async with self._database.begin() as connection:
             changed = await connection.execute(
                 update(VideoRow)
                 .where(VideoRow.id == recording)
                 .values(
-                    state="ready",
+                    state=case((is_asked(recording), "processing"), else_="ready"),
                     duration_ms=video.duration_ms,
                     bytes=video.bytes,
                     width=video.width,

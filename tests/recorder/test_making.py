@@ -25,7 +25,7 @@ from loadtest.media.block_code import read as read_mark
 from loadtest.media.films import FRAMES_A_SECOND
 from loadtest.media.video_lesson import read_video_lesson
 from recorder.finish import DRAFT, TIMELINE_NAME, VIDEO_NAME, begin, finish
-from recorder.journal import NEVER_US, TIMED, read
+from recorder.journal import LOG_NAME, NEVER_US, TIMED, Kind, Writer, event_of, read
 from recorder.live import BEGINNINGS, Live
 from recorder.making import Making
 from recorder.publish import Publisher
@@ -395,3 +395,25 @@ def test_a_tap_of_few_packets_is_shown_though_nothing_comes_behind_them(tmp_path
     at_once(lesson)
     found = marks(lesson.library / lesson.folder.name / VIDEO_NAME)
     assert sum(mark.who == 5 for mark in found) >= FRAMES_A_SECOND // 2
+
+
+def test_a_log_that_was_put_together_anew_is_read_anew(lesson: Lesson) -> None:
+    """As when another recorder's part was fetched: what was made by the old one would end in its middle."""
+    wanted = at_once(lesson)
+    folder, library = lesson.root / "live" / "rec1", lesson.root / "live" / "library"
+    shutil.copytree(lesson.folder, folder)
+    head, records = read(folder / LOG_NAME)
+    assert head is not None
+    part = Writer(folder / "less", head, START_US)
+    part.open()
+    for index, (kind, time_us, body) in enumerate(records):
+        if kind == Kind.EVENT and index > 0:
+            part.add_event(event_of(body), time_us)
+    part.close(START_US)
+    whole = (folder / LOG_NAME).rename(folder / "whole")
+    (folder / "less").rename(folder / LOG_NAME)
+    made = Live()
+    made.advance(folder, library, START_US + 50 * S)
+    whole.replace(folder / LOG_NAME)
+    assert made.finish(folder, library).state == "ready"
+    assert digest(library / "rec1") == wanted

@@ -360,6 +360,11 @@ async def test_somebody_is_taken_out_and_forgotten_in_either_database(catalog: C
     assert (video := await catalog.recordings.video("vl"))
     assert (video.state, video.bytes) == ("ready", 9)
 
+    assert await withdrawals.waiting() == []
+    assert await withdrawals.ask("vl", ("q",), "main", 9)  # of whom nothing is left: done at once, and shown
+    assert [each.participants for each in await withdrawals.waiting()] == [("q",)]
+    assert await withdrawals.done("vl", ("q",), 9, 9)
+
     assert await keeping.present(("p", "x")) == {"l": {"p"}}
     assert await keeping.named("l", ("p",)) == 1
     await keeping.forget_names("l", ("p",))
@@ -382,6 +387,33 @@ async def test_somebody_is_taken_out_and_forgotten_in_either_database(catalog: C
         ("recording_started", "server", "l/vl", 1),
         ("withdrawal_asked", "main", "vl/p", 1), ("withdrawal_asked", "main", "vl/q", 1),
         ("withdrawn", "main", "vl/p", 1), ("withdrawn", "main", "vl/q", 1),
+        ("withdrawal_asked", "main", "vl/q", 1), ("withdrawn", "main", "vl/q", 1),
         ("retention", "server", "lessons", 1), ("video_deleted", "server", "vl", 1),
     ]  # fmt: skip
     assert [each.what for each in await catalog.audit.entries(1, since_ms=9)] == ["video_deleted"]
+
+
+async def test_a_video_made_again_is_not_shown_before_it_is_without_who_was_taken_out(
+    catalog: Catalog,
+) -> None:
+    await filmed(catalog, "l", 100)
+    recordings, withdrawals = catalog.recordings, catalog.withdrawals
+
+    async def state() -> str:
+        video = await recordings.video("vl")
+        return "gone" if video is None else video.state
+
+    assert await recordings.finishing("vl", again=True)
+    assert await state() == "ready", "nobody was taken out"
+    assert await recordings.published("vl", FILM, 200)
+    assert await state() == "ready"
+
+    assert await withdrawals.ask("vl", ("p",), "main", 5)
+    assert await withdrawals.done("vl", ("p",), 7, 8)
+    assert await recordings.finishing("vl", again=True)
+    assert await state() == "processing"
+    assert await recordings.published("vl", FILM, 300)
+    assert await state() == "processing"
+    assert [each.participants for each in await withdrawals.waiting()] == [("p",)]
+    assert await withdrawals.done("vl", ("p",), 7, 8)
+    assert await state() == "ready"

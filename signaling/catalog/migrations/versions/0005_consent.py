@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("participant", sa.String(40), primary_key=True),
         sa.Column("by", sa.String(40), nullable=False),
         sa.Column("asked_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("done_at_ms", sa.BigInteger),
     )
     op.create_table(
         "audit",
