@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,12 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from config.child import PR_SET_PDEATHSIG
+from config.process import die_with
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -183,13 +183,7 @@ def _server(
         command += ["--config", str(chosen.config)] if chosen.config else []
         command += [f"--set={each}" for each in (*chosen.set, *overrides)]
         said = Path(folder) / "said"
-        parent, libc = os.getpid(), ctypes.CDLL(None)
-
-        def before_exec() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)
-
+        before_exec = partial(die_with, os.getpid(), signal.SIGTERM)
         with said.open("wb") as out:
             # A session of its own: Ctrl-C is for the run, which still has lessons to end.
             process = subprocess.Popen(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -17,17 +16,17 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
-PR_SET_PDEATHSIG: Final = 1
+from config.process import die_with
+
 RESTART_DELAYS_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 STEADY_AFTER_S: Final = 60.0
 LOG_LIMIT_BYTES: Final = 16 * 1024 * 1024
 LINE_LIMIT_BYTES: Final = 64 * 1024
 LAST_WORDS: Final = 12
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 Say = Callable[[str], None]
 
@@ -115,13 +114,7 @@ class Child:
         program = self.program
         self._last_words.clear()
         self._open_log()
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            _libc.prctl(PR_SET_PDEATHSIG, int(program.death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # we died between fork and prctl
-                os._exit(1)
-
+        before_exec = partial(die_with, os.getpid(), program.death_signal)
         # A session of its own: Ctrl-C in the terminal reaches us only, and we close in order.
         self._process = process = await asyncio.create_subprocess_exec(
             *program.argv,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -12,8 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final, TypeVar
 
+from config.process import die_with
+
 NICENESS: Final = 10
-_PR_SET_PDEATHSIG: Final = 1
 
 T = TypeVar("T")
 
@@ -64,8 +64,6 @@ class Apart:
 
 def _prepare(parent: int) -> None:
     """In the other process: it dies with us, leaves stopping to us, and steps back behind lessons."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)

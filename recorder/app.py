@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +17,7 @@ import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import log_to_stderr
+from config.process import on_stop, say_ready
 from config.settings import Settings, SettingsError, load_settings
 from recorder.capture import Capture, Parts
 from recorder.capture import Outcome as CaptureOutcome
@@ -388,13 +387,11 @@ def _now_ms() -> int:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; prints the readiness line on stdout."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    on_stop(stopping.set)
     recorder = Recorder(settings)
     await recorder.start()
     try:
-        print(json.dumps({"ready": True, "recorder": recorder.id}), flush=True)
+        say_ready(recorder=recorder.id)
         log.info("ready", extra={"recorder": recorder.id})
         await stopping.wait()
         log.info("closing", extra={"recorder": recorder.id, "lessons": recorder.lessons})

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
-import json
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from typing import Final
 import uvloop
 
 from config.logs import log_to_stderr
+from config.process import on_stop, say_ready
 from config.settings import Settings, SettingsError, load_settings
 from sfu.addresses import announced, interface_addresses
 from sfu.dtls import Certificate
@@ -174,19 +173,15 @@ async def serve(settings: Settings, index: int) -> None:
     Raises WorkerFailed when it can't go on by itself, after it has closed.
     """
     worker = Worker(settings, index)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.ended.set)
+    on_stop(worker.ended.set)
     try:
         await worker.start()
-        ready = {
-            "ready": True,
-            "worker": worker.id,
-            "rpc": worker.rpc_address,
-            "udp_port": worker.udp_port,
-            "addresses": worker.addresses,
-        }
-        print(json.dumps(ready), flush=True)
+        say_ready(
+            worker=worker.id,
+            rpc=worker.rpc_address,
+            udp_port=worker.udp_port,
+            addresses=worker.addresses,
+        )
         log.info("ready", extra={"worker": worker.id, "udp_port": worker.udp_port})
         await worker.ended.wait()
         log.info("closing", extra={"worker": worker.id, "lessons": worker.lessons.count})

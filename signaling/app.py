@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import secrets
-import signal
 import socket
 import ssl
 import sys
@@ -21,6 +19,7 @@ import uvloop
 from aiohttp import web
 
 from config.logs import log_to_stderr
+from config.process import on_stop, say_ready
 from config.settings import Settings, SettingsError, load_settings
 from sfu.rpc.node_tls import NodeTls
 from signaling import admin, metrics, objectives
@@ -248,14 +247,11 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; prints the readiness line on stdout."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    on_stop(stopping.set)
     signalling = Signalling(settings)
     await signalling.start()
     try:
-        ready = {"ready": True, "port": signalling.port, "admin_port": signalling.admin_port}
-        print(json.dumps(ready), flush=True)
+        say_ready(port=signalling.port, admin_port=signalling.admin_port)
         log.info("ready", extra={"signalling": signalling.process, "port": signalling.port})
         await stopping.wait()
         log.info("closing", extra={"signalling": signalling.process})

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logs import log_to_stderr
+from config.process import on_stop, say_ready
 from config.settings import Settings, SettingsError, load_settings
 from recorder.claims import lessons_recorded, place_of
 from recorder.jobs.calls import Calls
@@ -293,13 +292,11 @@ def _now_ms() -> int:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; prints the readiness line on stdout."""
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    on_stop(stopping.set)
     worker = JobWorker(settings)
     await worker.start()
     try:
-        print(json.dumps({"ready": True, "jobs": worker.id}), flush=True)
+        say_ready(jobs=worker.id)
         log.info("ready", extra={"jobs": worker.id})
         await stopping.wait()
     finally:

@@ -46,7 +46,14 @@ class StepProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ZVONOK_")}
         return cls(
             await asyncio.create_subprocess_exec(
-                *command, step, str(video), str(drafts), stdout=PIPE, limit=_LINE_BYTES, env=environment
+                *command,
+                step,
+                str(video),
+                str(drafts),
+                str(os.getpid()),
+                stdout=PIPE,
+                limit=_LINE_BYTES,
+                env=environment,
             )
         )
 

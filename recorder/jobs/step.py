@@ -1,19 +1,17 @@
-"""One step in a process of its own: ``python -m recorder.jobs.step STEP FOLDER DRAFTS``.
+"""One step in a process of its own: ``python -m recorder.jobs.step STEP FOLDER DRAFTS PARENT``.
 
 Reads the video's files in FOLDER, writes those of the step into DRAFTS, and says on stdout how far it is, one
 JSON object a line: ``{"progress": 0..100}``, in the end ``{"done": true}`` or
-``{"failed": code, "again": bool}``.
+``{"failed": code, "again": bool}``. Dies with the process PARENT, which started it.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import logging
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from config.logs import log_to_stderr
+from config.process import die_with
 from recorder.jobs.files import MADE
 from recorder.jobs.media import Progress, StepFailed
 from signaling.catalog.takes import TAKES_NAME, Takes
@@ -34,7 +33,6 @@ NICENESS: Final = 15
 MEMORY_BYTES: Final = 4 << 30
 """A file that wants more of us is not decoded."""
 _TELL_S: Final = 0.5
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def carry_out(step: JobStep, video: Path, drafts: Path, progress: Progress) -> None:
@@ -111,9 +109,7 @@ def _say(words: Mapping[str, Any]) -> None:
 def main(arguments: list[str]) -> int:
     """Entry point; the exit code is 0 whenever the last line was said."""
     # Whoever started us may be killed: then somebody else does this, and we are to be gone.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() == 1:
-        return 1
+    die_with(int(arguments[3]))
     os.nice(max(0, NICENESS - os.nice(0)))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     log_to_stderr("warning")
