@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from config.settings import Paths, Settings, SettingsError
+from config.sections import Paths, Settings, SettingsError
 from sfu.rpc.node_tls import stays_here
 
 REDIS_LIMIT_S: Final = 3.0

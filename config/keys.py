@@ -7,7 +7,7 @@ import os
 from datetime import datetime
 from typing import Final
 
-from config.settings import Paths
+from config.sections import Paths
 from config.tls import node_certificate
 from sfu.rpc.node_tls import CERTIFICATE, KEY
 

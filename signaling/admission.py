@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.settings import IceServer, Settings
+from config.sections import IceServer, Settings
 from sfu.model import Refused, Role
 from signaling import texts, wire
 from signaling.archive import Archive

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.settings import Retention as Days
+from config.sections import Retention as Days
 from signaling import metrics
 from signaling.catalog.audit import SERVER, Entry
 from signaling.catalog.store import Catalog

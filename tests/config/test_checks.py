@@ -12,7 +12,8 @@ import pytest
 
 from config import checks
 from config.checks import CannotStart
-from config.settings import Paths, load_settings
+from config.sections import Paths
+from config.settings import load_settings
 from config.valkey import server_binary
 
 

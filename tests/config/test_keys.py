@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.cli import main
-from config.settings import Paths
+from config.sections import Paths
 
 NAMES = {
     "ticket.key",

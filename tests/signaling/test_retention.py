@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.settings import Retention as Days
+from config.sections import Retention as Days
 from signaling import wire
 from signaling.catalog.store import Catalog
 from signaling.files.folder import FolderFiles
