@@ -11,7 +11,7 @@ from typing import Any, Final
 from sfu.model import Role
 from signaling.codec import builtins, encode, pack, unpack
 from signaling.lesson.change import Change
-from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, typed, unrecorded
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, owner, typed
 from signaling.wire import Event
 
 KEPT_EVENTS: Final = 1000
@@ -34,7 +34,9 @@ class View(StrEnum):
         """Whether clients of this class, or of it ``who`` themselves, may know the field."""
         if path.startswith(HIDDEN):
             return False
-        return self is View.LEADER or not path.startswith(LEADERS_ONLY) or path == unrecorded(who)
+        if self is View.LEADER:
+            return True
+        return not path.startswith(LEADERS_ONLY) and owner(path) in (None, who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,9 @@ class Record:
         by = None if hidden else self.by  # who it was would tell what it was
         return Event(number=self.number, kind=self.kind, at_ms=self.at_ms, by=by, set=shown, delete=gone)
 
-    def is_of(self, who: str) -> bool:
-        """Whether it changes what of all students only ``who`` sees."""
-        path = unrecorded(who)
-        return path in self.set or path in self.delete
+    def owners(self) -> frozenset[str]:
+        """Students who see something of it that no other student does."""
+        return frozenset(who for path in (*self.set, *self.delete) if (who := owner(path)) is not None)
 
 
 def record(change: Change, at_ms: int, by: str | None) -> Record:
@@ -137,11 +138,12 @@ class Encoded:
 
     def __init__(self, event: Record) -> None:
         self._event = event
+        self._owners = event.owners()
         self._bytes: dict[View, bytes] = {}
 
     def for_view(self, view: View, who: str = "") -> bytes:
         """The message for clients of this class (``who`` themselves)."""
-        if self._event.is_of(who):
+        if who in self._owners:
             return encode(self._event.seen_by(view, who))
         found = self._bytes.get(view)
         if found is None:

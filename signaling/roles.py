@@ -20,6 +20,7 @@ from signaling.lesson import (
     presence,
     publications,
     recording,
+    showing,
     stage,
 )
 from signaling.lesson.change import Actor, Change, Moment
@@ -40,6 +41,7 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Mute: _LEADERS,
     wire.SetMay: _LEADERS,
     wire.SetStage: _LEADERS,
+    wire.Show: _LEADERS,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
@@ -56,6 +58,7 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Mute: publications.mute,
     wire.SetMay: permissions.set_may,
     wire.SetStage: stage.set_stage,
+    wire.Show: showing.show,
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,

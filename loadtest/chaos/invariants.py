@@ -11,8 +11,9 @@ import msgpack
 import msgspec
 
 from signaling import wire
-from signaling.lesson.fields import LEADERS_ONLY
+from signaling.lesson.fields import LEADERS_ONLY, OWN
 
+_PRIVATE: Final = LEADERS_ONLY + OWN
 KEPT_EVENTS: Final = 20_000
 EDGE_S: Final = 2.0
 """A recording may begin so late, and so late after sound is back."""
@@ -23,8 +24,8 @@ MOVE_GRACE_S: Final = 3.0
 def content(event: wire.Event) -> bytes:
     """What an event says to everybody, so that what two kinds of clients got can be compared."""
     said = msgspec.to_builtins(event.set, builtin_types=(bytes,))
-    changes = sorted((path, value) for path, value in said.items() if not path.startswith(LEADERS_ONLY))
-    gone = sorted(path for path in event.delete if not path.startswith(LEADERS_ONLY))
+    changes = sorted((path, value) for path, value in said.items() if not path.startswith(_PRIVATE))
+    gone = sorted(path for path in event.delete if not path.startswith(_PRIVATE))
     packed: bytes = msgpack.packb([event.kind, event.at_ms, event.by, changes, gone])
     return packed
 
@@ -139,7 +140,7 @@ def undelivered(acknowledged: Iterable[str], witnesses: Iterable[Witness]) -> li
 def apart(states: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Clients whose state is not that of the first one, though all have seen everything."""
     shown = {
-        name: {path: value for path, value in fields.items() if not path.startswith(LEADERS_ONLY)}
+        name: {path: value for path, value in fields.items() if not path.startswith(_PRIVATE)}
         for name, fields in states.items()
     }
     first = next(iter(shown.values()), {})

@@ -11,7 +11,15 @@ from typing import Any, Final
 
 import msgspec
 
-from signaling.wire import ChatField, LessonField, LobbyField, PersonField, RecordingField, UnrecordedField
+from signaling.wire import (
+    ChatField,
+    LessonField,
+    LobbyField,
+    PersonField,
+    RecordingField,
+    ShownField,
+    UnrecordedField,
+)
 
 State = Mapping[str, Any]
 
@@ -19,7 +27,10 @@ LESSON: Final = "lesson"
 RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
-LEADERS_ONLY: Final = ("lobby/", "unrecorded/")
+SHOWN: Final = "shown"
+LEADERS_ONLY: Final = ("lobby/",)
+OWN: Final = ("unrecorded/",)
+"""Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 
 _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
@@ -27,6 +38,7 @@ _TYPES: Final[dict[str, Any]] = {
     "chat": ChatField,
     "lobby": LobbyField,
     "recording": RecordingField,
+    "shown": ShownField,
     "unrecorded": UnrecordedField,
     "hand": int,
     "on": bool,
@@ -61,6 +73,11 @@ def unrecorded(participant: str) -> str:
 
 def ban(participant: str) -> str:
     return f"_ban/{participant}"
+
+
+def owner(path: str) -> str | None:
+    """Who of the students may see this field; None: it is nobody's own."""
+    return path.split("/", 2)[1] if path.startswith(OWN) else None
 
 
 def typed(path: str, value: Any) -> Any:

@@ -14,6 +14,7 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``chat/<id>``: ChatField, the last 200; ids sort by time.
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
 - ``recording``: RecordingField, from the first time that somebody pressed record.
+- ``shown``: ShownField while the class looks at something together.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
 - ``_ban/<participant>``: true; never leaves the server.
 """
@@ -119,6 +120,7 @@ from signaling.wire.server import (
     Watched,
     Welcome,
 )
+from signaling.wire.showing import Show, ShownField, ShownKind
 
 __all__ = [
     "CHAT_KEPT",
@@ -182,6 +184,9 @@ __all__ = [
     "SetRecordable",
     "SetRecorded",
     "SetStage",
+    "Show",
+    "ShownField",
+    "ShownKind",
     "SignIn",
     "SlotContent",
     "Slots",

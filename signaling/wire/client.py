@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
+from signaling.wire.showing import Show
 
 
 class Hello(Struct, tag_field="t", tag="hello", frozen=True):
@@ -164,6 +165,7 @@ ClientMessage = (
     | Mute
     | SetMay
     | SetStage
+    | Show
     | Lock
     | Remove
     | Record

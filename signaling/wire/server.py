@@ -14,7 +14,7 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     server, ``operator`` for who runs it.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
+    chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
     """
 

@@ -25,6 +25,7 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.Mute: {T, C},
     wire.SetMay: {T, C},
     wire.SetStage: {T, C},
+    wire.Show: {T, C},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
     wire.Record: {T, C},
@@ -39,6 +40,7 @@ MESSAGES: dict[type[Any], Any] = {
     wire.Mute: wire.Mute(1, "p"),
     wire.SetMay: wire.SetMay(1, ("camera",)),
     wire.SetStage: wire.SetStage(1, "p"),
+    wire.Show: wire.Show(1, "board", "b"),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
     wire.Record: wire.Record(1, on=True),
@@ -70,7 +72,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True}
+    state = full() | {"on/p/microphone": True, "board/b": {}}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

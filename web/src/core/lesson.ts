@@ -13,7 +13,7 @@ import { Signalling, type Request } from "./signalling";
 import { SilenceWatch } from "./silence";
 import { onWake } from "./sleep";
 import { Sources, type Controllable } from "./sources";
-import { leads, LessonStore, SOURCES } from "./store";
+import { leads, LessonStore, SOURCES, type Fields } from "./store";
 import { Stills, StillSender } from "./stills";
 import type { LessonOptions, LessonSurface } from "./surface";
 import {
@@ -84,6 +84,7 @@ export class Lesson implements LessonSurface {
 
   readonly phase: Readable<Phase> = this.#phase;
   readonly connection: Readable<Connection>;
+  readonly fields: Readable<Fields>;
   readonly lesson: Readable<LessonField | null>;
   readonly recording: Readable<RecordingField | null>;
   readonly self: Readable<Self>;
@@ -158,6 +159,7 @@ export class Lesson implements LessonSurface {
       ...signalling,
       ...media,
     }));
+    this.fields = this.#store.fields;
     this.lesson = this.#store.lesson;
     this.recording = this.#store.recording;
     this.self = this.#store.self;
@@ -290,64 +292,68 @@ export class Lesson implements LessonSurface {
     this.#setView(this.picture.get().page, participant);
   }
 
+  async request(request: Request): Promise<void> {
+    await this.#signalling.request(request);
+  }
+
   say(text: string): Promise<void> {
-    return this.#request({ t: "chat", text });
+    return this.request({ t: "chat", text });
   }
 
   setHand(up: boolean): Promise<void> {
-    return this.#request({ t: "hand", up });
+    return this.request({ t: "hand", up });
   }
 
   lowerHand(participant: string): Promise<void> {
-    return this.#request({ t: "hand", up: false, participant });
+    return this.request({ t: "hand", up: false, participant });
   }
 
   lowerAllHands(): Promise<void> {
-    return this.#request({ t: "hand", up: false, all: true });
+    return this.request({ t: "hand", up: false, all: true });
   }
 
   mute(participant: string, source: SourceName = "microphone"): Promise<void> {
-    return this.#request({ t: "mute", participant, source });
+    return this.request({ t: "mute", participant, source });
   }
 
   muteAll(source: SourceName = "microphone"): Promise<void> {
-    return this.#request({ t: "mute", source });
+    return this.request({ t: "mute", source });
   }
 
   setMay(may: readonly SourceName[]): Promise<void> {
-    return this.#request({ t: "set_may", may });
+    return this.request({ t: "set_may", may });
   }
 
   setPersonMay(participant: string, may: readonly SourceName[] | null): Promise<void> {
-    return this.#request({ t: "set_may", participant, may });
+    return this.request({ t: "set_may", participant, may });
   }
 
   setRecorded(on: boolean, participant?: string): Promise<void> {
-    return this.#request({ t: "set_recorded", on, ...(participant === undefined ? {} : { participant }) });
+    return this.request({ t: "set_recorded", on, ...(participant === undefined ? {} : { participant }) });
   }
 
   setRecordable(sources: readonly SourceName[]): Promise<void> {
-    return this.#request({ t: "set_recordable", sources });
+    return this.request({ t: "set_recordable", sources });
   }
 
   setStage(participant: string | null): Promise<void> {
-    return this.#request({ t: "set_stage", participant });
+    return this.request({ t: "set_stage", participant });
   }
 
   setLocked(on: boolean): Promise<void> {
-    return this.#request({ t: "lock", on });
+    return this.request({ t: "lock", on });
   }
 
   remove(participant: string): Promise<void> {
-    return this.#request({ t: "remove", participant });
+    return this.request({ t: "remove", participant });
   }
 
   record(on: boolean, students: readonly SourceName[] = []): Promise<void> {
-    return this.#request({ t: "record", on, students });
+    return this.request({ t: "record", on, students });
   }
 
   end(): Promise<void> {
-    return this.#request({ t: "end" }).catch((error: unknown) => {
+    return this.request({ t: "end" }).catch((error: unknown) => {
       const phase = this.#phase.get(); // the end may come before the reply
       if (phase.name !== "closed" || phase.code !== "ended") throw error;
     });
@@ -363,10 +369,6 @@ export class Lesson implements LessonSurface {
     this.#drawing.setTiles(this.#tiles);
     this.#awake ??= keepAwake();
     this.#signalling.start();
-  }
-
-  async #request(request: Request): Promise<void> {
-    await this.#signalling.request(request);
   }
 
   async #ticket(fresh: boolean): Promise<string> {
@@ -427,7 +429,7 @@ export class Lesson implements LessonSurface {
 
   /** The server holds for on what this page does not send: after a reload it goes on, else it is off now. */
   #takeUp(source: SourceName, fresh: boolean): void {
-    const off = (): void => void this.#request({ t: "publish", source, on: false }).catch(() => undefined);
+    const off = (): void => void this.request({ t: "publish", source, on: false }).catch(() => undefined);
     if (fresh && (source === "microphone" || source === "camera")) void this.#sources.set(source, true).catch(off);
     else off();
   }

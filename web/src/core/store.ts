@@ -24,7 +24,8 @@ export const FIRST_TILE = 8;
 export const STAGE_VIDEO = 0;
 export const SCREEN_VIDEO = 2;
 
-type Fields = ReadonlyMap<string, unknown>;
+/** The lesson as the server tells it: path -> value. */
+export type Fields = ReadonlyMap<string, unknown>;
 export type Flags = Readonly<Record<SourceName, boolean>>;
 export const NO_FLAGS: Flags = { microphone: false, camera: false, screen: false, screen_sound: false };
 const ALL_FLAGS: Flags = { microphone: true, camera: true, screen: true, screen_sound: true };
@@ -52,6 +53,7 @@ export class LessonStore {
   readonly #tiles: Value<number>;
   #number: number | null = null;
 
+  readonly fields: Readable<Fields> = this.#fields;
   readonly identity: Readable<Identity>;
   readonly lesson: Readable<LessonField | null>;
   readonly recording: Readable<RecordingField | null>;
@@ -179,7 +181,8 @@ export class LessonStore {
   }
 }
 
-function under<T>(fields: Fields, prefix: string): (readonly [string, T])[] {
+/** What stands under a prefix: the rest of each path with its value. */
+export function under<T>(fields: Fields, prefix: string): (readonly [string, T])[] {
   const found: (readonly [string, T])[] = [];
   for (const [path, value] of fields) if (path.startsWith(prefix)) found.push([path.slice(prefix.length), value as T]);
   return found;

@@ -2,6 +2,8 @@
 
 import type { JoinReply } from "../generated/wire";
 import type { Devices } from "./devices";
+import type { Request } from "./signalling";
+import type { Fields } from "./store";
 import type {
   ChatMessage,
   Connection,
@@ -64,6 +66,8 @@ export interface LessonSurface {
   readonly level: Readable<number>;
   /** The browser refused to play sound: show "Turn sound on", which calls `turnSoundOn()`. */
   readonly soundRefused: Readable<boolean>;
+  /** All that the server tells of the lesson: what a capability reads its own from. */
+  readonly fields: Readable<Fields>;
   /** Name of anybody ever seen in this lesson, with the label; "" when unknown. */
   nameOf(participant: string): string;
   /** Server time now, for clocks such as `lesson.ends_at_ms`. */
@@ -98,6 +102,8 @@ export interface LessonSurface {
   /** Large for oneself only; null: as the lesson says. */
   setPin(participant: string | null): void;
 
+  /** What a capability asks of the server. */
+  request(request: Request): Promise<void>;
   say(text: string): Promise<void>;
   setHand(up: boolean): Promise<void>;
   /** Students about themselves, leaders about a student: whether anything of them is recorded. */

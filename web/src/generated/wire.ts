@@ -26,6 +26,8 @@ export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
 export type JobState = "waiting" | "running" | "done" | "failed";
 
+export type ShownKind = "board" | "slides" | "film" | "app";
+
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
  *
@@ -259,11 +261,29 @@ export interface Leave {
 }
 
 /**
+ * Leaders: put a thing of the lesson before everybody, or take it away (``kind`` None). Refused:
+ * ``not_found``.
+ */
+export interface Show {
+  readonly t: "show";
+  readonly id: number;
+  readonly kind?: ShownKind | null;
+  readonly thing?: string | null;
+}
+
+/** What everybody has before them; the field is absent while it is nothing. ``by``: who put it there. */
+export interface ShownField {
+  readonly kind: ShownKind;
+  readonly thing: string;
+  readonly by: string;
+}
+
+/**
  * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the
  * server, ``operator`` for who runs it.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
- * chat, hand_up, hand_down, hands_down, may, stage, locked, unlocked, teacher_in, teacher_away,
+ * chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
  * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
  */
 export interface Event {
@@ -719,6 +739,7 @@ export type ClientMessage =
   | Mute
   | SetMay
   | SetStage
+  | Show
   | Lock
   | Remove
   | Record

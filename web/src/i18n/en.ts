@@ -255,6 +255,7 @@ export const en = {
     leave: "Leave",
   },
   lesson: {
+    shown: "What the class looks at",
     connecting: "Connecting…",
     area: "Pictures of the lesson",
     stage: "Large picture",
@@ -278,6 +279,7 @@ export const en = {
     menuOf: (name: string) => `Actions for ${name}`,
   },
   bar: {
+    tools: "Teach",
     label: "Controls",
     microphone: "Microphone",
     microphoneTurnOn: "Turn the microphone on",

@@ -254,6 +254,7 @@ export const ru: Dictionary = {
     leave: "Выйти",
   },
   lesson: {
+    shown: "То, на что смотрит класс",
     connecting: "Подключаемся…",
     area: "Участники урока",
     stage: "Крупно",
@@ -277,6 +278,7 @@ export const ru: Dictionary = {
     menuOf: (name) => `Действия: ${name}`,
   },
   bar: {
+    tools: "Инструменты",
     label: "Управление",
     microphone: "Микрофон",
     microphoneTurnOn: "Включить микрофон",

@@ -6,11 +6,11 @@ const DESK = { width: 1350, height: 676 };
 const PHONE = { width: 374, height: 756 };
 
 function scene(change: Partial<Scene>): Scene {
-  return { ...DESK, layout: "speaker", screen: false, stage: true, large: "screen", cells: 1, ...change };
+  return { ...DESK, layout: "speaker", shown: false, screen: false, stage: true, large: "screen", cells: 1, ...change };
 }
 
 function all(arrangement: Arrangement): Rect[] {
-  return [arrangement.screen, arrangement.stage, ...arrangement.cells].filter((rect) => rect !== null);
+  return [arrangement.shown, arrangement.screen, arrangement.stage, ...arrangement.cells].filter((rect) => rect !== null);
 }
 
 function overlap(a: Rect, b: Rect): boolean {
@@ -23,10 +23,12 @@ describe("arrange", () => {
   const sizes = [DESK, PHONE, { width: 990, height: 676 }, { width: 828, height: 300 }, { width: 200, height: 200 }];
   const scenes = sizes.flatMap((size) =>
     (["speaker", "gallery", "focus"] as const).flatMap((layout) =>
-      [false, true].flatMap((screen) =>
-        [false, true].flatMap((stage) =>
-          (["screen", "stage"] as const).flatMap((large) =>
-            [1, 2, 5, 10, 25].map((cells) => ({ ...size, layout, screen, stage, large, cells })),
+      [false, true].flatMap((shown) =>
+        [false, true].flatMap((screen) =>
+          [false, true].flatMap((stage) =>
+            (["shown", "screen", "stage"] as const).flatMap((large) =>
+              [1, 2, 5, 10, 25].map((cells) => ({ ...size, layout, shown, screen, stage, large, cells })),
+            ),
           ),
         ),
       ),
@@ -62,6 +64,18 @@ describe("arrange", () => {
       const { screen, stage, cells, large } = arrange(scene({ layout, screen: true, cells: 10 }));
       expect(large).toBe("screen");
       for (const other of [stage, ...cells]) expect(area(screen)).toBeGreaterThan(area(other) * 4);
+    }
+  });
+
+  it("gives what the class looks at the largest place, and keeps a shared screen and the stage beside it", () => {
+    for (const layout of ["speaker", "gallery", "focus"] as const) {
+      const { shown, screen, stage, cells, large } = arrange(
+        scene({ layout, shown: true, screen: true, large: "shown", cells: 10 }),
+      );
+      expect(large).toBe("shown");
+      for (const other of [screen, stage, ...cells]) expect(area(shown)).toBeGreaterThan(area(other) * 4);
+      expect(area(screen) > 0).toBe(layout !== "focus");
+      expect(area(stage) > 0).toBe(layout === "speaker");
     }
   });
 

@@ -17,6 +17,8 @@ import type {
   StillImage,
   Traffic,
 } from "../../src/core/types";
+import type { Request } from "../../src/core/signalling";
+import type { Fields } from "../../src/core/store";
 import { Value } from "../../src/core/value";
 
 const OFF: OwnSource = { state: "off", stream: null, failure: null };
@@ -53,6 +55,7 @@ export class FakeLesson implements LessonSurface {
 
   readonly phase = new Value<Phase>({ name: "live" });
   readonly connection = new Value<Connection>({ socket: "up", media: "connected", retryAtMs: null, failure: null });
+  readonly fields = new Value<Fields>(new Map());
   readonly lesson = new Value<LessonField | null>({
     title: "Optics",
     subject: "Physics",
@@ -154,6 +157,7 @@ export class FakeLesson implements LessonSurface {
   };
   setPage = (page: number) => void this.#act("setPage", page);
   setPin = (participant: string | null) => void this.#act("setPin", participant);
+  request = (request: Request) => this.#act("request", request);
   say = (text: string) => this.#act("say", text);
   setHand = (up: boolean) => this.#act("setHand", up);
   lowerHand = (participant: string) => this.#act("lowerHand", participant);

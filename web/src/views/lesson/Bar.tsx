@@ -20,6 +20,7 @@ import {
   People,
   Screen,
   ScreenOff,
+  Tools,
   View,
 } from "../icons";
 import { DeviceChoice } from "../CheckView";
@@ -31,8 +32,10 @@ import type { Layout } from "./arrange";
 import { BarButton, Face } from "./BarButton";
 import { RecordButton, RecordItem } from "./RecordButton";
 import { SavingButton, SavingGroup } from "./Saving";
+import { toolsFor } from "./tools";
 
-export type Panel = "people" | "chat" | null;
+/** What is open beside the pictures; null: nothing. Other names are those of tools. */
+export type Panel = string | null;
 
 interface Props {
   lesson: LessonSurface;
@@ -62,6 +65,7 @@ export function Bar(props: Props) {
   const hands = useReadable(lesson.hands);
   const screen = canShareScreen() && (self.may.screen || sources.screen.state !== "off");
   const teacher = self.role === "teacher";
+  const tools = toolsFor(self.leads);
 
   const peopleButton = (
     <BarButton
@@ -191,6 +195,8 @@ export function Bar(props: Props) {
                   />
                 )}
                 {props.fullScreen !== null && <FullScreenItem fullScreen={props.fullScreen} close={close} />}
+                {tools.length > 0 && <p className="menu-title">{text.bar.tools}</p>}
+                <ToolItems leads={self.leads} panel={props.panel} onPanel={props.onPanel} close={close} />
                 <p className="menu-title">{text.layout.title}</p>
                 <LayoutItems layout={props.layout} onLayout={props.onLayout} close={close} />
                 {!self.leads && <RecordMe lesson={lesson} onFailed={props.onFailed} />}
@@ -204,6 +210,15 @@ export function Bar(props: Props) {
         </div>
       ) : (
         <div className="bar-group">
+          {tools.length > 0 && (
+            <Popover label={text.bar.tools} testId="tools" className="bar-button" face={<Face icon={<Tools />} label={text.bar.tools} />}>
+              {(close) => (
+                <div className="menu">
+                  <ToolItems leads={self.leads} panel={props.panel} onPanel={props.onPanel} close={close} />
+                </div>
+              )}
+            </Popover>
+          )}
           {chatButton}
           {peopleButton}
           <Popover
@@ -294,6 +309,24 @@ function MicrophoneButton(props: {
       }}
     />
   );
+}
+
+function ToolItems(props: { leads: boolean; panel: Panel; onPanel: (panel: Panel) => void; close: () => void }) {
+  const text = useText();
+  return toolsFor(props.leads).map(({ name, Icon, label, help }) => (
+    <MenuItem
+      key={name}
+      testId={`tool-${name}`}
+      icon={<Icon />}
+      label={label(text)}
+      help={help(text)}
+      pressed={props.panel === name}
+      onClick={() => {
+        props.close();
+        props.onPanel(props.panel === name ? null : name);
+      }}
+    />
+  ));
 }
 
 function LayoutItems(props: { layout: Layout; onLayout: (layout: Layout) => void; close: () => void }) {

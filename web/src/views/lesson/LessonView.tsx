@@ -20,6 +20,7 @@ import { PeoplePanel } from "./PeoplePanel";
 import { RecordDialog, RecordingStrip, useRecorder, useRecordingTold } from "./recording";
 import { SceneView } from "./SceneView";
 import { useTalkKey } from "./talk";
+import { CARDS, TOOLS } from "./tools";
 
 type Open = "invite" | "leave" | "devices" | "record" | null;
 
@@ -64,12 +65,15 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
     if (next === "chat") setUnread(0);
     // Focus that was in the panel goes back to the button that opened it.
     if (next === null && aside.current?.contains(document.activeElement) === true) {
-      document.getElementById(`bar-${panel}`)?.focus();
+      const opener = document.getElementById(`bar-${panel}`) ?? document.querySelector<HTMLElement>('[data-testid="tools"], [data-testid="more"]');
+      opener?.focus();
     }
   };
   useEffect(() => {
-    if (panel === "people") aside.current?.focus();
+    if (panel !== null && panel !== "chat") aside.current?.focus();
   }, [panel]);
+  const tool = TOOLS.find(({ name }) => name === panel);
+  const title = tool !== undefined ? tool.label(text) : panel === "chat" ? text.chat.title : text.people.title;
   const setSource = (source: "microphone" | "camera" | "screen", on: boolean) => {
     if (on && !self.may[source]) {
       warn(source === "microphone" ? "may" : "failed", text.bar[`${source}Forbidden`]);
@@ -125,6 +129,9 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
             }}
             onRecord={recorder.record}
           />
+          {CARDS.map((Card, index) => (
+            <Card key={index} lesson={lesson} onFailed={failed} />
+          ))}
           <SceneView
             lesson={lesson}
             layout={layout}
@@ -147,7 +154,7 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
           ref={aside}
           className="panel"
           tabIndex={-1}
-          aria-label={panel === "chat" ? text.chat.title : text.people.title}
+          aria-label={title}
           data-testid={`${panel}-panel`}
           onKeyDown={(event) => {
             const inMenu = event.target instanceof Element && event.target.closest("[popover], dialog") !== null;
@@ -155,7 +162,7 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
           }}
         >
           <header>
-            <h2>{panel === "chat" ? text.chat.title : text.people.title}</h2>
+            <h2>{title}</h2>
             <button
               type="button"
               className="icon-button"
@@ -170,6 +177,14 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
           </header>
           {panel === "chat" ? (
             <ChatPanel lesson={lesson} onFailed={failed} />
+          ) : tool !== undefined ? (
+            <tool.Panel
+              lesson={lesson}
+              onFailed={failed}
+              onClose={() => {
+                showPanel(null);
+              }}
+            />
           ) : (
             <PeoplePanel
               lesson={lesson}

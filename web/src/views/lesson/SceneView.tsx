@@ -1,13 +1,16 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
+import type { Fields } from "../../core/store";
 import type { Person, Slot } from "../../core/types";
+import type { ShownField } from "../../generated/wire";
 import { Back, Next } from "../icons";
 import { useReadable, useSize } from "../readable";
 import { useText } from "../text";
 import { arrange, paging, type Layout, type Rect } from "./arrange";
 import { Avatar, Frame, FrameButtons, Plate, SlotVideo } from "./Frame";
 import { fullName } from "./initials";
+import { SHOWN, shownIn } from "./shown";
 import { StillPicture, stillPlaces } from "./Still";
 
 interface Props {
@@ -32,6 +35,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const camera = useReadable(lesson.sources).camera;
   const { lite } = useReadable(lesson.saving);
   const stills = useReadable(lesson.stills);
+  const fields = useReadable(lesson.fields);
   const [wantedPage, setWantedPage] = useState(0);
   const [touched, setTouched] = useState<string | null>(null);
 
@@ -62,12 +66,14 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
     lesson.setPage(pages.cameraPage);
   }, [lesson, pages.cameraPage]);
 
+  const shown = shownIn(fields);
   const places = arrange({
     ...size,
     layout: effective,
+    shown: shown !== null,
     screen: screenPerson !== null,
     stage: stagePerson !== null,
-    large: picture.pin === null ? "screen" : "stage",
+    large: picture.pin === null ? "shown" : "stage",
     cells: 1 + tiles.length + avatars.length,
   });
   const cells = [...places.cells];
@@ -109,6 +115,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
           setTouched(of === touched ? null : of);
         }}
       >
+        {shown !== null && <ShownFrame rect={places.shown} lesson={lesson} fields={fields} shown={shown} onFailed={onFailed} />}
         <Frame
           rect={places.stage}
           kind="stage"
@@ -236,6 +243,31 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
         </nav>
       )}
     </div>
+  );
+}
+
+/** What the class looks at together; it stays in the page under another one that is large. */
+function ShownFrame({ rect, fields, shown, ...props }: {
+  rect: Rect | null;
+  lesson: LessonSurface;
+  fields: Fields;
+  shown: ShownField;
+  onFailed: (error: unknown) => void;
+}) {
+  const text = useText();
+  const View = SHOWN[shown.kind];
+  return (
+    <section
+      className="shown"
+      hidden={rect === null}
+      style={rect ?? undefined}
+      aria-label={text.lesson.shown}
+      data-testid="shown"
+      data-kind={shown.kind}
+      data-thing={shown.thing}
+    >
+      {View !== undefined && <View key={`${shown.kind}/${shown.thing}`} fields={fields} thing={shown.thing} {...props} />}
+    </section>
   );
 }
 

@@ -12,24 +12,29 @@ export interface Rect extends Size {
   top: number;
 }
 
+export type Large = "shown" | "screen" | "stage";
+
 export interface Scene extends Size {
   layout: Layout;
+  /** Something that all look at together: it is large unless somebody is pinned. */
+  shown: boolean;
   /** Somebody else's screen is shared. */
   screen: boolean;
   /** Somebody is on the stage. */
   stage: boolean;
-  /** Which of the two is large when both are there. */
-  large: "screen" | "stage";
+  /** What is large when it is there beside others. */
+  large: Large;
   /** How many small pictures: oneself, tiles and people without a camera. */
   cells: number;
 }
 
 export interface Arrangement {
+  shown: Rect | null;
   screen: Rect | null;
   stage: Rect | null;
   cells: Rect[];
-  /** Which of screen and stage is the large one; null in a gallery without a screen. */
-  large: "screen" | "stage" | null;
+  /** Which of them is the large one; null in a gallery that has only people. */
+  large: Large | null;
 }
 
 const GAP = 8;
@@ -64,23 +69,23 @@ export function grid(area: Rect, count: number, aspect = WIDE): Rect[] {
 /** All places of a scene. Every cell gets one, except in focus, which has none. */
 export function arrange(scene: Scene): Arrangement {
   const area: Rect = { left: 0, top: 0, width: scene.width, height: scene.height };
-  const large = scene.screen ? scene.large : scene.layout === "gallery" || !scene.stage ? null : "stage";
-  const nothing: Arrangement = { screen: null, stage: null, cells: [], large };
+  const there = (["shown", "screen", "stage"] as const).filter(
+    (each) => scene[each] && (each !== "stage" || scene.layout !== "gallery"),
+  );
+  const large = there.find((each) => each === scene.large) ?? there[0] ?? null;
+  const nothing: Arrangement = { shown: null, screen: null, stage: null, cells: [], large };
   if (area.width <= 0 || area.height <= 0) return nothing;
   if (scene.layout === "focus") {
-    if (large === null) return { ...nothing, cells: grid(area, scene.cells) };
-    return large === "screen" ? { ...nothing, screen: area } : { ...nothing, stage: area };
+    return large === null ? { ...nothing, cells: grid(area, scene.cells) } : { ...nothing, [large]: area };
   }
   if (large === null) return { ...nothing, cells: grid(area, scene.cells, cellAspect(area)) };
 
-  const small = scene.screen && scene.stage && scene.layout === "speaker" ? 1 : 0;
-  const split = area.width >= area.height * 1.1 ? beside(area, scene.cells + small) : below(area, scene.cells + small);
-  const [first, ...rest] = split.cells;
-  const cells = small === 1 ? rest : split.cells;
-  const second = small === 1 ? (first ?? null) : null;
-  return large === "screen"
-    ? { large, screen: split.main, stage: second, cells }
-    : { large, stage: split.main, screen: scene.screen ? second : null, cells };
+  const small = there.filter((each) => each !== large);
+  const count = scene.cells + small.length;
+  const split = area.width >= area.height * 1.1 ? beside(area, count) : below(area, count);
+  const places: Arrangement = { ...nothing, [large]: split.main, cells: split.cells.slice(small.length) };
+  for (const [index, each] of small.entries()) places[each] = split.cells[index] ?? null;
+  return places;
 }
 
 interface Split {

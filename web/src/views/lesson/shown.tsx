@@ -1,0 +1,25 @@
+/** What the class looks at together, by kind: live in a lesson, and later beside its recording. */
+
+import type { ComponentType } from "react";
+
+import type { LessonSurface } from "../../core/lesson";
+import type { Fields } from "../../core/store";
+import type { ShownField, ShownKind } from "../../generated/wire";
+
+export interface ShownProps {
+  /** The lesson's state at the moment that is looked at. */
+  readonly fields: Fields;
+  /** The thing is the field `<kind>/<thing>`. */
+  readonly thing: string;
+  /** Null where a recording is watched: nothing can be changed then. */
+  readonly lesson: LessonSurface | null;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = {};
+
+/** What is shown at that moment; null: nothing that this page knows. */
+export function shownIn(fields: Fields): ShownField | null {
+  const shown = fields.get("shown") as ShownField | undefined;
+  return shown !== undefined && shown.kind in SHOWN && fields.has(`${shown.kind}/${shown.thing}`) ? shown : null;
+}
