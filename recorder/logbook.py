@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, OWN, RECORDING, REPLAYED
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
-_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/")
+_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", *REPLAYED)
+_PRIVATE: Final = tuple(prefix for prefix in (HIDDEN, *LEADERS_ONLY, *OWN) if prefix != "unrecorded/")
 _PATHS: Final = 200
-"""Fields in one restated event, which keeps it far below a record's limit."""
+_PAGE_BYTES: Final = 256 * 1024
+"""Fields in one restated event, and their bytes: far below a record's limit."""
 
 
 def shown(path: str) -> bool:
     """Whether the field is something that a recording's log holds."""
-    return not path.startswith((HIDDEN, "lobby/"))
+    return not path.startswith(_PRIVATE)
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
@@ -34,7 +36,7 @@ def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
     kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
     # Who is not recorded comes before what they did.
     paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
-    pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]
+    pages = list(_pages(replica.raw, paths))
     pages.append([path for path in (LESSON, RECORDING) if path in replica.raw])
     return [
         LogEvent(
@@ -46,6 +48,19 @@ def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
         )
         for page in pages
     ]
+
+
+def _pages(raw: Mapping[str, bytes], paths: Sequence[str]) -> Iterator[list[str]]:
+    page: list[str] = []
+    size = 0
+    for path in paths:
+        if len(page) == _PATHS or size + len(raw[path]) > _PAGE_BYTES:
+            yield page
+            page, size = [], 0
+        page.append(path)
+        size += len(raw[path])
+    if page:
+        yield page
 
 
 def kept(event: Record) -> LogEvent | None:

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from recorder.changes import Changes, replayed
 from recorder.journal import Kind, LogEvent, LogHead, event_of
 from recorder.logbook import RESTATED
 from recorder.tail import Tail
 from sfu.model import ParseError, Role
+from signaling.lesson.fields import REPLAYED
 from signaling.lesson.permissions import EVERYTHING
 from signaling.wire import (
     ChatField,
@@ -37,7 +39,7 @@ STEP_US: Final = 5_000_000
 """A record so much earlier or later than its event, against those before, tells that the clock was set."""
 HELD_US: Final = 3_000_000
 """An event is held so long, to see whether those behind it are as late."""
-_RESTATED: Final = ("on/", "hand/", "unrecorded/")
+_RESTATED: Final = ("on/", "hand/", "unrecorded/", *REPLAYED)
 """Paths of which a restated state leaves nothing out."""
 
 
@@ -87,6 +89,7 @@ class Story:
     spans: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     chat: list[tuple[int, str, str, str]] = field(default_factory=list)
     hands: list[tuple[int, str, bool]] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     last_us: int = 0
     damage: str = ""
     """Why reading ended before the file did; empty: it did not."""
@@ -211,6 +214,7 @@ class Log:
         for participant in list(self._unrecorded):
             if f"unrecorded/{participant}" not in stated:
                 self._unrecorded.discard(participant)
+        self.story.changes.only(at_us, stated)
 
     def _set(self, path: str, value: Any, at_us: int) -> None:
         kind, _, rest = path.partition("/")
@@ -238,7 +242,7 @@ class Log:
                 case "recording":
                     self._record(msgspec.convert(value, RecordingField))
                 case _:
-                    pass
+                    self.story.changes.set(at_us, path, value, self._unrecorded)
         except msgspec.ValidationError as error:
             self.story.damage = f"{kind}: {error}"
 
@@ -253,6 +257,8 @@ class Log:
             self._unrecorded.discard(rest)
         elif kind == "person":
             self._away.add(rest)
+        else:
+            self.story.changes.delete(at_us, path)
 
     def _person(self, participant: str, person: PersonField) -> None:
         self.story.people[participant] = Person(person.name, person.role, person.order)
@@ -362,6 +368,7 @@ def timeline(story: Story, parts: Sequence[Part], missing: TimelineMissing | Non
         ),
         chat=tuple(sorted(chat, key=lambda each: each.at_ms)),
         hands=tuple(_hands(story, parts)),
+        changes=tuple(replayed(sorted(story.changes.all, key=lambda each: each[0]), parts)),
         missing=missing,
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from signaling.lesson.fields import author
 from signaling.wire import RoleName, SourceName, Timeline
 
 TAKES_NAME: Final = "takes.json"
@@ -47,10 +48,16 @@ class Takes(Struct, frozen=True):
 
 
 def timeline_without(timeline: Timeline, participants: Iterable[str]) -> Timeline:
-    """The timeline without what these people wrote and without their hands."""
+    """The timeline without what these people wrote or drew and without their hands."""
     gone = frozenset(participants)
     return msgspec.structs.replace(
         timeline,
         chat=tuple(each for each in timeline.chat if each.participant not in gone),
         hands=tuple(each for each in timeline.hands if each.participant not in gone),
+        changes=tuple(
+            msgspec.structs.replace(
+                each, set={path: value for path, value in each.set.items() if author(value) not in gone}
+            )
+            for each in timeline.changes
+        ),
     )

@@ -31,6 +31,10 @@ SHOWN: Final = "shown"
 LEADERS_ONLY: Final = ("lobby/",)
 OWN: Final = ("unrecorded/",)
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
+REPLAYED: Final = (SHOWN, "board/", "slides/", "film/", "app/")
+"""What is seen again beside a recording, at its time; everybody sees it in the lesson. A value that names a
+participant by ``by`` is theirs: it is left out when they are not recorded, and goes when they are taken
+out."""
 
 _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
@@ -78,6 +82,12 @@ def ban(participant: str) -> str:
 def owner(path: str) -> str | None:
     """Who of the students may see this field; None: it is nobody's own."""
     return path.split("/", 2)[1] if path.startswith(OWN) else None
+
+
+def author(value: Any) -> str | None:
+    """Whose a replayed value is, as builtins; None: nobody's own."""
+    by = value.get("by") if isinstance(value, dict) else None
+    return by if isinstance(by, str) else None
 
 
 def typed(path: str, value: Any) -> Any:

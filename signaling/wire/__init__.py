@@ -65,6 +65,7 @@ from signaling.wire.http import (
 from signaling.wire.library import (
     LibrarySignIn,
     Timeline,
+    TimelineChange,
     TimelineChat,
     TimelineHand,
     TimelineMissing,
@@ -196,6 +197,7 @@ __all__ = [
     "StillWanted",
     "TeacherInfo",
     "Timeline",
+    "TimelineChange",
     "TimelineChat",
     "TimelineHand",
     "TimelineMissing",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from signaling.wire.names import Id, JobState, JobStep, RoleName, VideoState
 
@@ -154,6 +154,15 @@ class TimelineHand(Struct, frozen=True):
     up: bool
 
 
+class TimelineChange(Struct, frozen=True):
+    """Fields of the lesson that were set and deleted at ``at_ms`` of the video, of those that are seen again
+    beside it: what the class looked at together."""
+
+    at_ms: int
+    set: dict[str, Any] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+
+
 class TimelineMissing(Struct, frozen=True):
     """What was lost of a recording: how long a leader had a picture or a microphone on and none came,
     ``parts`` of which nothing at all came, ``journals`` that are damaged."""
@@ -171,4 +180,5 @@ class Timeline(Struct, frozen=True):
     parts: tuple[TimelinePart, ...]
     chat: tuple[TimelineChat, ...] = ()
     hands: tuple[TimelineHand, ...] = ()
+    changes: tuple[TimelineChange, ...] = ()
     missing: TimelineMissing | None = None

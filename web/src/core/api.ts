@@ -100,8 +100,9 @@ export async function withdrawOneself(code: string): Promise<void> {
 }
 
 /** `address` as a `VideoPage` gave it; `address_expired` when that is too long ago. */
-export function timeline(address: string): Promise<Timeline> {
-  return request(address);
+export async function timeline(address: string): Promise<Timeline> {
+  // Files from before it was kept have no changes.
+  return { changes: [], ...(await request<Omit<Timeline, "changes">>(address)) };
 }
 
 /** How loud a video is; `address` as a `VideoPage` gave it. */

@@ -1,6 +1,7 @@
-/** Chat and hands beside a video, by the video's time. Pure. */
+/** Chat, hands and what the class looked at beside a video, by the video's time. Pure. */
 
 import type { Timeline } from "../generated/wire";
+import type { Fields } from "./store";
 
 /** One line beside the picture; the list of them is sorted by time. */
 export type ReplayLine =
@@ -41,6 +42,26 @@ export function handsAt(timeline: Timeline, ms: number): readonly RaisedHand[] {
     else if (!up.has(participant)) up.set(participant, { participant, name });
   }
   return [...up.values()];
+}
+
+/** Gives the lesson's fields, of those that are seen again, at a moment: the same map until one changes. Going on
+ * in time costs only what came since. */
+export function fieldsOf({ changes }: Timeline): (ms: number) => Fields {
+  const start: Fields = new Map();
+  let fields = start;
+  let next = 0;
+  return (ms) => {
+    if (next > 0 && (changes[next - 1]?.at_ms ?? 0) > ms) [fields, next] = [start, 0];
+    let now: Map<string, unknown> | null = null;
+    for (let change = changes[next]; change !== undefined && change.at_ms <= ms; change = changes[next]) {
+      now ??= new Map(fields);
+      for (const path of change.delete) now.delete(path);
+      for (const [path, value] of Object.entries(change.set)) now.set(path, value);
+      next += 1;
+    }
+    fields = now ?? fields;
+    return fields;
+  };
 }
 
 /** The part that is shown at `ms`, from 0. */

@@ -709,6 +709,16 @@ export interface TimelineHand {
 }
 
 /**
+ * Fields of the lesson that were set and deleted at ``at_ms`` of the video, of those that are seen again
+ * beside it: what the class looked at together.
+ */
+export interface TimelineChange {
+  readonly at_ms: number;
+  readonly set: Readonly<globalThis.Record<string, unknown>>;
+  readonly delete: readonly string[];
+}
+
+/**
  * What was lost of a recording: how long a leader had a picture or a microphone on and none came,
  * ``parts`` of which nothing at all came, ``journals`` that are damaged.
  */
@@ -725,6 +735,7 @@ export interface Timeline {
   readonly parts: readonly TimelinePart[];
   readonly chat: readonly TimelineChat[];
   readonly hands: readonly TimelineHand[];
+  readonly changes: readonly TimelineChange[];
   readonly missing: TimelineMissing | null;
 }
 

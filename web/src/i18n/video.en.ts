@@ -98,6 +98,8 @@ export const videoWords = {
     failed: "The library did not open",
   },
   player: {
+    pictureLarge: "Make the picture large",
+    shownLarge: "Make what the class looked at large",
     label: "Player",
     play: "Play",
     pause: "Pause",

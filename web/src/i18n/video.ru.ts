@@ -99,6 +99,8 @@ export const videoWords: Pick<Dictionary, "recording" | "video" | "library" | "p
     failed: "Видеотека не открылась",
   },
   player: {
+    pictureLarge: "Показать крупно видео",
+    shownLarge: "Показать крупно то, на что смотрел класс",
     label: "Проигрыватель",
     play: "Смотреть",
     pause: "Пауза",

@@ -77,7 +77,7 @@ export function RunningVideo({ page, load, back, onOver }: Props) {
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-main" data-testid="running-video">
-        <PlayerBox player={player} title={video.title} parts={[]} extras={NOTHING} />
+        <PlayerBox player={player} title={video.title} timeline={null} extras={NOTHING} />
         <div className="theatre-head">
           <div className="lesson-head">
             <h1 dir="auto" data-testid="video-title">

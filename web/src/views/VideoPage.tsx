@@ -181,13 +181,14 @@ function Theatre({ page, load, from, code, back, onWithdrawn }: {
   }, [page, load, attempt]);
 
   const extras = useExtras(page, language);
-  const parts = beside === null || beside === "failed" ? [] : beside.parts;
-  const lost = beside === null || beside === "failed" ? null : (beside.missing ?? null);
+  const timeline = beside === "failed" ? null : beside;
+  const parts = timeline?.parts ?? [];
+  const lost = timeline?.missing ?? null;
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-columns">
         <div className="theatre-main">
-          <PlayerBox player={player} title={video.title} parts={parts} extras={extras} />
+          <PlayerBox player={player} title={video.title} timeline={timeline} extras={extras} />
           {parts.length > 1 && <Parts player={player} parts={parts} />}
           {lost !== null && <Lost lost={lost} />}
           {extras.chapters.length > 1 && <Chapters player={player} chapters={extras.chapters} />}

@@ -28,6 +28,7 @@ export const Microphone = icon("Microphone", microphone);
 export const MicrophoneOff = icon("MicrophoneOff", <>{microphone}{slash}</>);
 export const Camera = icon("Camera", camera);
 export const CameraOff = icon("CameraOff", <>{camera}{slash}</>);
+export const Swap = icon("Swap", <path d="M4 8h14l-3.5-3.5M20 16H6l3.5 3.5" />);
 export const Tools = icon("Tools", <path d="M4 5h16v10H4zM12 15v5M8 20h8M8 9h4M8 11.5h7" />);
 export const Screen = icon(
   "Screen",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { clock } from "../../src/core/clock";
 import { ANYTHING, filtersAnything, filtersOf, searchOf } from "../../src/core/filters";
 import { pollDelayMs } from "../../src/core/poll";
-import { handsAt, linesBy, linesOf, partAt } from "../../src/core/replay";
+import { fieldsOf, handsAt, linesBy, linesOf, partAt } from "../../src/core/replay";
 import type { Timeline } from "../../src/generated/wire";
 
 describe("filters in the address", () => {
@@ -29,6 +29,7 @@ describe("filters in the address", () => {
 
 const TIMELINE: Timeline = {
   missing: null,
+  changes: [],
   duration_ms: 60_000,
   parts: [
     { at_ms: 0, duration_ms: 30_000, started_at_ms: 0 },
@@ -71,6 +72,24 @@ describe("what is beside the picture", () => {
     [60_000, ["b"]],
   ])("at %i ms has the hands %j", (ms, up) => {
     expect(handsAt(TIMELINE, ms).map((hand) => hand.participant)).toEqual(up);
+  });
+
+  it("has the fields of each moment, forwards and back, as one object while nothing changes", () => {
+    const read = fieldsOf({
+      ...TIMELINE,
+      changes: [
+        { at_ms: 0, set: { shown: 1, "board/b": 1 }, delete: [] },
+        { at_ms: 2_000, set: { "board/b/e/1": 1 }, delete: [] },
+        { at_ms: 5_000, set: { shown: 2 }, delete: ["board/b/e/1"] },
+      ],
+    });
+    const at = (ms: number) => Object.fromEntries(read(ms));
+    expect(at(0)).toEqual({ shown: 1, "board/b": 1 });
+    expect(at(1_999)).toEqual({ shown: 1, "board/b": 1 });
+    expect(at(9_000)).toEqual({ shown: 2, "board/b": 1 });
+    expect(at(2_000)).toEqual({ shown: 1, "board/b": 1, "board/b/e/1": 1 });
+    expect(read(4_999)).toBe(read(2_500));
+    expect(Object.fromEntries(fieldsOf(TIMELINE)(9))).toEqual({});
   });
 
   it("knows the part", () => {

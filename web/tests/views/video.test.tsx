@@ -33,6 +33,7 @@ const page = (change: Partial<VideoInfo> = {}, ready = true): VideoPage => ({
 });
 const TIMELINE: Timeline = {
   missing: null,
+  changes: [],
   duration_ms: 60_000,
   parts: [
     { at_ms: 0, duration_ms: 30_000, started_at_ms: 0 },

@@ -4,7 +4,7 @@ import { clock } from "../../core/clock";
 import { factorOf } from "../../core/extras";
 import { commandOf } from "../../core/keys";
 import { RATES, type Player } from "../../core/player";
-import type { TimelinePart } from "../../generated/wire";
+import type { Timeline } from "../../generated/wire";
 import { knownRefusal, localeOf } from "../../i18n";
 import { FullScreen, FullScreenExit, Pause, Play, Speaker, SpeakerOff } from "../icons";
 import { useReadable } from "../readable";
@@ -14,16 +14,17 @@ import { useText, useWords } from "../text";
 import { Busy } from "../widgets";
 import type { Extras } from "./extras";
 import { SeekBar } from "./SeekBar";
+import { ShownBeside, useShown } from "./ShownBeside";
 
 interface Props {
   player: Player;
   title: string;
-  parts: readonly TimelinePart[];
+  timeline: Timeline | null;
   extras: Extras;
 }
 
 /** The picture with its controls; the keyboard works on the whole page. */
-export function PlayerBox({ player, title, parts, extras }: Props) {
+export function PlayerBox({ player, title, timeline, extras }: Props) {
   const { text } = useWords();
   const state = useReadable(player.state);
   const trouble = useReadable(player.trouble);
@@ -33,6 +34,8 @@ export function PlayerBox({ player, title, parts, extras }: Props) {
   const large = fullScreen?.on === true;
   const idle = useIdle(large && state.playing);
   const [touched, setTouched] = useState(false);
+  const shown = useShown(player, timeline);
+  const [shownLarge, setShownLarge] = useState(true);
 
   useEffect(() => {
     if (video.current === null) return;
@@ -114,7 +117,7 @@ export function PlayerBox({ player, title, parts, extras }: Props) {
         if (event.detail > 0 && event.target instanceof Element) blurLater(event.target);
       }}
     >
-      <div className="player-picture">
+      <div className="player-picture" data-shown={shown === null ? undefined : shownLarge ? "large" : "small"}>
         {/* A lesson has no captions; a click is only what the button below and the space bar do too. */}
         {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
         <video
@@ -127,6 +130,15 @@ export function PlayerBox({ player, title, parts, extras }: Props) {
           onClick={toggle}
           onDoubleClick={toggleFullScreen}
         />
+        {shown !== null && (
+          <ShownBeside
+            {...shown}
+            large={shownLarge}
+            onSwap={() => {
+              setShownLarge(!shownLarge);
+            }}
+          />
+        )}
         {!touched && !state.playing && trouble === null && (
           <span className="player-start" aria-hidden="true">
             <Play />
@@ -140,7 +152,7 @@ export function PlayerBox({ player, title, parts, extras }: Props) {
         {trouble !== null && <Trouble player={player} code={trouble} />}
       </div>
       <div className="player-bar">
-        <SeekBar player={player} parts={parts} extras={extras} />
+        <SeekBar player={player} parts={timeline?.parts ?? []} extras={extras} />
         <button
           type="button"
           className="icon-button"
