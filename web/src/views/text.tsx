@@ -1,7 +1,7 @@
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 
-import { DICTIONARIES, chooseLanguage, type Dictionary, type Language as Tongue } from "../i18n";
-import { remember, remembered } from "./remember";
+import { DICTIONARIES, chooseLanguage, isLanguage, type Dictionary, type Language as Tongue } from "../i18n";
+import { remember, remembered, storedAs } from "./remember";
 
 interface Words {
   language: Tongue;
@@ -19,6 +19,16 @@ export function Language({ children, initial }: { children: ReactNode; initial?:
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);
+  // Another tab of the site has changed it.
+  useEffect(() => {
+    const follow = ({ key, newValue }: StorageEvent) => {
+      if (key === storedAs("language") && isLanguage(newValue)) setLanguage(newValue);
+    };
+    addEventListener("storage", follow);
+    return () => {
+      removeEventListener("storage", follow);
+    };
+  }, []);
   const words = useMemo<Words>(
     () => ({
       language,
