@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
+from signaling.catalog.takes import seal
 from signaling.lesson.fields import REPLAYED, author
 from signaling.wire import TimelineChange
 
@@ -77,4 +78,4 @@ def _told(told: dict[str, Any], at_us: int, changed: dict[str, Any]) -> Iterator
     for path in gone:
         del told[path]
     if new or gone:
-        yield TimelineChange(at_us // 1000, new, gone)
+        yield TimelineChange(at_us // 1000, {path: seal(value) for path, value in new.items()}, gone)

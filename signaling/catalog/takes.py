@@ -1,13 +1,16 @@
-"""The file ``takes.json`` beside a video: who is seen and heard in it when. It is never served."""
+"""The file ``takes.json`` beside a video: who is seen and heard in it when; it is never served. And what a
+timeline is without somebody."""
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from signaling.codec import pack, unpack
 from signaling.lesson.fields import author
 from signaling.wire import RoleName, SourceName, Timeline
 
@@ -47,6 +50,16 @@ class Takes(Struct, frozen=True):
         )
 
 
+def seal(value: Any) -> str:
+    """A field's value as a timeline holds it."""
+    return b64encode(pack(value)).decode()
+
+
+def opened(sealed: str) -> Any:
+    """Inverse of ``seal``."""
+    return unpack(b64decode(sealed))
+
+
 def timeline_without(timeline: Timeline, participants: Iterable[str]) -> Timeline:
     """The timeline without what these people wrote or drew and without their hands."""
     gone = frozenset(participants)
@@ -56,7 +69,8 @@ def timeline_without(timeline: Timeline, participants: Iterable[str]) -> Timelin
         hands=tuple(each for each in timeline.hands if each.participant not in gone),
         changes=tuple(
             msgspec.structs.replace(
-                each, set={path: value for path, value in each.set.items() if author(value) not in gone}
+                each,
+                set={path: value for path, value in each.set.items() if author(opened(value)) not in gone},
             )
             for each in timeline.changes
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
@@ -156,10 +156,11 @@ class TimelineHand(Struct, frozen=True):
 
 class TimelineChange(Struct, frozen=True):
     """Fields of the lesson that were set and deleted at ``at_ms`` of the video, of those that are seen again
-    beside it: what the class looked at together."""
+    beside it: what the class looked at together. Values of ``set`` are base64 (RFC 4648, section 4) of
+    msgpack: unlike JSON that holds bytes."""
 
     at_ms: int
-    set: dict[str, Any] = field(default_factory=dict)
+    set: dict[str, str] = field(default_factory=dict)
     delete: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from recorder import logbook
 from recorder.journal import NEVER_US
 from recorder.tail import Tail
 from recorder.timeline import Log, parts_of, timeline
-from signaling.catalog.takes import timeline_without
+from signaling.catalog.takes import opened, seal, timeline_without
 from signaling.codec import pack
 from signaling.lesson.fields import OWN, REPLAYED
 from signaling.replica import Record, Replica
@@ -23,6 +23,13 @@ ON = {"kind": "board", "thing": "b", "by": "t"}
 
 def at(second: float) -> int:
     return T + round(second * S)
+
+
+def sets(*at_ms_set_delete: tuple[int, dict[str, Any], tuple[str, ...]]) -> tuple[TimelineChange, ...]:
+    return tuple(
+        TimelineChange(at_ms, {path: seal(value) for path, value in fields.items()}, gone)
+        for at_ms, fields, gone in at_ms_set_delete
+    )
 
 
 def told(tmp_path: Path, *events: tuple[float, str, dict[str, Any], tuple[str, ...]]) -> Timeline:
@@ -54,12 +61,12 @@ def test_changes_stand_at_their_time_and_what_was_so_before_at_the_beginning(tmp
         (25, "board", {}, ("board/b/e/2",)),
         (33, "board", {"board/b/e/3": {"by": "t", "x": 3}}, ()),
     )
-    assert made.changes == (
-        TimelineChange(0, {"board/b": {"name": "B"}, "shown": ON}),
-        TimelineChange(2_000, {"board/b/e/2": {"by": "m", "x": 2}}),
-        TimelineChange(5_500, {}, ("shown",)),
-        TimelineChange(10_000, {"shown": ON}, ("board/b/e/2",)),
-        TimelineChange(13_000, {"board/b/e/3": {"by": "t", "x": 3}}),
+    assert made.changes == sets(
+        (0, {"board/b": {"name": "B"}, "shown": ON}, ()),
+        (2_000, {"board/b/e/2": {"by": "m", "x": 2}}, ()),
+        (5_500, {}, ("shown",)),
+        (10_000, {"shown": ON}, ("board/b/e/2",)),
+        (13_000, {"board/b/e/3": {"by": "t", "x": 3}}, ()),
     )
 
 
@@ -70,15 +77,18 @@ def test_what_is_of_somebody_who_is_not_recorded_is_left_out(tmp_path: Path) -> 
         (12, "unrecorded", {"unrecorded/m": {"by_self": True}}, ()),
         (13, "board", {"board/b/e/1": {"by": "m", "x": 2}, "board/b/e/3": {"by": "m", "x": 1}}, ()),
     )
-    assert made.changes == (
-        TimelineChange(1_000, {"board/b/e/1": {"by": "m", "x": 1}, "board/b/e/2": {"by": "p", "x": 1}}),
-        TimelineChange(3_000, {}, ("board/b/e/1",)),
+    assert made.changes == sets(
+        (1_000, {"board/b/e/1": {"by": "m", "x": 1}, "board/b/e/2": {"by": "p", "x": 1}}, ()),
+        (3_000, {}, ("board/b/e/1",)),
     )
 
 
 def test_what_somebody_drew_goes_when_they_are_taken_out() -> None:
-    made = Timeline(1, (), changes=(TimelineChange(0, {"board/b/e/1": {"by": "m"}, "shown": ON}),))
-    assert timeline_without(made, ["m"]).changes == (TimelineChange(0, {"shown": ON}),)
+    made = Timeline(
+        1, (), changes=sets((0, {"board/b/e/1": {"by": "m", "points": b"\x00"}, "shown": ON}, ()))
+    )
+    assert timeline_without(made, ["m"]).changes == sets((0, {"shown": ON}, ()))
+    assert opened(made.changes[0].set["board/b/e/1"]) == {"by": "m", "points": b"\x00"}
 
 
 def test_nobodys_private_fields_are_in_a_recordings_log() -> None:

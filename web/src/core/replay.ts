@@ -1,5 +1,7 @@
 /** Chat, hands and what the class looked at beside a video, by the video's time. Pure. */
 
+import { decode } from "@msgpack/msgpack";
+
 import type { Timeline } from "../generated/wire";
 import type { Fields } from "./store";
 
@@ -56,12 +58,17 @@ export function fieldsOf({ changes }: Timeline): (ms: number) => Fields {
     for (let change = changes[next]; change !== undefined && change.at_ms <= ms; change = changes[next]) {
       now ??= new Map(fields);
       for (const path of change.delete) now.delete(path);
-      for (const [path, value] of Object.entries(change.set)) now.set(path, value);
+      for (const [path, value] of Object.entries(change.set)) now.set(path, opened(value));
       next += 1;
     }
     fields = now ?? fields;
     return fields;
   };
+}
+
+/** A value as a timeline holds it. */
+function opened(sealed: string): unknown {
+  return decode(Uint8Array.from(atob(sealed), (each) => each.charCodeAt(0)));
 }
 
 /** The part that is shown at `ms`, from 0. */

@@ -710,11 +710,12 @@ export interface TimelineHand {
 
 /**
  * Fields of the lesson that were set and deleted at ``at_ms`` of the video, of those that are seen again
- * beside it: what the class looked at together.
+ * beside it: what the class looked at together. Values of ``set`` are base64 (RFC 4648, section 4) of
+ * msgpack: unlike JSON that holds bytes.
  */
 export interface TimelineChange {
   readonly at_ms: number;
-  readonly set: Readonly<globalThis.Record<string, unknown>>;
+  readonly set: Readonly<globalThis.Record<string, string>>;
   readonly delete: readonly string[];
 }
 

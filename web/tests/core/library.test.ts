@@ -1,3 +1,4 @@
+import { encode } from "@msgpack/msgpack";
 import { describe, expect, it } from "vitest";
 
 import { clock } from "../../src/core/clock";
@@ -75,19 +76,24 @@ describe("what is beside the picture", () => {
   });
 
   it("has the fields of each moment, forwards and back, as one object while nothing changes", () => {
+    const bytes = new Uint8Array([0, 200, 255]);
+    const seal = (fields: Record<string, unknown>) =>
+      Object.fromEntries(
+        Object.entries(fields).map(([path, value]) => [path, btoa(String.fromCharCode(...encode(value)))]),
+      );
     const read = fieldsOf({
       ...TIMELINE,
       changes: [
-        { at_ms: 0, set: { shown: 1, "board/b": 1 }, delete: [] },
-        { at_ms: 2_000, set: { "board/b/e/1": 1 }, delete: [] },
-        { at_ms: 5_000, set: { shown: 2 }, delete: ["board/b/e/1"] },
+        { at_ms: 0, set: seal({ shown: 1, "board/b": bytes }), delete: [] },
+        { at_ms: 2_000, set: seal({ "board/b/e/1": 1 }), delete: [] },
+        { at_ms: 5_000, set: seal({ shown: 2 }), delete: ["board/b/e/1"] },
       ],
     });
     const at = (ms: number) => Object.fromEntries(read(ms));
-    expect(at(0)).toEqual({ shown: 1, "board/b": 1 });
-    expect(at(1_999)).toEqual({ shown: 1, "board/b": 1 });
-    expect(at(9_000)).toEqual({ shown: 2, "board/b": 1 });
-    expect(at(2_000)).toEqual({ shown: 1, "board/b": 1, "board/b/e/1": 1 });
+    expect(at(0)).toEqual({ shown: 1, "board/b": bytes });
+    expect(at(1_999)).toEqual({ shown: 1, "board/b": bytes });
+    expect(at(9_000)).toEqual({ shown: 2, "board/b": bytes });
+    expect(at(2_000)).toEqual({ shown: 1, "board/b": bytes, "board/b/e/1": 1 });
     expect(read(4_999)).toBe(read(2_500));
     expect(Object.fromEntries(fieldsOf(TIMELINE)(9))).toEqual({});
   });
