@@ -1,0 +1,51 @@
+"""The minute before a calm, read from the log: what was written is there whatever was deleted later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from sfu.model import Refused
+from signaling.lesson.fields import CALM, State
+from signaling.replica import Record
+from signaling.wire import SEALED_KEPT, CalmField, Sealed, SealedMessage
+
+MOST_PAGES: Final = 10
+"""The log holds about that many."""
+
+
+class Log(Protocol):
+    """What is asked of it."""
+
+    async def before(self, lesson: str, number: int) -> list[Record]: ...
+
+
+async def sealed(log: Log, lesson: str, number: int, state: State) -> Sealed:
+    """The sealed minute of the last calm in a lesson whose last event is ``number``.
+
+    Raises Refused ``not_found`` when there was none, LogUnreachable.
+    """
+    calm: CalmField | None = state.get(CALM)
+    if calm is None:
+        raise Refused("not_found")
+    found: dict[str, SealedMessage] = {}
+    before = number + 1
+    for _ in range(MOST_PAGES):
+        page = await log.before(lesson, before)
+        found |= written(page, calm, state)
+        if not page or page[-1].at_ms < calm.sealed_from_ms or len(found) >= SEALED_KEPT:
+            break
+        before = page[-1].number
+    newest = sorted(found.values(), key=lambda message: message.at_ms)[-SEALED_KEPT:]
+    return Sealed(calm.sealed_from_ms, calm.at_ms, tuple(newest))
+
+
+def written(events: Iterable[Record], calm: CalmField, state: State) -> dict[str, SealedMessage]:
+    """Messages that these events, newest first, brought in the sealed minute, as they were first."""
+    return {
+        path: SealedMessage(value["participant"], value["name"], value["text"], event.at_ms, path in state)
+        for event in events
+        if calm.sealed_from_ms <= event.at_ms <= calm.at_ms
+        for path, value in event.set.items()
+        if path.startswith("chat/")
+    }
