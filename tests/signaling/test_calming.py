@@ -8,8 +8,8 @@ import pytest
 
 from sfu.model import Refused
 from signaling import wire
-from signaling.lesson.calming import is_calm
 from signaling.lesson.change import Moment
+from signaling.lesson.fields import is_calm
 from signaling.lesson.permissions import allowed
 from signaling.replica import Record
 from signaling.roles import decide
