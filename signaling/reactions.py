@@ -58,10 +58,6 @@ class LessonReactions:
                 self._told[view] = now
                 yield view, now
 
-    def now(self, view: View) -> Reactions:
-        """What clients of this kind were told last."""
-        return self._told[view]
-
 
 def _is_here(state: State, participant: str) -> bool:
     field: Any = state.get(person(participant))

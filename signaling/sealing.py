@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 from sfu.model import Refused
 from signaling.lesson.fields import CALM, State
 from signaling.replica import Record
-from signaling.wire import SEALED_KEPT, CalmField, Sealed, SealedMessage
+from signaling.wire import SEALED_KEPT, CalmField, ChatField, Sealed, SealedMessage
 
 MOST_PAGES: Final = 10
 """The log holds about that many."""
@@ -28,7 +28,7 @@ async def sealed(log: Log, lesson: str, number: int, state: State) -> Sealed:
     calm: CalmField | None = state.get(CALM)
     if calm is None:
         raise Refused("not_found")
-    found: dict[str, SealedMessage] = {}
+    found = still_there(calm, state)  # what Redis lost of the log is in the state yet
     before = number + 1
     for _ in range(MOST_PAGES):
         page = await log.before(lesson, before)
@@ -38,6 +38,16 @@ async def sealed(log: Log, lesson: str, number: int, state: State) -> Sealed:
         before = page[-1].number
     newest = sorted(found.values(), key=lambda message: message.at_ms)[-SEALED_KEPT:]
     return Sealed(calm.sealed_from_ms, calm.at_ms, tuple(newest))
+
+
+def still_there(calm: CalmField, state: State) -> dict[str, SealedMessage]:
+    """Messages of the sealed minute that are in the chat."""
+    said: Iterator[tuple[str, ChatField]] = (each for each in state.items() if each[0].startswith("chat/"))
+    return {
+        path: SealedMessage(chat.participant, chat.name, chat.text, chat.at_ms, kept=True)
+        for path, chat in said
+        if calm.sealed_from_ms <= chat.at_ms <= calm.at_ms
+    }
 
 
 def written(events: Iterable[Record], calm: CalmField, state: State) -> dict[str, SealedMessage]:

@@ -14,6 +14,7 @@ from signaling.lesson.permissions import allowed
 from signaling.replica import Record
 from signaling.roles import decide
 from signaling.sealing import sealed
+from signaling.wire import ChatField
 from tests.signaling.test_calling import asked, at_board
 from tests.signaling.test_rules import CO, MASHA, NOW, TEACHER, after, full, made, refusal
 
@@ -97,10 +98,16 @@ async def test_the_minute_before_is_read_whatever_was_deleted() -> None:
             said(7, 120_000),
         ]
     )
-    state = full() | {"calm": wire.CalmField(False, "t", 100_000, 40_000), "chat/41000-x": object()}
+    state = full() | {
+        "calm": wire.CalmField(False, "t", 100_000, 40_000),
+        "chat/41000-x": ChatField("m", "Маша", "as edited", 41_000),
+    }
+    state |= {"chat/42000-x": ChatField("m", "Маша", "lost with Redis", 42_000)}
+    state |= {"chat/120000-x": ChatField("m", "Маша", "later", 120_000)}
     found = await sealed(log, "l", 7, state)
     assert [(message.text, message.kept) for message in found.messages] == [
         ("said at 41000", True),
+        ("lost with Redis", True),
         ("said at 90000", False),
     ]
     assert (found.from_ms, found.to_ms) == (40_000, 100_000)

@@ -29,7 +29,6 @@ export const leadingWords = {
     youSaidLater: "You said “not now”. Do you want to go after all?",
     youAreAtBoard: "You are at the board: you are heard, you may draw and share your screen.",
     mySeat: "Back to my seat",
-    wentSpoken: (name: string) => `${name} is at the board`,
   },
   timer: {
     tool: "Timer",
@@ -73,13 +72,11 @@ export const leadingWords = {
     faster: "Faster, please",
     lost: "I’m lost",
     private: "Only teachers see these, without your name",
-    sent: (name: string) => `Sent: ${name}`,
     allowed: "Reactions of students",
     count: (name: string, n: number) => `${name}: ${people(n)}`,
     slowerCount: (n: number) => `Slower: ${n}`,
     fasterCount: (n: number) => `Faster: ${n}`,
     lostCount: (n: number) => `Lost: ${n}`,
-    off: "The teacher has turned reactions off",
   },
   calm: {
     button: "Calm",

@@ -30,7 +30,6 @@ export const leadingWords: Pick<Dictionary, "calling" | "timer" | "picker" | "re
     youSaidLater: "Вы ответили «не сейчас». Всё-таки выйдете?",
     youAreAtBoard: "Вы у доски: вас слышно, вы можете рисовать и показывать экран.",
     mySeat: "Сесть на место",
-    wentSpoken: (name) => `У доски: ${name}`,
   },
   timer: {
     tool: "Таймер",
@@ -74,13 +73,11 @@ export const leadingWords: Pick<Dictionary, "calling" | "timer" | "picker" | "re
     faster: "Побыстрее",
     lost: "Не понимаю",
     private: "Это видят только учителя, без вашего имени",
-    sent: (name) => `Отправлено: ${name}`,
     allowed: "Реакции учеников",
     count: (name, n) => `${name}: ${people(n)}`,
     slowerCount: (n) => `Помедленнее: ${n}`,
     fasterCount: (n) => `Побыстрее: ${n}`,
     lostCount: (n) => `Не понимают: ${n}`,
-    off: "Учитель выключил реакции",
   },
   calm: {
     button: "Тишина",

@@ -31,7 +31,7 @@ import { LanguageSwitch, Toggle } from "../widgets";
 import type { Layout } from "./arrange";
 import { BarButton, Face } from "./BarButton";
 import { CalmButton, CalmItem } from "./leading/calm";
-import { ReactButton } from "./leading/reactions";
+import { ReactButton, ReactItems } from "./leading/reactions";
 import { RecordButton, RecordItem } from "./RecordButton";
 import { SavingButton, SavingGroup } from "./Saving";
 import { toolsFor } from "./tools";
@@ -149,7 +149,7 @@ export function Bar(props: Props) {
             }}
           />
         )}
-        {!self.leads && <ReactButton lesson={lesson} onFailed={props.onFailed} />}
+        {!narrow && !self.leads && <ReactButton lesson={lesson} onFailed={props.onFailed} />}
       </div>
       {narrow ? (
         <div className="bar-group">
@@ -186,6 +186,7 @@ export function Bar(props: Props) {
                     }}
                   />
                 )}
+                {!self.leads && <ReactItems lesson={lesson} onFailed={props.onFailed} close={close} />}
                 {self.leads && <CalmItem lesson={lesson} onFailed={props.onFailed} close={close} />}
                 {self.leads && <RecordItem lesson={lesson} onRecord={props.onRecord} close={close} />}
                 {props.onInvite !== null && (

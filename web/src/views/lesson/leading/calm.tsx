@@ -7,11 +7,15 @@ import { localeOf } from "../../../i18n";
 import { Close } from "../../icons";
 import { MenuItem } from "../../popover";
 import { useReadable } from "../../readable";
+import { remember, remembered } from "../../remember";
 import { useText, useWords } from "../../text";
 import { Dialog } from "../../widgets";
 import { BarButton } from "../BarButton";
 import type { ToolProps } from "../tools";
 import { Quiet } from "./icons";
+
+/** Of which calm the sealed minute was put away. */
+const CLOSED = "calm.closed";
 
 /** Leaders: one press stops all that comes from students, the next one lets it be again. */
 export function CalmButton({ lesson, onFailed }: ToolProps) {
@@ -60,7 +64,7 @@ function OfLeaders({ lesson, onFailed }: ToolProps) {
   const text = useText();
   const calm = calmOf(useReadable(lesson.fields));
   const [sealed, setSealed] = useState<Sealed | null>(null);
-  const [closed, setClosed] = useState<number | null>(null);
+  const [closed, setClosed] = useState(() => remembered(CLOSED));
   useEffect(
     () =>
       lesson.onPassing((message) => {
@@ -68,7 +72,7 @@ function OfLeaders({ lesson, onFailed }: ToolProps) {
       }),
     [lesson],
   );
-  if (calm === null || (!calm.on && closed === calm.at_ms)) return null;
+  if (calm === null || (!calm.on && closed === String(calm.at_ms))) return null;
   return (
     <>
       <section className="leading-card warn" data-testid="calm-card" data-on={calm.on}>
@@ -102,7 +106,8 @@ function OfLeaders({ lesson, onFailed }: ToolProps) {
               className="icon-button"
               aria-label={text.banner.dismiss}
               onClick={() => {
-                setClosed(calm.at_ms);
+                setClosed(String(calm.at_ms));
+                remember(CLOSED, String(calm.at_ms));
               }}
             >
               <Close />

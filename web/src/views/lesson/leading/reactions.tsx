@@ -26,10 +26,29 @@ const TO_LEADERS = [
 export function ReactButton({ lesson, onFailed }: ToolProps) {
   const text = useText();
   const fields = useReadable(lesson.fields);
-  const [sent, setSent] = useState("");
-  const off = reactionsOff(fields);
-  if (off || isCalm(fields)) return null;
-  const item = (close: () => void) => ([name, Icon]: readonly [ReactionName, ComponentType]) => (
+  if (reactionsOff(fields) || isCalm(fields)) return null;
+  return (
+    <Popover
+      label={text.reactions.hint}
+      testId="react"
+      className="bar-button"
+      face={<Face icon={<Smile />} label={text.reactions.button} />}
+    >
+      {(close) => (
+        <div className="menu">
+          <ReactItems lesson={lesson} onFailed={onFailed} close={close} />
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+/** The choices, in that menu and in a phone's. */
+export function ReactItems({ lesson, onFailed, close }: ToolProps & { close: () => void }) {
+  const text = useText();
+  const fields = useReadable(lesson.fields);
+  if (reactionsOff(fields) || isCalm(fields)) return null;
+  const item = ([name, Icon]: readonly [ReactionName, ComponentType]) => (
     <MenuItem
       key={name}
       testId={`react-${name}`}
@@ -37,30 +56,16 @@ export function ReactButton({ lesson, onFailed }: ToolProps) {
       label={text.reactions[name]}
       onClick={() => {
         close();
-        setSent(text.reactions.sent(text.reactions[name]));
         lesson.request({ t: "react", reaction: name }).catch(onFailed);
       }}
     />
   );
   return (
     <>
-      <Popover
-        label={text.reactions.hint}
-        testId="react"
-        className="bar-button"
-        face={<Face icon={<Smile />} label={text.reactions.button} />}
-      >
-        {(close) => (
-          <div className="menu">
-            {PUBLIC.map(item(close))}
-            <p className="menu-note">{text.reactions.private}</p>
-            {TO_LEADERS.map(item(close))}
-          </div>
-        )}
-      </Popover>
-      <span className="hidden" role="status">
-        {sent}
-      </span>
+      <p className="menu-title">{text.reactions.button}</p>
+      {PUBLIC.map(item)}
+      <p className="menu-note">{text.reactions.private}</p>
+      {TO_LEADERS.map(item)}
     </>
   );
 }
