@@ -101,7 +101,7 @@ export function CallsOfLeaders({ lesson, onFailed }: ToolProps) {
 
 function AskedCard({ lesson, called, onFailed }: ToolProps & { called: Called }) {
   const text = useText();
-  const nowMs = useServerNow(lesson, !called.notNow);
+  const nowMs = useServerNow(lesson, called.notNow ? null : Infinity);
   const name = lesson.nameOf(called.id);
   const call = (on: boolean) => () => {
     lesson.request({ t: "call", participant: called.id, on }).catch(onFailed);
@@ -169,7 +169,7 @@ export function OwnCall({ lesson, onFailed }: ToolProps) {
   return (
     <section
       className={asked ? "leading-card strong" : "leading-card"}
-      role={asked ? "alertdialog" : "group"}
+      role="group"
       aria-labelledby="own-call-title"
       aria-describedby={asked ? "own-call-help" : undefined}
       data-testid="own-call"

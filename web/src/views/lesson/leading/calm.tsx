@@ -168,16 +168,18 @@ function OfStudents({ lesson, onFailed }: ToolProps) {
   if (on)
     return (
       <section className="leading-card strong" role="status" data-testid="calm-card" data-on="true">
-        <Quiet />
         <p>
-          <b>{text.calm.title}</b>
+          <b>
+            <Quiet />
+            {text.calm.title}
+          </b>
           <small>{text.calm.students}</small>
         </p>
       </section>
     );
   if (!over) return null;
   return (
-    <section className="leading-card" role="status" data-testid="calm-over">
+    <section className="leading-card urgent" role="status" data-testid="calm-over">
       <p>{text.calm.over}</p>
       {camera && (
         <button

@@ -4,19 +4,20 @@ import type { LessonSurface } from "../../../core/lesson";
 
 const TICK_MS = 250;
 
-/** Server time, drawn anew four times a second while it matters. */
-export function useServerNow(lesson: LessonSurface, runs: boolean): number {
+/** Server time, drawn anew four times a second until `untilMs` is over; null: it does not matter. */
+export function useServerNow(lesson: LessonSurface, untilMs: number | null): number {
   const [nowMs, setNowMs] = useState(() => lesson.serverNowMs());
   useEffect(() => {
     const look = () => {
-      setNowMs(lesson.serverNowMs());
+      const now = lesson.serverNowMs();
+      setNowMs(now);
+      if (untilMs === null || now > untilMs) clearInterval(timer);
     };
-    look();
-    if (!runs) return;
     const timer = setInterval(look, TICK_MS);
+    look();
     return () => {
       clearInterval(timer);
     };
-  }, [lesson, runs]);
+  }, [lesson, untilMs]);
   return nowMs;
 }

@@ -99,14 +99,16 @@ export function PickedCard({ lesson }: ToolProps) {
 function Told({ lesson, picked }: Pick<ToolProps, "lesson"> & { picked: PickedField }) {
   const text = useText();
   const self = useReadable(lesson.self);
-  const nowMs = useServerNow(lesson, true);
+  const nowMs = useServerNow(lesson, picked.at_ms + PICKED_SHOWN_MS);
   if (nowMs - picked.at_ms > PICKED_SHOWN_MS) return null;
   const me = picked.participant === self.id;
   return (
     <section className={me ? "leading-card strong" : "leading-card"} role="status" data-testid="picked">
-      <Dice />
       <p>
-        <b>{me ? text.picker.you : text.picker.chosen(lesson.nameOf(picked.participant))}</b>
+        <b>
+          <Dice />
+          {me ? text.picker.you : text.picker.chosen(lesson.nameOf(picked.participant))}
+        </b>
       </p>
     </section>
   );

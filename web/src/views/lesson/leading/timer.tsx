@@ -26,7 +26,7 @@ export const TIMER_TOOL: Tool = {
 function TimerPanel({ lesson, onFailed }: ToolProps) {
   const text = useText();
   const timer = timerOf(useReadable(lesson.fields));
-  const nowMs = useServerNow(lesson, timer !== null && timer.ends_at_ms !== null);
+  const nowMs = useServerNow(lesson, timer?.ends_at_ms ?? null);
   const [own, setOwn] = useState("");
   const minutes = Number(own);
   const fits = Number.isInteger(minutes) && minutes >= 1 && minutes <= MOST_MINUTES;
@@ -108,7 +108,7 @@ export function TimerCard({ lesson }: ToolProps) {
 
 function Countdown({ lesson, timer }: Pick<ToolProps, "lesson"> & { timer: TimerField }) {
   const text = useText();
-  const nowMs = useServerNow(lesson, timer.ends_at_ms !== null);
+  const nowMs = useServerNow(lesson, timer.ends_at_ms === null ? null : timer.ends_at_ms + TIME_UP_SHOWN_MS);
   const left = leftMs(timer, nowMs);
   const over = left === 0;
   const lastMinute = !over && left <= MINUTE_MS && timer.total_ms > MINUTE_MS;
