@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _PATHS: Final = 200
 
 def shown(path: str) -> bool:
     """Whether the field is something that a recording's log holds."""
-    return not path.startswith((HIDDEN, "lobby/"))
+    return not path.startswith((HIDDEN, "called/", *LEADERS_ONLY))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:

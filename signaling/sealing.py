@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sfu.model import Refused
 from signaling.lesson.fields import CALM, State
@@ -46,16 +46,24 @@ def still_there(calm: CalmField, state: State) -> dict[str, SealedMessage]:
     return {
         path: SealedMessage(chat.participant, chat.name, chat.text, chat.at_ms, kept=True)
         for path, chat in said
-        if calm.sealed_from_ms <= chat.at_ms <= calm.at_ms
+        if chat.text and calm.sealed_from_ms <= chat.at_ms <= calm.at_ms
     }
 
 
 def written(events: Iterable[Record], calm: CalmField, state: State) -> dict[str, SealedMessage]:
-    """Messages that these events, newest first, brought in the sealed minute, as they were first."""
+    """Messages of the sealed minute as these events, newest first, brought them first."""
     return {
-        path: SealedMessage(value["participant"], value["name"], value["text"], event.at_ms, path in state)
+        path: SealedMessage(
+            value["participant"], value["name"], value["text"], value["at_ms"], _kept(path, value, state)
+        )
         for event in events
-        if calm.sealed_from_ms <= event.at_ms <= calm.at_ms
         for path, value in event.set.items()
         if path.startswith("chat/")
+        and value.get("text")
+        and calm.sealed_from_ms <= value["at_ms"] <= calm.at_ms
     }
+
+
+def _kept(path: str, value: Any, state: State) -> bool:
+    now: ChatField | None = state.get(path)
+    return now is not None and now.text == value["text"]

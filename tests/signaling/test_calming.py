@@ -93,15 +93,16 @@ async def test_the_minute_before_is_read_whatever_was_deleted() -> None:
             said(2, 41_000),
             Record(3, "hand_up", 50_000, "m", {"hand/m": 50_000}),
             said(4, 90_000),
-            Record(5, "chat_removed", 95_000, "t", {}, ("chat/90000-x",)),
+            Record(5, "chat_removed", 95_000, "t", {"chat/90000-x": {"text": "", "at_ms": 90_000}}),
             Record(6, "calm", 100_000, "t", {"calm": {}}),
             said(7, 120_000),
         ]
     )
     state = full() | {
         "calm": wire.CalmField(False, "t", 100_000, 40_000),
-        "chat/41000-x": ChatField("m", "Маша", "as edited", 41_000),
+        "chat/41000-x": ChatField("m", "Маша", "said at 41000", 41_000),
     }
+    state |= {"chat/90000-x": ChatField("m", "Маша", "", 90_000)}
     state |= {"chat/42000-x": ChatField("m", "Маша", "lost with Redis", 42_000)}
     state |= {"chat/120000-x": ChatField("m", "Маша", "later", 120_000)}
     found = await sealed(log, "l", 7, state)
