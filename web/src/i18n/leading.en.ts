@@ -4,7 +4,7 @@ const minutes = counted("en", { one: "minute", other: "minutes" });
 const people = counted("en", { one: "person", other: "people" });
 
 export const leadingRefusals = {
-  calm: "The teacher has asked for quiet. What you wrote stays here: send it when the quiet is over.",
+  calm: "Calm is on: nothing of students goes through until a teacher ends it. What you wrote stays here.",
   reactions_off: "The teacher has turned reactions off.",
   nobody_to_pick: "There is nobody to pick: no students are here, or all are switched off in the list.",
 };

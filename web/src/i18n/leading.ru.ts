@@ -6,7 +6,7 @@ const minutes = counted("ru", { one: "минута", few: "минуты", many: 
 const people = counted("ru", { one: "человек", few: "человека", many: "человек", other: "человека" });
 
 export const leadingRefusals: typeof english = {
-  calm: "Учитель попросил тишины. Написанное остаётся здесь: отправьте его, когда тишина закончится.",
+  calm: "Сейчас тишина: пока учитель её не снимет, от учеников ничего не идёт. Написанное остаётся здесь.",
   reactions_off: "Учитель выключил реакции.",
   nobody_to_pick: "Выбрать некого: на уроке нет учеников, или все выключены в списке.",
 };
@@ -55,7 +55,7 @@ export const leadingWords: Pick<Dictionary, "calling" | "timer" | "picker" | "re
     again: "Выбрать другого",
     tellAll: "Показать всему классу",
     who: "Кого можно выбрать",
-    had: "уже отвечал(а)",
+    had: "уже выбирали",
     result: "Выбор",
     quiet: "Это видите только вы и другие учителя.",
     chosen: (name) => `Отвечает: ${name}`,
