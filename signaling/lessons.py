@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -22,6 +23,7 @@ from signaling.log import (
     LeaseHeard,
     LessonLog,
     LogUnreachable,
+    ReactionHeard,
     RestoredHeard,
     SeatHeard,
     StillHeard,
@@ -206,5 +208,7 @@ class Lessons:
                 live.seat_taken(heard.participant, heard.seat)
             case StillHeard():
                 live.media.hear_still(heard.still)
+            case ReactionHeard():
+                live.reactions.hear(heard.participant, heard.kind, time.monotonic())
             case LeaseHeard():
                 live.spawn(live.media.lease_changed())

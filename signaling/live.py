@@ -17,14 +17,16 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
-from signaling.lesson import ending, fields, presence, recording
+from signaling.lesson import ending, fields, presence, reacting, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
 from signaling.objectives import LessonObjectives, Objective, met
+from signaling.reactions import LessonReactions
 from signaling.recording_watch import RecordingWatch
 from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
+from signaling.sealing import sealed
 from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,7 @@ class LiveLesson:
         self.idle_since_ms = now_ms()
         self.objectives = LessonObjectives()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
+        self.reactions = LessonReactions()
         self._recording = RecordingWatch(lesson, lesson_log, self.execute, self.spawn, now_ms)
 
     # --- as its media sees it --------------------------------------------------------------------
@@ -131,6 +134,30 @@ class LiveLesson:
     async def _tell_still(self, still: bytes) -> None:
         with suppress(*LogUnreachable):
             await self._log.tell_still(self.lesson, still)
+
+    def react(self, client: Client, message: wire.React) -> None:
+        """A client's reaction, to every process; dropped while Redis is away. Raises Refused."""
+        reacting.check(self.state, client.role)
+        if self.reactions.take(client.participant, time.monotonic()):
+            self.spawn(self._tell_reaction(client.participant, message.reaction))
+
+    async def _tell_reaction(self, participant: str, kind: str) -> None:
+        with suppress(*LogUnreachable):
+            await self._log.tell_reaction(self.lesson, participant, kind)
+
+    def _tell_reactions(self) -> None:
+        for view, news in self.reactions.news(self.state, time.monotonic()):
+            data = encode(news)
+            for client in list(self.clients.values()):
+                if client.view is view:
+                    client.send(data)
+
+    async def sealed(self) -> wire.Sealed:
+        """What was written in the minute before the last calm; raises Refused ``not_found``, ``internal``."""
+        try:
+            return await sealed(self._log, self.lesson, self.number, self.state)
+        except LogUnreachable as error:
+            raise Refused("internal", f"redis: {type(error).__name__}") from None
 
     def moved(self, epoch: int) -> None:
         for client in list(self.clients.values()):
@@ -437,6 +464,7 @@ class LiveLesson:
         if fields.LESSON not in state:
             return
         self._recording.tick(recording.running(state))
+        self._tell_reactions()
         if self.objectives.waits:
             self.objectives.look(state, self.clients, self.media.hears, now_ms)
         ends_at_ms = fields.lesson(state).ends_at_ms

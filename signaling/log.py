@@ -109,7 +109,16 @@ class StillHeard:
     still: bytes
 
 
-Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard
+@dataclass(frozen=True, slots=True)
+class ReactionHeard:
+    """Somebody reacted just now. Nothing keeps it."""
+
+    lesson: str
+    participant: str
+    kind: str
+
+
+Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard | ReactionHeard
 
 
 class Clock(Protocol):
@@ -277,6 +286,11 @@ class LessonLog:
         entries = await self.redis.xrange(key(lesson, "log"), min=f"{number + 1}-0", count=_PAGE)
         return [_record(entry) for entry in entries]
 
+    async def before(self, lesson: str, number: int) -> list[Record]:
+        """Events before ``number``, newest first, at most a page of them."""
+        entries = await self.redis.xrevrange(key(lesson, "log"), max=f"({number}-0", count=_PAGE)
+        return [_record(entry) for entry in entries]
+
     async def numbers(self, lessons: Sequence[str]) -> list[int | None]:
         """The last event number of each lesson; None where Redis does not have it."""
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -299,6 +313,10 @@ class LessonLog:
     async def tell_still(self, lesson: str, still: bytes) -> None:
         """Every process that holds the lesson hears of this still, this one too; nothing keeps it."""
         await self.pipeline.call("SPUBLISH", key(lesson, "live"), b"t:" + still)
+
+    async def tell_reaction(self, lesson: str, participant: str, kind: str) -> None:
+        """As ``tell_still``, of a reaction."""
+        await self.pipeline.call("SPUBLISH", key(lesson, "live"), f"a{participant}:{kind}".encode())
 
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""
@@ -425,6 +443,8 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
         return LeaseHeard(lesson)
     if head[:1] == b"t":
         return StillHeard(lesson, rest)
+    if head[:1] == b"a":
+        return ReactionHeard(lesson, head[1:].decode(), rest.decode())
     return None
 
 

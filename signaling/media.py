@@ -262,7 +262,7 @@ class LessonMedia:
                 self._stage_dirty = True
                 if event.kind in ("may", "recordable"):
                     self._mark_people()
-            elif head == fields.RECORDING:
+            elif head in (fields.RECORDING, fields.CALM):
                 self._mark_people()
         if self.lease is not None and (self._dirty or self._stage_dirty) and not self._lock.locked():
             self._spawn(self._flush())

@@ -10,6 +10,8 @@ import msgspec
 from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson import (
+    calling,
+    calming,
     chat,
     consent,
     ending,
@@ -17,11 +19,14 @@ from signaling.lesson import (
     hands,
     lock,
     permissions,
+    picking,
     presence,
     publications,
+    reacting,
     recording,
     showing,
     stage,
+    timing,
 )
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import State
@@ -42,6 +47,16 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetMay: _LEADERS,
     wire.SetStage: _LEADERS,
     wire.Show: _LEADERS,
+    wire.Call: _LEADERS,
+    wire.AnswerCall: frozenset({Role.STUDENT}),
+    wire.Seat: _EVERYBODY,
+    wire.React: _EVERYBODY,
+    wire.SetReactions: _LEADERS,
+    wire.SetTimer: _LEADERS,
+    wire.Pick: _LEADERS,
+    wire.SetPickable: _LEADERS,
+    wire.Calm: _LEADERS,
+    wire.ReadSealed: _LEADERS,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
@@ -53,12 +68,20 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
 
 RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None]]] = {
     wire.Publish: publications.publish,
-    wire.Chat: chat.say,
+    wire.Chat: calming.held(chat.say),
     wire.Hand: hands.hand,
     wire.Mute: publications.mute,
     wire.SetMay: permissions.set_may,
     wire.SetStage: stage.set_stage,
     wire.Show: showing.show,
+    wire.Call: calling.call,
+    wire.AnswerCall: calling.answer,
+    wire.Seat: calling.seat,
+    wire.SetReactions: reacting.set_reactions,
+    wire.SetTimer: timing.set_timer,
+    wire.Pick: picking.pick,
+    wire.SetPickable: picking.set_pickable,
+    wire.Calm: calming.calm,
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,

@@ -192,6 +192,12 @@ class Session:
             self._limit(message)
             if isinstance(message, wire.Offer):
                 self.send(encode(await lesson.offer(self, message)))
+            elif isinstance(message, wire.React):
+                lesson.react(self, message)
+                self.send(encode(wire.Done(number)))
+            elif isinstance(message, wire.ReadSealed):
+                self.send(encode(await lesson.sealed()))
+                self.send(encode(wire.Done(number)))
             else:
                 self.send(encode(wire.Done(number, await lesson.command(self, message))))
         except Refused as refused:

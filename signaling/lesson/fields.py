@@ -12,12 +12,18 @@ from typing import Any, Final
 import msgspec
 
 from signaling.wire import (
+    AtBoardField,
+    CalledField,
+    CalmField,
     ChatField,
     LessonField,
     LobbyField,
     PersonField,
+    PickedField,
+    PickerField,
     RecordingField,
     ShownField,
+    TimerField,
     UnrecordedField,
 )
 
@@ -28,8 +34,13 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
-LEADERS_ONLY: Final = ("lobby/",)
-OWN: Final = ("unrecorded/",)
+CALM: Final = "calm"
+TIMER: Final = "timer"
+NO_REACTIONS: Final = "no_reactions"
+DRAWN: Final = "drawn"
+PICKED: Final = "picked"
+LEADERS_ONLY: Final = ("lobby/", "picker/", DRAWN)
+OWN: Final = ("unrecorded/", "called/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 REPLAYED: Final = (SHOWN, "board/", "slides/", "film/", "app/")
 """What is seen again beside a recording, at its time; everybody sees it in the lesson. A value that names a
@@ -44,6 +55,15 @@ _TYPES: Final[dict[str, Any]] = {
     "recording": RecordingField,
     "shown": ShownField,
     "unrecorded": UnrecordedField,
+    "calm": CalmField,
+    "timer": TimerField,
+    "no_reactions": bool,
+    "picker": PickerField,
+    "drawn": PickedField,
+    "picked": PickedField,
+    "called": CalledField,
+    "at_board": AtBoardField,
+    "ink": bool,
     "hand": int,
     "on": bool,
     "_ban": bool,
@@ -73,6 +93,23 @@ def lobby(participant: str) -> str:
 
 def unrecorded(participant: str) -> str:
     return f"unrecorded/{participant}"
+
+
+def called(participant: str) -> str:
+    return f"called/{participant}"
+
+
+def at_board(participant: str) -> str:
+    return f"at_board/{participant}"
+
+
+def picker(participant: str) -> str:
+    return f"picker/{participant}"
+
+
+def ink(participant: str) -> str:
+    """True: this student may draw."""
+    return f"ink/{participant}"
 
 
 def ban(participant: str) -> str:
@@ -135,6 +172,12 @@ def lesson(state: State) -> LessonField:
 def is_live(state: State) -> bool:
     """Whether the lesson is live now."""
     return LESSON in state and lesson(state).state == "live"
+
+
+def is_calm(state: State) -> bool:
+    """Whether a leader has stopped all that comes from students."""
+    field: CalmField | None = state.get(CALM)
+    return field is not None and field.on
 
 
 def count_here(state: State) -> int:

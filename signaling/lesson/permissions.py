@@ -9,19 +9,25 @@ import msgspec
 from sfu.model import SEND_SECTIONS, Refused, Role
 from signaling.lesson import fields
 from signaling.lesson.change import Actor, Change, Moment
-from signaling.lesson.fields import LESSON, State
+from signaling.lesson.fields import LESSON, State, is_calm
 from signaling.wire import PersonField, SetMay, SourceName
 
 EVERYTHING: frozenset[str] = frozenset(source.value for source in SEND_SECTIONS)
 
 
 def allowed(state: State, participant: str) -> frozenset[str]:
-    """Which sources a participant may publish now; nothing for somebody who is not here."""
+    """Which sources a participant may publish now; nothing for somebody who is not here,
+    nor for students while it is calm."""
     person: PersonField | None = state.get(fields.person(participant))
     if person is None or not person.here:
         return frozenset()
     if Role(person.role).leads:
         return EVERYTHING
+    return frozenset() if is_calm(state) else by_rule(state, person)
+
+
+def by_rule(state: State, person: PersonField) -> frozenset[SourceName]:
+    """What a student may publish whatever else holds now."""
     return frozenset(fields.lesson(state).may if person.may is None else person.may)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from sfu.model import Refused, Role
-from signaling.lesson import fields
+from signaling.lesson import calling, fields
 from signaling.lesson.change import Actor, Change, Moment, next_order
 from signaling.lesson.fields import LESSON, ORDER, State
 from signaling.texts import skeleton
@@ -148,8 +148,11 @@ def remove(state: State, _actor: Actor, message: Remove, _moment: Moment) -> Cha
 
 def gone(state: State, participant: str, person: PersonField) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Fields to set and delete when a participant is no longer here."""
-    changes: dict[str, Any] = {fields.person(participant): msgspec.structs.replace(person, here=False)}
-    deletes = [fields.on(participant, source) for source in sorted(fields.sources_on(state, participant))]
+    path = fields.person(participant)
+    changes, seated = calling.away(state, participant)
+    changes[path] = msgspec.structs.replace(changes.get(path, person), here=False)
+    on = [fields.on(participant, source) for source in sorted(fields.sources_on(state, participant))]
+    deletes = [*on, *(each for each in seated if each not in on)]
     if fields.hand(participant) in state:
         deletes.append(fields.hand(participant))
     lesson = fields.lesson(state)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from sfu.model import Refused, Role
-from signaling.lesson import fields
+from signaling.lesson import calming, fields
 from signaling.lesson.change import Actor, Change, Moment
-from signaling.lesson.fields import LESSON, State
+from signaling.lesson.fields import CALM, LESSON, State
 from signaling.lesson.permissions import allowed
 from signaling.wire import Mute, PersonField, Publish
 
 
 def publish(state: State, actor: Actor, message: Publish, _moment: Moment) -> Change | None:
-    """None: it is so already. Raises Refused ``not_allowed`` for a source this person may not publish."""
+    """None: it is so already. Raises Refused ``not_allowed`` for a source this person may not publish,
+    ``calm`` for all of students while it is calm."""
     path = fields.on(actor.participant, message.source)
     if not message.on:
         return Change("unpublished", {}, (path,)) if path in state else None
+    calming.check(state, actor.role)
     if message.source not in allowed(state, actor.participant):
         raise Refused("not_allowed")
     if path in state:
         return None
-    return Change("published", {path: True}, expect=frozenset({LESSON, fields.person(actor.participant)}))
+    return Change(
+        "published", {path: True}, expect=frozenset({LESSON, CALM, fields.person(actor.participant)})
+    )
 
 
 def mute(state: State, actor: Actor, message: Mute, _moment: Moment) -> Change | None:

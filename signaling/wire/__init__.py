@@ -15,12 +15,20 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
+- ``called/<participant>``: CalledField; seen by leaders and themselves.
+- ``at_board/<participant>``: AtBoardField of who was called and went.
+- ``ink/<participant>``: true for a student who may draw.
+- ``timer``: TimerField. ``calm``: CalmField. ``no_reactions``: true while there are none.
+- ``picked``: PickedField when everybody was told. ``drawn``: the last one, and
+  ``picker/<participant>``: PickerField; seen by leaders only.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
+from signaling.wire.calling import AnswerCall, AtBoardField, Call, CalledField, Seat
+from signaling.wire.calming import SEALED_KEPT, SEALED_MS, Calm, CalmField, ReadSealed, Sealed, SealedMessage
 from signaling.wire.client import (
     Chat,
     ClientMessage,
@@ -101,6 +109,8 @@ from signaling.wire.names import (
     SourceName,
     VideoState,
 )
+from signaling.wire.picking import Pick, PickedField, PickerField, SetPickable
+from signaling.wire.reacting import React, ReactionName, Reactions, SetReactions
 from signaling.wire.server import (
     Answer,
     Closed,
@@ -122,6 +132,7 @@ from signaling.wire.server import (
     Welcome,
 )
 from signaling.wire.showing import Show, ShownField, ShownKind
+from signaling.wire.timing import MAX_TIMER_S, SetTimer, TimerField
 
 __all__ = [
     "CHAT_KEPT",
@@ -132,12 +143,21 @@ __all__ = [
     "MAX_NAME",
     "MAX_STILL",
     "MAX_STILL_SIDE",
+    "MAX_TIMER_S",
     "MAX_TIME_MS",
     "MAX_TITLE",
+    "SEALED_KEPT",
+    "SEALED_MS",
     "WIRE_VERSION",
     "Answer",
+    "AnswerCall",
+    "AtBoardField",
     "Attendance",
     "AttendanceRow",
+    "Call",
+    "CalledField",
+    "Calm",
+    "CalmField",
     "Chat",
     "ChatField",
     "ClientMessage",
@@ -169,9 +189,16 @@ __all__ = [
     "NewLesson",
     "Offer",
     "PersonField",
+    "Pick",
+    "PickedField",
+    "PickerField",
     "PictureName",
     "Publish",
     "Quality",
+    "React",
+    "ReactionName",
+    "Reactions",
+    "ReadSealed",
     "Record",
     "RecordingEnd",
     "RecordingField",
@@ -179,12 +206,18 @@ __all__ = [
     "Remove",
     "RequestNumber",
     "RoleName",
+    "Sealed",
+    "SealedMessage",
+    "Seat",
     "SendStill",
     "ServerMessage",
     "SetMay",
+    "SetPickable",
+    "SetReactions",
     "SetRecordable",
     "SetRecorded",
     "SetStage",
+    "SetTimer",
     "Show",
     "ShownField",
     "ShownKind",
@@ -202,6 +235,7 @@ __all__ = [
     "TimelineHand",
     "TimelineMissing",
     "TimelinePart",
+    "TimerField",
     "UnrecordedField",
     "VideoInfo",
     "VideoJob",

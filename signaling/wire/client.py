@@ -6,8 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signaling.wire.calling import AnswerCall, Call, Seat
+from signaling.wire.calming import Calm, ReadSealed
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
+from signaling.wire.picking import Pick, SetPickable
+from signaling.wire.reacting import React, SetReactions
 from signaling.wire.showing import Show
+from signaling.wire.timing import SetTimer
 
 
 class Hello(Struct, tag_field="t", tag="hello", frozen=True):
@@ -166,6 +171,16 @@ ClientMessage = (
     | SetMay
     | SetStage
     | Show
+    | Call
+    | AnswerCall
+    | Seat
+    | React
+    | SetReactions
+    | SetTimer
+    | Pick
+    | SetPickable
+    | Calm
+    | ReadSealed
     | Lock
     | Remove
     | Record

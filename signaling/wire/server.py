@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from signaling.wire.calming import Sealed
 from signaling.wire.names import PictureName, RoleName, SourceName
+from signaling.wire.reacting import Reactions
 
 
 class Event(Struct, tag_field="t", tag="event", frozen=True):
@@ -14,8 +16,9 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     server, ``operator`` for who runs it.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+    chat, hand_up, hand_down, hands_down, called, uncalled, not_now, at_board, seated, calm, calm_over, timer,
+    picked, pickable, reactions_on, reactions_off, may, stage, shown, locked, unlocked, teacher_in,
+    teacher_away, recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
     """
 
     number: int
@@ -179,6 +182,8 @@ ServerMessage = (
     | StillWanted
     | Still
     | Speakers
+    | Reactions
+    | Sealed
     | Quality
     | MediaLost
     | Moved

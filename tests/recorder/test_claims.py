@@ -71,6 +71,8 @@ def test_what_not_everybody_may_see_is_not_kept() -> None:
     assert kept is not None
     assert (kept.number, kept.set, kept.delete) == (7, {"person/p": {"here": False}}, ("hand/p",))
     assert logbook.kept(Record(8, "waits", 1, None, {"lobby/p": {"name": "x"}})) is None
+    for path in ("drawn", "picker/p", "called/p"):
+        assert logbook.kept(Record(9, "of leaders", 1, "t", {path: {}})) is None
     assert logbook.kept(Record(9, "ring", 1, "t")) is not None, "an event without fields says something too"
 
 

@@ -26,6 +26,16 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetMay: {T, C},
     wire.SetStage: {T, C},
     wire.Show: {T, C},
+    wire.Call: {T, C},
+    wire.AnswerCall: {S},
+    wire.Seat: {T, C, S},
+    wire.React: {T, C, S},
+    wire.SetReactions: {T, C},
+    wire.SetTimer: {T, C},
+    wire.Pick: {T, C},
+    wire.SetPickable: {T, C},
+    wire.Calm: {T, C},
+    wire.ReadSealed: {T, C},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
     wire.Record: {T, C},
@@ -41,6 +51,14 @@ MESSAGES: dict[type[Any], Any] = {
     wire.SetMay: wire.SetMay(1, ("camera",)),
     wire.SetStage: wire.SetStage(1, "p"),
     wire.Show: wire.Show(1, "board", "b"),
+    wire.Call: wire.Call(1, "p"),
+    wire.AnswerCall: wire.AnswerCall(1, go=False),
+    wire.Seat: {T: wire.Seat(1, "m"), C: wire.Seat(1, "m"), S: wire.Seat(1)},
+    wire.SetReactions: wire.SetReactions(1, on=False),
+    wire.SetTimer: wire.SetTimer(1, "start"),
+    wire.Pick: wire.Pick(1),
+    wire.SetPickable: wire.SetPickable(1, "p", on=False),
+    wire.Calm: wire.Calm(1, on=True),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
     wire.Record: wire.Record(1, on=True),
@@ -73,6 +91,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
     state = full() | {"on/p/microphone": True, "board/b": {}}
+    state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

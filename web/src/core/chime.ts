@@ -1,6 +1,10 @@
-/** The two notes that tell everybody that a recording starts (up) or stops (down). */
+/** Two notes that tell of what must not be missed: a recording starts (up) or stops (down), one is asked to the board,
+ * the time is up. */
 
-const NOTES_HZ = { start: [659.25, 880], stop: [880, 587.33] } as const;
+const NOTES_HZ = { start: [659.25, 880], stop: [880, 587.33], ask: [523.25, 783.99], time: [783.99, 783.99, 1046.5] } as const;
+
+export type Chime = keyof typeof NOTES_HZ;
+
 const NOTE_S = 0.16;
 const LOUDNESS = 0.12;
 /** A browser that wants a click first never says no: it just does not begin. */
@@ -10,7 +14,7 @@ const MAY_TAKE_MS = 400;
  * Plays the notes on `speaker` (null: the system's). false: the browser does not let this page sound now. Never
  * rejects.
  */
-export async function chime(which: "start" | "stop", speaker: string | null): Promise<boolean> {
+export async function chime(which: Chime, speaker: string | null): Promise<boolean> {
   if (typeof AudioContext !== "function") return false;
   const context = new AudioContext();
   try {

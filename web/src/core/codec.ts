@@ -17,6 +17,8 @@ const KINDS: Readonly<Record<ServerMessage["t"], true>> = {
   still_wanted: true,
   still: true,
   speakers: true,
+  reactions: true,
+  sealed: true,
   quality: true,
   media_lost: true,
   moved: true,

@@ -3,7 +3,7 @@
 import type { Event, JoinReply, ServerMessage, Welcome } from "../generated/wire";
 import * as api from "./api";
 import { isPhone } from "./capture";
-import { chime } from "./chime";
+import { chime, type Chime } from "./chime";
 import { Drawing, wantedHeight } from "./draw";
 import { Media } from "./media";
 import { Meter } from "./meter";
@@ -62,6 +62,7 @@ export class Lesson implements LessonSurface {
   readonly #phone = isPhone(navigator.userAgent, Math.min(screen.width, screen.height));
   readonly #phase = new Value<Phase>({ name: "joining" });
   readonly #listeners = new Set<(notice: Notice) => void>();
+  readonly #passing = new Set<(message: ServerMessage) => void>();
   readonly #stops: (() => void)[] = [];
   readonly #mounts = new Map<number, object>();
   readonly #store: LessonStore;
@@ -183,6 +184,11 @@ export class Lesson implements LessonSurface {
     return Date.now() + this.#clockAheadMs;
   }
 
+  onPassing(listener: (message: ServerMessage) => void): () => void {
+    this.#passing.add(listener);
+    return () => this.#passing.delete(listener);
+  }
+
   onNotice(listener: (notice: Notice) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -255,7 +261,7 @@ export class Lesson implements LessonSurface {
     return this.#playback.turnOn();
   }
 
-  chime(which: "start" | "stop"): void {
+  chime(which: Chime): void {
     if (!this.soundRefused.get()) void chime(which, this.#options.devices.present("speaker"));
   }
 
@@ -406,7 +412,7 @@ export class Lesson implements LessonSurface {
       case "moved":
         return this.#media.moved(message);
       default:
-        return;
+        for (const listener of [...this.#passing]) listener(message);
     }
   }
 

@@ -1,6 +1,7 @@
 /** The lesson's state here: fields by path, changed by numbered events, and what is read from them. */
 
 import type {
+  CalmField,
   ChatField,
   Event,
   LessonField,
@@ -198,6 +199,7 @@ function readEverybody(
   identity: Identity,
 ): ReadonlyMap<string, Person> {
   const lesson = fields.get("lesson") as LessonField | undefined;
+  const calm = (fields.get("calm") as CalmField | undefined)?.on === true;
   const raised = under<number>(fields, "hand/").sort(([a, atA], [b, atB]) => atA - atB || (a < b ? -1 : 1));
   const places = new Map(raised.map(([id], index) => [id, index + 1]));
   const quality = new Map(lines.map((line) => [line.participant, line]));
@@ -214,7 +216,7 @@ function readEverybody(
       self: id === identity.participant,
       order: person.order,
       on: flags((source) => fields.get(`on/${id}/${source}`) === true),
-      may: leads(person.role) ? ALL_FLAGS : flags((source) => (person.may ?? lesson?.may ?? []).includes(source)),
+      may: leads(person.role) ? ALL_FLAGS : calm ? NO_FLAGS : flags((source) => (person.may ?? lesson?.may ?? []).includes(source)),
       ownMay: person.may !== null,
       hand: place !== null,
       handPlace: place,

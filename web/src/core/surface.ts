@@ -1,6 +1,7 @@
 /** What the views may use of a lesson: types only. */
 
-import type { JoinReply } from "../generated/wire";
+import type { JoinReply, ServerMessage } from "../generated/wire";
+import type { Chime } from "./chime";
 import type { Devices } from "./devices";
 import type { Request } from "./signalling";
 import type { Fields } from "./store";
@@ -72,6 +73,8 @@ export interface LessonSurface {
   nameOf(participant: string): string;
   /** Server time now, for clocks such as `lesson.ends_at_ms`. */
   serverNowMs(): number;
+  /** Messages of capabilities that pass and are in no field. */
+  onPassing(listener: (message: ServerMessage) => void): () => void;
   onNotice(listener: (notice: Notice) => void): () => void;
 
   start(): void;
@@ -89,8 +92,8 @@ export interface LessonSurface {
   setSource(source: "microphone" | "camera" | "screen", on: boolean): Promise<void>;
   /** Must be called from a click. */
   turnSoundOn(): Promise<void>;
-  /** The two notes of a recording's start or stop; nothing where the browser keeps the page silent. */
-  chime(which: "start" | "stop"): void;
+  /** A few notes for what must not be missed; nothing where the browser keeps the page silent. */
+  chime(which: Chime): void;
   /**
    * Shows a video slot in `container`: the slot's one <video> element is moved into it, and its height is told
    * to the server (so a slot that is not mounted is not sent). Sound goes on when nothing is mounted. Style the

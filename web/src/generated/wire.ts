@@ -11,6 +11,9 @@ export const MAX_STILL_SIDE = 640;
 export const MAX_TITLE = 120;
 export const MAX_TIME_MS = 8640000000000000;
 export const CHAT_KEPT = 200;
+export const SEALED_MS = 60000;
+export const SEALED_KEPT = 300;
+export const MAX_TIMER_S = 10800;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
 
@@ -27,6 +30,8 @@ export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 export type JobState = "waiting" | "running" | "done" | "failed";
 
 export type ShownKind = "board" | "slides" | "film" | "app";
+
+export type ReactionName = "thumbs_up" | "clap" | "slower" | "faster" | "lost";
 
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
@@ -279,12 +284,184 @@ export interface ShownField {
 }
 
 /**
+ * Leaders: ask a student to the board, or take the question back. Refused: ``not_found`` (nobody who is
+ * here), ``not_allowed`` (who leads is not called), ``calm``.
+ */
+export interface Call {
+  readonly t: "call";
+  readonly id: number;
+  readonly participant: string;
+  readonly on?: boolean;
+}
+
+/** Who was asked: goes to the board, or not now. Refused: ``not_found`` for who is not asked. */
+export interface AnswerCall {
+  readonly t: "answer_call";
+  readonly id: number;
+  readonly go: boolean;
+}
+
+/** Back to the seat: oneself (``participant`` None), or leaders somebody at the board. */
+export interface Seat {
+  readonly t: "seat";
+  readonly id: number;
+  readonly participant?: string | null;
+}
+
+/** A student was asked to the board and has not gone; leaders see it, and the student. */
+export interface CalledField {
+  readonly by: string;
+  readonly at_ms: number;
+  readonly answer: "none" | "not_now";
+}
+
+/**
+ * A student is at the board: on the stage, may speak, draw and share the screen.
+ *
+ * ``may`` and ``given`` are what their own rule was before and became, ``microphone`` whether it was on,
+ * ``ink`` whether they could draw already: going back to the seat undoes the rest.
+ */
+export interface AtBoardField {
+  readonly by: string;
+  readonly at_ms: number;
+  readonly given: readonly SourceName[];
+  readonly may: readonly SourceName[] | null;
+  readonly microphone: boolean;
+  readonly ink: boolean;
+}
+
+/** Leaders: stop all that comes from students (media at the worker, chat, reactions), or release it. */
+export interface Calm {
+  readonly t: "calm";
+  readonly id: number;
+  readonly on: boolean;
+}
+
+/**
+ * Leaders: what was written in the minute before the last calm, deleted or not: ``sealed`` comes, then
+ * ``done``. Refused: ``not_found`` when there was none.
+ */
+export interface ReadSealed {
+  readonly t: "read_sealed";
+  readonly id: number;
+}
+
+/** The last calm; ``on`` while it holds. ``sealed_from_ms`` to ``at_ms`` is the minute before it. */
+export interface CalmField {
+  readonly on: boolean;
+  readonly by: string;
+  readonly at_ms: number;
+  readonly sealed_from_ms: number;
+}
+
+/** A message as it was written. ``kept``: it is still in the chat. */
+export interface SealedMessage {
+  readonly participant: string;
+  readonly name: string;
+  readonly text: string;
+  readonly at_ms: number;
+  readonly kept: boolean;
+}
+
+/** The minute before the last calm, oldest first. */
+export interface Sealed {
+  readonly t: "sealed";
+  readonly from_ms: number;
+  readonly to_ms: number;
+  readonly messages: readonly SealedMessage[];
+}
+
+/**
+ * Leaders: draw a student. ``public``: everybody is told who, else leaders only. Refused:
+ * ``nobody_to_pick``.
+ */
+export interface Pick {
+  readonly t: "pick";
+  readonly id: number;
+  readonly public?: boolean;
+}
+
+/** Leaders: whether a student is drawn at all. */
+export interface SetPickable {
+  readonly t: "set_pickable";
+  readonly id: number;
+  readonly participant: string;
+  readonly on: boolean;
+}
+
+/**
+ * What the draw remembers of a student; seen by leaders. ``round``: the last one in which they had a
+ * turn, 0 for none yet.
+ */
+export interface PickerField {
+  readonly round: number;
+  readonly excluded: boolean;
+}
+
+/** Who was drawn last. */
+export interface PickedField {
+  readonly participant: string;
+  readonly by: string;
+  readonly at_ms: number;
+}
+
+/**
+ * A reaction of now: nothing is logged, and more than one a second is dropped without a word. Refused:
+ * ``reactions_off``, ``calm``.
+ */
+export interface React {
+  readonly t: "react";
+  readonly id: number;
+  readonly reaction: ReactionName;
+}
+
+/** Leaders: whether there are reactions at all. */
+export interface SetReactions {
+  readonly t: "set_reactions";
+  readonly id: number;
+  readonly on: boolean;
+}
+
+/** How many people react so now. ``slower``, ``faster`` and ``lost`` are told to leaders only. */
+export interface Reactions {
+  readonly t: "reactions";
+  readonly thumbs_up: number;
+  readonly clap: number;
+  readonly slower: number;
+  readonly faster: number;
+  readonly lost: number;
+}
+
+/**
+ * Leaders: start the timer anew with so many seconds, add so many, hold it, let it go on, or put it away.
+ * Refused: ``not_found`` when there is none.
+ */
+export interface SetTimer {
+  readonly t: "set_timer";
+  readonly id: number;
+  readonly do: "add" | "go_on" | "hold" | "start" | "stop";
+  readonly seconds?: number;
+}
+
+/**
+ * Everybody's timer. While it runs ``ends_at_ms`` is the server time at which it is over; while it is
+ * held that is None and ``left_ms`` is left. ``total_ms``: all it was given.
+ */
+export interface TimerField {
+  readonly by: string;
+  readonly total_ms: number;
+  readonly ends_at_ms: number | null;
+  readonly left_ms: number;
+}
+
+/**
  * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the
  * server, ``operator`` for who runs it.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
- * chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
- * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+ * chat, hand_up, hand_down, hands_down, called, uncalled, not_now, at_board, seated, calm, calm_over, timer,
+ * picked, pickable, reactions_on, reactions_off, may, stage, shown, locked, unlocked, teacher_in,
+ * teacher_away, recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -752,6 +929,16 @@ export type ClientMessage =
   | SetMay
   | SetStage
   | Show
+  | Call
+  | AnswerCall
+  | Seat
+  | React
+  | SetReactions
+  | SetTimer
+  | Pick
+  | SetPickable
+  | Calm
+  | ReadSealed
   | Lock
   | Remove
   | Record
@@ -772,6 +959,8 @@ export type ServerMessage =
   | StillWanted
   | Still
   | Speakers
+  | Reactions
+  | Sealed
   | Quality
   | MediaLost
   | Moved

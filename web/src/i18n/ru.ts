@@ -1,4 +1,5 @@
 import type { Dictionary } from "./en";
+import { leadingRefusals, leadingWords } from "./leading.ru";
 import { lineWords } from "./line.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
@@ -47,6 +48,7 @@ const refusals: Record<RefusalCode, string> = {
   internal: "На сервере что-то пошло не так. Попробуйте ещё раз; если не поможет, скажите администратору.",
   shutting_down: "Сервер перезапускается. Попробуйте через минуту.",
   slow: "Соединение было слишком медленным. Попробуйте ещё раз.",
+  ...leadingRefusals,
   recording_running: "Урок уже записывается. Чтобы записывать другое, сначала остановите запись.",
   recording_unavailable: "На этом сервере нет рекордера: записывать уроки здесь нельзя. Скажите администратору.",
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
@@ -438,6 +440,7 @@ export const ru: Dictionary = {
     help: "Он может быть открыт только один раз. Продолжайте там или верните его сюда.",
     here: "Продолжить здесь",
   },
+  ...leadingWords,
   ...lineWords,
   ...videoWords,
 };

@@ -17,6 +17,8 @@ import type {
   StillImage,
   Traffic,
 } from "../../src/core/types";
+import type { Chime } from "../../src/core/chime";
+import type { ServerMessage } from "../../src/generated/wire";
 import type { Request } from "../../src/core/signalling";
 import type { Fields } from "../../src/core/store";
 import { Value } from "../../src/core/value";
@@ -113,6 +115,17 @@ export class FakeLesson implements LessonSurface {
     });
   }
 
+  readonly #passing = new Set<(message: ServerMessage) => void>();
+  onPassing = (listener: (message: ServerMessage) => void) => {
+    this.#passing.add(listener);
+    return () => {
+      this.#passing.delete(listener);
+    };
+  };
+  pass(message: ServerMessage): void {
+    for (const listener of this.#passing) listener(message);
+  }
+
   notify(notice: Notice): void {
     for (const listener of this.#listeners) listener(notice);
   }
@@ -140,7 +153,7 @@ export class FakeLesson implements LessonSurface {
   reconnectMedia = () => void this.#act("reconnectMedia");
   setSource = (source: "microphone" | "camera" | "screen", on: boolean) => this.#act("setSource", source, on);
   turnSoundOn = () => this.#act("turnSoundOn");
-  chime = (which: "start" | "stop") => void this.calls.push(["chime", which]);
+  chime = (which: Chime) => void this.calls.push(["chime", which]);
   mount = (slot: number, container: HTMLElement) => {
     const video = document.createElement("video");
     video.dataset["slot"] = String(slot);

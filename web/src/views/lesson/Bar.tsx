@@ -30,6 +30,8 @@ import { useText } from "../text";
 import { LanguageSwitch, Toggle } from "../widgets";
 import type { Layout } from "./arrange";
 import { BarButton, Face } from "./BarButton";
+import { CalmButton, CalmItem } from "./leading/calm";
+import { ReactButton, ReactItems } from "./leading/reactions";
 import { RecordButton, RecordItem } from "./RecordButton";
 import { SavingButton, SavingGroup } from "./Saving";
 import { toolsFor } from "./tools";
@@ -133,6 +135,7 @@ export function Bar(props: Props) {
         />
         {!narrow && screenButton}
         {!narrow && self.leads && <RecordButton lesson={lesson} onRecord={props.onRecord} />}
+        {!narrow && self.leads && <CalmButton lesson={lesson} onFailed={props.onFailed} />}
         {!self.leads && (
           <BarButton
             testId="raise-hand"
@@ -146,6 +149,7 @@ export function Bar(props: Props) {
             }}
           />
         )}
+        {!narrow && !self.leads && <ReactButton lesson={lesson} onFailed={props.onFailed} />}
       </div>
       {narrow ? (
         <div className="bar-group">
@@ -182,6 +186,8 @@ export function Bar(props: Props) {
                     }}
                   />
                 )}
+                {!self.leads && <ReactItems lesson={lesson} onFailed={props.onFailed} close={close} />}
+                {self.leads && <CalmItem lesson={lesson} onFailed={props.onFailed} close={close} />}
                 {self.leads && <RecordItem lesson={lesson} onRecord={props.onRecord} close={close} />}
                 {props.onInvite !== null && (
                   <MenuItem

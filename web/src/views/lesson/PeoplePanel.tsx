@@ -9,6 +9,8 @@ import { useText } from "../text";
 import { Toggle } from "../widgets";
 import { Avatar } from "./Frame";
 import { fullName } from "./initials";
+import { CallButton } from "./leading/calling";
+import { ReactionsRule } from "./leading/reactions";
 import { LineMark } from "./line";
 import { PersonMenu } from "./PersonMenu";
 
@@ -82,6 +84,7 @@ export function PeoplePanel({ lesson, onInvite, onRecord, onFailed }: Props) {
               <li key={person.id} className="person hand" data-testid={`hand-${person.id}`}>
                 <span className="hand-place">{index + 1}</span>
                 <span className="person-name">{fullName(person)}</span>
+                {self.leads && <CallButton lesson={lesson} person={person} onFailed={onFailed} />}
                 {self.leads && (
                   <button
                     type="button"
@@ -285,6 +288,7 @@ function Rules(props: { lesson: LessonSurface; onRecord: (() => void) | undefine
           lesson.setLocked(on).catch(onFailed);
         }}
       />
+      <ReactionsRule lesson={lesson} onFailed={onFailed} />
       {props.onRecord !== undefined && (
         <div className="rules-record">
           <button type="button" className="button small" data-testid="record-choose" disabled={running} onClick={props.onRecord}>

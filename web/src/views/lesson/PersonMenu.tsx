@@ -7,6 +7,7 @@ import { MenuItem, Popover } from "../popover";
 import { useText } from "../text";
 import { Dialog } from "../widgets";
 import { fullName } from "./initials";
+import { CallItem } from "./leading/calling";
 
 interface Props {
   lesson: LessonSurface;
@@ -40,6 +41,7 @@ export function PersonMenu({ lesson, person, onStage, className, testId, onFaile
         {(close) => (
           <div className="menu">
             <p className="menu-title">{name}</p>
+            {student && <CallItem lesson={lesson} person={person} close={close} onFailed={onFailed} />}
             {person.hand && (
               <MenuItem
                 testId={`lower-${id}`}

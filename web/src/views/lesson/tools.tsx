@@ -4,6 +4,9 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
+import { LeadingCards } from "./leading/LeadingCards";
+import { PICKER_TOOL } from "./leading/picker";
+import { TIMER_TOOL } from "./leading/timer";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -21,10 +24,10 @@ export interface Tool {
   readonly Panel: ComponentType<ToolProps & { readonly onClose: () => void }>;
 }
 
-export const TOOLS: readonly Tool[] = [];
+export const TOOLS: readonly Tool[] = [TIMER_TOOL, PICKER_TOOL];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [];
+export const CARDS: readonly ComponentType<ToolProps>[] = [LeadingCards];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
