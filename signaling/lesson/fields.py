@@ -12,11 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from signaling.wire import (
+    AppField,
     ChatField,
+    FilmField,
     LessonField,
     LobbyField,
+    MaterialField,
     PersonField,
     RecordingField,
+    ScoreField,
+    SharingField,
     ShownField,
     UnrecordedField,
 )
@@ -29,7 +34,7 @@ ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
 LEADERS_ONLY: Final = ("lobby/",)
-OWN: Final = ("unrecorded/",)
+OWN: Final = ("unrecorded/", "score/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 
 _TYPES: Final[dict[str, Any]] = {
@@ -39,6 +44,11 @@ _TYPES: Final[dict[str, Any]] = {
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
+    "material": MaterialField,
+    "sharing": SharingField,
+    "film": FilmField,
+    "app": AppField,
+    "score": ScoreField,
     "unrecorded": UnrecordedField,
     "hand": int,
     "on": bool,

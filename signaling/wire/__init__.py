@@ -15,12 +15,16 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
+- ``material/<id>``: MaterialField; ``sharing``: SharingField, whether students may add some.
+- ``film/<id>``: FilmField of a material that is played for all; ``app/<id>``: AppField.
+- ``score/<participant>/<app>``: ScoreField; seen by leaders and themselves.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
+from signaling.wire.apps import AddApp, AppField, AppInfo, AppList, Score, ScoreField
 from signaling.wire.client import (
     Chat,
     ClientMessage,
@@ -49,6 +53,7 @@ from signaling.wire.fields import (
     RecordingField,
     UnrecordedField,
 )
+from signaling.wire.films import MAX_FILM_MS, FilmField, FilmState, PlayFilm, ShowFilm
 from signaling.wire.http import (
     Attendance,
     AttendanceRow,
@@ -77,6 +82,19 @@ from signaling.wire.library import (
     VideoPerson,
     VideoSound,
     Withdraw,
+)
+from signaling.wire.materials import (
+    MAX_MATERIALS,
+    AddLink,
+    MaterialAdded,
+    MaterialAddress,
+    MaterialField,
+    MaterialGroup,
+    MaterialKind,
+    MoveMaterial,
+    NameMaterial,
+    SetSharing,
+    SharingField,
 )
 from signaling.wire.names import (
     CHAT_KEPT,
@@ -127,14 +145,21 @@ __all__ = [
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
+    "MAX_FILM_MS",
     "MAX_FRAME_BYTES",
+    "MAX_MATERIALS",
     "MAX_NAME",
     "MAX_STILL",
     "MAX_STILL_SIDE",
     "MAX_TIME_MS",
     "MAX_TITLE",
     "WIRE_VERSION",
+    "AddApp",
+    "AddLink",
     "Answer",
+    "AppField",
+    "AppInfo",
+    "AppList",
     "Attendance",
     "AttendanceRow",
     "Chat",
@@ -146,6 +171,8 @@ __all__ = [
     "End",
     "ErrorReply",
     "Event",
+    "FilmField",
+    "FilmState",
     "Hand",
     "Hello",
     "IceServer",
@@ -162,13 +189,21 @@ __all__ = [
     "LinkInfo",
     "LobbyField",
     "Lock",
+    "MaterialAdded",
+    "MaterialAddress",
+    "MaterialField",
+    "MaterialGroup",
+    "MaterialKind",
     "MediaLost",
+    "MoveMaterial",
     "Moved",
     "Mute",
+    "NameMaterial",
     "NewLesson",
     "Offer",
     "PersonField",
     "PictureName",
+    "PlayFilm",
     "Publish",
     "Quality",
     "Record",
@@ -178,13 +213,18 @@ __all__ = [
     "Remove",
     "RequestNumber",
     "RoleName",
+    "Score",
+    "ScoreField",
     "SendStill",
     "ServerMessage",
     "SetMay",
     "SetRecordable",
     "SetRecorded",
+    "SetSharing",
     "SetStage",
+    "SharingField",
     "Show",
+    "ShowFilm",
     "ShownField",
     "ShownKind",
     "SignIn",

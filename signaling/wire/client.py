@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signaling.wire.apps import Score
+from signaling.wire.films import PlayFilm, ShowFilm
+from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.showing import Show
 
@@ -166,6 +169,13 @@ ClientMessage = (
     | SetMay
     | SetStage
     | Show
+    | AddLink
+    | NameMaterial
+    | MoveMaterial
+    | SetSharing
+    | ShowFilm
+    | PlayFilm
+    | Score
     | Lock
     | Remove
     | Record

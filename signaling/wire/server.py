@@ -15,7 +15,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
     chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
+    material_added, material_changed, material_removed, sharing, film, score.
     """
 
     number: int

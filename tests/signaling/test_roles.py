@@ -10,6 +10,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
+from tests.signaling.test_materials import MATERIALS
 from tests.signaling.test_rules import full
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
@@ -26,6 +27,13 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetMay: {T, C},
     wire.SetStage: {T, C},
     wire.Show: {T, C},
+    wire.AddLink: {T, C},
+    wire.NameMaterial: {T, C},
+    wire.MoveMaterial: {T, C},
+    wire.SetSharing: {T, C},
+    wire.ShowFilm: {T, C},
+    wire.PlayFilm: {T, C},
+    wire.Score: {S},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
     wire.Record: {T, C},
@@ -41,6 +49,13 @@ MESSAGES: dict[type[Any], Any] = {
     wire.SetMay: wire.SetMay(1, ("camera",)),
     wire.SetStage: wire.SetStage(1, "p"),
     wire.Show: wire.Show(1, "board", "b"),
+    wire.AddLink: wire.AddLink(1, "https://example.org"),
+    wire.NameMaterial: wire.NameMaterial(1, "f", "New"),
+    wire.MoveMaterial: wire.MoveMaterial(1, "f"),
+    wire.SetSharing: wire.SetSharing(1, students=True),
+    wire.ShowFilm: wire.ShowFilm(1, "f"),
+    wire.PlayFilm: wire.PlayFilm(1, "f", "playing", 5),
+    wire.Score: wire.Score(1, "a", 1, 2),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
     wire.Record: wire.Record(1, on=True),
@@ -72,7 +87,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}}
+    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message
