@@ -120,7 +120,7 @@ class Door:
         scheme = "https" if server.https else "http"
         own = {f"{scheme}://{host}:{port}" for host in ("localhost", "127.0.0.1", "[::1]")}
         self._origins = frozenset({self.origin, *server.allowed_origins, *own})
-        self._headers = security(self.origin)
+        self._headers = security(self.origin, self._settings.materials.app_origins)
 
     @property
     def sockets(self) -> int:

@@ -25,8 +25,8 @@ from signaling import stored_http, texts
 from signaling.admission import Admission
 from signaling.catalog.materials import Material
 from signaling.headers import MEDIA_POLICY
-from signaling.http import Door, as_json
-from signaling.lesson import fields, materials
+from signaling.http import Door, as_json, read_body
+from signaling.lesson import apps, fields, materials
 from signaling.lesson.change import Actor
 from signaling.lesson.fields import State
 from signaling.lessons import Lessons
@@ -38,6 +38,7 @@ from signaling.uploads.keeping import MIB, Kept, Upload
 from signaling.uploads.kinds import kind_of, named
 from signaling.uploads.pictures import renew
 from signaling.uploads.receiving import receive
+from signaling.wire.apps import AddApp, AppField, AppInfo, AppList
 from signaling.wire.materials import MaterialAdded, MaterialAddress, MaterialField
 
 AT_ONCE: Final = 2
@@ -89,6 +90,7 @@ class Uploads:
         self._kept = kept
         self._now_ms = now_ms
         self._key = settings.paths.secret("media.key")
+        self._allowed = tuple(AppInfo(app.name, app.url) for app in settings.materials.apps)
         self._incoming = settings.paths.incoming
         self._reserve = settings.recorder.reserve_mb * MIB
         self._coming: set[Coming] = set()
@@ -98,6 +100,8 @@ class Uploads:
         post = router.add_post("/api/lessons/{lesson}/materials", self._upload)
         door.raw.add(post.resource.canonical if post.resource is not None else "")
         router.add_delete("/api/lessons/{lesson}/materials/{material}", self._remove)
+        router.add_get("/api/apps", self._apps)
+        router.add_post("/api/lessons/{lesson}/apps", self._add_app)
         router.add_get("/api/materials/{material}", self._address)
         router.add_get("/material/{stamp}/{material}/{use}", self._file)
 
@@ -146,6 +150,24 @@ class Uploads:
             yield coming
         finally:
             self._coming.discard(coming)
+
+    async def _apps(self, _request: web.Request) -> web.Response:
+        return as_json(AppList(self._allowed))
+
+    async def _add_app(self, request: web.Request) -> web.Response:
+        body = await read_body(request, AddApp)
+        app = next((each for each in self._allowed if each.url == body.url), None)
+        if app is None:
+            raise Refused("not_found")
+        field = AppField(app.name, app.url)
+        async with self._lessons.get(_id(request, "lesson")) as live:
+            actor = self._admission.actor(self._door.browser(request), live)
+            _check_here(live.state, actor)
+            moment = live.moment()
+            await live.execute(
+                lambda state: apps.add(state, actor, f"a{moment.token}", field, moment), actor.participant
+            )
+        return as_json(MaterialAdded(f"a{moment.token}"))
 
     # --- finding and fetching -----------------------------------------------------------------------
 

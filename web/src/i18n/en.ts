@@ -1,5 +1,6 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { lineWords } from "./line.en";
+import { materialRefusals, materialWords } from "./materials.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
 
@@ -52,6 +53,7 @@ const refusals: Record<RefusalCode, string> = {
   address_expired: "This address was good for a short time only. Open the video lesson again.",
   library_key_bad: "This library link is not valid. Check that it was copied whole, or ask the school for a new one.",
   video_busy: "The video lesson is being worked on right now. Try again in a minute.",
+  ...materialRefusals,
   network: "The server cannot be reached. Check the internet connection and try again.",
   connection_lost: "The connection broke off before this was done. Try again.",
   media_failed: "Sound and picture cannot get through. The network here may block video calls; try another network, or try again.",
@@ -440,6 +442,7 @@ export const en = {
     here: "Go on here",
   },
   ...lineWords,
+  ...materialWords,
   ...videoWords,
 };
 

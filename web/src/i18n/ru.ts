@@ -1,5 +1,6 @@
 import type { Dictionary } from "./en";
 import { lineWords } from "./line.ru";
+import { materialRefusals, materialWords } from "./materials.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
@@ -53,6 +54,7 @@ const refusals: Record<RefusalCode, string> = {
   address_expired: "Этот адрес действовал недолго. Откройте видеоурок заново.",
   library_key_bad: "Ссылка на видеотеку не подходит. Проверьте, что она скопирована целиком, или попросите в школе новую.",
   video_busy: "С видеоуроком сейчас работает сервер. Попробуйте через минуту.",
+  ...materialRefusals,
   network: "Сервер недоступен. Проверьте интернет и попробуйте ещё раз.",
   connection_lost: "Связь прервалась раньше, чем это было сделано. Попробуйте ещё раз.",
   media_failed: "Звук и видео не проходят. Возможно, эта сеть не пропускает видеосвязь; попробуйте другую сеть или ещё раз.",
@@ -439,5 +441,6 @@ export const ru: Dictionary = {
     here: "Продолжить здесь",
   },
   ...lineWords,
+  ...materialWords,
   ...videoWords,
 };

@@ -4,6 +4,8 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
+import { Materials } from "./materials/icons";
+import { MaterialsPanel } from "./materials/MaterialsPanel";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -21,7 +23,16 @@ export interface Tool {
   readonly Panel: ComponentType<ToolProps & { readonly onClose: () => void }>;
 }
 
-export const TOOLS: readonly Tool[] = [];
+export const TOOLS: readonly Tool[] = [
+  {
+    name: "materials",
+    for: "everybody",
+    Icon: Materials,
+    label: (text) => text.materials.title,
+    help: (text) => text.materials.help,
+    Panel: MaterialsPanel,
+  },
+];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
 export const CARDS: readonly ComponentType<ToolProps>[] = [];
