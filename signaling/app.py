@@ -145,7 +145,7 @@ class Signalling:
         )
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        retention = Retention(self.catalog, videos, settings.retention, self._now_ms)
+        retention = Retention(self.catalog, videos, kept, settings.retention, self._now_ms)
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
         self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
         watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())

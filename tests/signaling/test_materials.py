@@ -8,10 +8,12 @@ import pytest
 
 from sfu.model import Refused
 from signaling import wire
+from signaling.catalog.keeping import NAMELESS
+from signaling.erasing import nameless
 from signaling.lesson import apps, materials
 from signaling.lesson.change import Moment
 from signaling.lesson.fields import SHOWN
-from signaling.replica import View
+from signaling.replica import Record, View
 from signaling.roles import decide
 from signaling.wire import AppField, FilmField, MaterialField, ScoreField, SharingField, ShownField
 from tests.signaling.test_rules import CO, LATER, MASHA, NOW, PETYA, TEACHER, after, full, made, refusal
@@ -175,3 +177,13 @@ def test_results_that_are_none(message: wire.Score, code: str) -> None:
     assert refusal(state, MASHA, message) == code
     tired = lesson_with(**{"score/m/a": ScoreField(1, 2, apps.MAX_TRIES, 1)})
     assert refusal(tired, MASHA, wire.Score(1, "a", 2, 2)) == "rate_limited"
+
+
+def test_who_is_erased_has_no_name_on_what_they_brought() -> None:
+    def event(by: str) -> Record:
+        field = {"kind": "file", "name": "Маша, 7Б.png", "by": by, "at_ms": 1, "place": 1.0, "url": ""}
+        return Record(1, "material_added", 1, by, {"material/x": field})
+
+    change = nameless({"m"}, teacher=False)
+    assert change(event("m")).set["material/x"]["name"] == NAMELESS
+    assert change(event("p")) == event("p")

@@ -227,9 +227,7 @@ async def app_tells_results(teacher: Person, students: Sequence[Person]) -> None
     for each in (teacher, *students):
         frame = each.page.frame_locator(by("app-frame"))
         said = frame.locator("#said[data-alone]")
-        await eventually(
-            lambda said=said: said.count(), lambda count: count == 1, f"{each.name}: the app runs"
-        )
+        await eventually(said.count, lambda count: count == 1, f"{each.name}: the app runs")
         assert await said.get_attribute("data-alone") == "true"
     who = students[0]
     await who.page.frame_locator(by("app-frame")).locator("#right").click()
