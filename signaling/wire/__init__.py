@@ -95,6 +95,8 @@ from signaling.wire.materials import (
     NameMaterial,
     SetSharing,
     SharingField,
+    VideoMaterial,
+    VideoMaterials,
 )
 from signaling.wire.names import (
     CHAT_KEPT,
@@ -244,6 +246,8 @@ __all__ = [
     "VideoInfo",
     "VideoJob",
     "VideoList",
+    "VideoMaterial",
+    "VideoMaterials",
     "VideoPage",
     "VideoPeople",
     "VideoPerson",

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { addApp, allowedApps, materialsOf, studentsMayAdd, type AppInfo } from "../../../core/materials";
 import { knownRefusal } from "../../../i18n";
 import { Close, Warning } from "../../icons";
-import { useReadable } from "../../readable";
+import { useMedia, useReadable } from "../../readable";
 import { useText } from "../../text";
 import type { ToolProps } from "../tools";
 import { Add, App, Web } from "./icons";
@@ -15,12 +15,13 @@ const ACCEPT =
   "image/png,image/jpeg,image/webp,image/gif,audio/*,video/mp4,video/webm,.mov,.pdf,.docx,.doc,.pptx,.ppt,.xlsx,.xls,.odt,.odp,.ods,.txt,.csv,.md";
 
 /** Everybody finds files, links and apps here; leaders (students when they may) add some. */
-export function MaterialsPanel({ lesson, onFailed }: ToolProps) {
+export function MaterialsPanel({ lesson, onFailed, onClose }: ToolProps & { readonly onClose: () => void }) {
   const text = useText();
   const { leads } = useReadable(lesson.self);
   const fields = useReadable(lesson.fields);
   const list = materialsOf(fields);
   const students = studentsMayAdd(fields);
+  const narrow = useMedia("(max-width: 720px)");
   const [said, setSaid] = useState("");
   const uploads = useUploads(lesson.id, (name) => {
     setSaid(text.materials.added(name));
@@ -52,7 +53,7 @@ export function MaterialsPanel({ lesson, onFailed }: ToolProps) {
       ) : (
         <ul className="material-list" aria-label={text.materials.title}>
           {list.map((material) => (
-            <MaterialRow key={material.id} lesson={lesson} material={material} fields={fields} order={order} onFailed={onFailed} />
+            <MaterialRow key={material.id} lesson={lesson} material={material} fields={fields} order={order} onFailed={onFailed} onLook={narrow ? onClose : null} />
           ))}
         </ul>
       )}
@@ -144,7 +145,7 @@ function Adding({ lesson, leads, onFailed, uploads }: Pick<ToolProps, "lesson" |
               type="button"
               className="button"
               data-testid="materials-add-app"
-              title={text.materials.addApp}
+              title={`${text.materials.addApp}: ${name}`}
               onClick={() => {
                 addApp(lesson.id, url).catch(onFailed);
               }}
