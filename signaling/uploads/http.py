@@ -37,7 +37,7 @@ from signaling.uploads.address import LIFETIME_S, check_address, issue_address
 from signaling.uploads.keeping import MIB, Kept, Upload
 from signaling.uploads.kinds import kind_of, named
 from signaling.uploads.pictures import renew
-from signaling.uploads.receiving import receive
+from signaling.uploads.receiving import make_ready, receive
 from signaling.wire.apps import AddApp, AppField, AppInfo, AppList
 from signaling.wire.materials import (
     MaterialAdded,
@@ -132,7 +132,7 @@ class Uploads:
                 )
                 material = secrets.token_hex(10)
                 path = self._incoming / material
-                await asyncio.to_thread(partial(self._incoming.mkdir, parents=True, exist_ok=True))
+                await asyncio.to_thread(make_ready, self._incoming)
                 try:
                     size = await receive(request, path, self._kept.file_limit, self._reserve)
                     async with self._looking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -195,6 +196,18 @@ async def test_two_at_once_a_third_waits_and_an_aborted_one_leaves_nothing(schoo
     go_on.set()
     assert (await running[1])[0] == 200
     assert sum(path.startswith("material/") for path in teacher.fields) == 1
+
+
+async def test_what_a_kill_left_goes_with_the_next_file(school: School) -> None:
+    lesson, teacher, _ = await lesson_of_two(school)
+    incoming = school.signalling._settings.paths.incoming
+    incoming.mkdir()
+    old, young = incoming / "old", incoming / "young"
+    old.write_bytes(b"x")
+    young.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    assert (await bring(teacher, lesson.lesson, brought.PDF))[0] == 200
+    assert left(school) == [young]
 
 
 async def test_a_page_of_another_site_brings_nothing(school: School) -> None:

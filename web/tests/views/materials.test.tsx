@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import "./setup";
 
-import { act, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { MaterialField } from "../../src/generated/wire";
@@ -136,6 +136,8 @@ describe("materials", () => {
     await waitFor(() => {
       expect(Sending.all.length).toBe(4);
     });
+    cleanup(); // another panel is opened
+    panel(lesson);
     for (const cancel of screen.getAllByTestId("material-cancel")) fireEvent.click(cancel);
     await waitFor(() => {
       expect(screen.queryAllByTestId("material-upload")).toEqual([]);
