@@ -33,6 +33,14 @@ def address_and_port(text: str) -> tuple[str, int] | None:
     return host, port
 
 
+def is_app_address(text: str) -> bool:
+    """Whether a lesson may show the page of this address: https, or http of this machine itself."""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
+    plain = text.isascii() and text.isprintable() and not any(c in text for c in " ;,'\"")
+    return plain and (parts.scheme == "https" or local) and bool(parts.hostname) and "@" not in parts.netloc
+
+
 def is_unspecified(text: str) -> bool:
     """Whether it stands for every address of a machine."""
     return is_address(text) and ipaddress.ip_address(text).is_unspecified

@@ -17,8 +17,9 @@ from signaling.catalog.audit import Entry
 from signaling.catalog.database import check_is_there
 from signaling.catalog.store import Catalog
 from signaling.erasing import Account, Erasing
-from signaling.files.opening import open_journals, open_library
+from signaling.files.opening import open_journals, open_library, open_materials
 from signaling.library_files import LibraryFiles
+from signaling.uploads.keeping import Kept
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -55,6 +56,7 @@ async def _erase(settings: Settings, catalog: Catalog, person: str, say: Say, *,
     erasing = Erasing(
         catalog,
         files,
+        Kept(open_materials(settings), catalog.materials, settings.materials),
         settings.paths.secret("people.key"),
         settings.lesson.keep_ended_s * 1000,
         wall_clock,
@@ -85,6 +87,8 @@ def _account(account: Account, waiting: set[str], *, dry: bool) -> list[str]:
         f"log              {account.events} events: name and words {done} erased",
         f"attendance       {account.names} rows: name {done} erased",
     ]
+    if account.files:
+        lines.append(f"files            {account.files} that they brought into lessons: {done} deleted")
     for video in account.videos:
         state = f"{done} published without them"
         if video in waiting:

@@ -163,6 +163,30 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lessons_days: NotNegative
 
 
+class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A web app of another origin that lessons may show; ``name`` is for people."""
+
+    name: str
+    url: str
+
+
+class Materials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files that people bring into lessons: MiB of one file and of a lesson together, GiB of all (0: as the
+    disk allows); ``apps`` that they may show.
+    """
+
+    file_mb: Annotated[int, Meta(ge=1, le=2000)]
+    lesson_mb: Positive
+    total_gb: NotNegative
+    apps: tuple[App, ...]
+
+    @property
+    def app_origins(self) -> tuple[str, ...]:
+        """Where they come from, each once."""
+        found = (urlsplit(app.url) for app in self.apps)
+        return tuple(dict.fromkeys(f"{parts.scheme}://{parts.netloc}" for parts in found))
+
+
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where video lessons are kept: a bucket of an S3-compatible store, or, ``url`` empty, a folder.
 
@@ -238,6 +262,16 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Folder of the video lessons: one folder each."""
         return Path(self.var) / "library"
 
+    @property
+    def materials(self) -> Path:
+        """Folder of the files that people brought: one folder a lesson."""
+        return Path(self.var) / "materials"
+
+    @property
+    def incoming(self) -> Path:
+        """Folder of files that are just coming."""
+        return Path(self.var) / "incoming"
+
     def given(self, name: str) -> str:
         """What an administrator put into ``keys`` under this name; raises SettingsError."""
         file = self.keys / name
@@ -286,6 +320,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lesson: Lesson
     recorder: Recorder
     retention: Retention
+    materials: Materials
     store: Store
     jobs: Jobs
     log: Log

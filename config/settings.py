@@ -21,6 +21,7 @@ import msgspec
 
 from config.addresses import (
     is_address,
+    is_app_address,
     is_name_or_address,
     is_public,
     is_unspecified,
@@ -255,6 +256,9 @@ def _faults(settings: Settings) -> list[tuple[str, str]]:
         faults.append((both, "certificate and certificate_key go together"))
     if server.tls == "local" and not server.public:
         faults.append(("server.tls", "a local certificate needs server.public, the name it is made for"))
+    for app in settings.materials.apps:
+        if not app.name.strip() or not is_app_address(app.url):
+            faults.append(("materials.apps", f"{app.url!r}: a name, and an https address of another origin"))
     for network in server.trusted_proxies:
         try:
             ipaddress.ip_network(network)

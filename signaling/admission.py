@@ -21,6 +21,7 @@ from signaling.catalog.recordings import Video
 from signaling.catalog.store import Catalog, Lesson
 from signaling.door_queue import Admitted, DoorQueue, Full
 from signaling.lesson import fields, presence
+from signaling.lesson.change import Actor
 from signaling.lessons import Lessons
 from signaling.links import (
     Backup,
@@ -200,6 +201,25 @@ class Admission:
         async with self._lessons.get(lesson.id) as live:
             banned = live.state.get(fields.ban(participant))
             return fields.person(participant) in live.state and not banned
+
+    def actor(self, browser: Browser, live: LiveLesson) -> Actor:
+        """Who this browser was let in as, in the role that may most; also when they are away now.
+
+        Raises Refused ``not_found``.
+        """
+        key = self._keys.people
+        known = [
+            (participant_of_device(key, live.lesson, role, browser.device), role)
+            for role in (Role.CO_TEACHER, Role.STUDENT)
+        ]
+        if browser.teacher is not None:
+            known.insert(0, (participant_of_teacher(key, live.lesson, browser.teacher), Role.TEACHER))
+        for participant, role in known:
+            person = live.state.get(fields.person(participant))
+            banned = live.state.get(fields.ban(participant))
+            if person is not None and person.role == role.value and not banned:
+                return Actor(participant, role)
+        raise Refused("not_found")
 
     async def join(self, browser: Browser, request: wire.JoinRequest) -> wire.JoinReply:
         """A ticket for the lesson behind a link; Queued when too many want one just now."""

@@ -30,7 +30,7 @@ from signaling.catalog.store import Catalog
 from signaling.door_queue import DoorQueue
 from signaling.drafts import Drafts
 from signaling.drain import Drain
-from signaling.files.opening import open_journals, open_library
+from signaling.files.opening import open_journals, open_library, open_materials
 from signaling.http import Door
 from signaling.jobs_http import JobRoutes
 from signaling.lesson import fields
@@ -43,6 +43,8 @@ from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.retention import Retention
 from signaling.tickets import KeyRing
+from signaling.uploads.http import Uploads
+from signaling.uploads.keeping import Kept
 from signaling.watch import Watch
 from signaling.withdrawing import Withdrawing
 from signaling.workers import Workers
@@ -136,9 +138,14 @@ class Signalling:
         )
         withdrawing = Withdrawing(self.catalog, videos, self._now_ms)
         self.library_routes = LibraryRoutes(self.door, self.library, withdrawing, files, self.admission)
+        kept = Kept(open_materials(settings), self.catalog.materials, settings.materials)
+        closing.push_async_callback(kept.files.close)
+        self.uploads = Uploads(
+            settings, self.door, self.admission, self.lessons, self.library, kept, self._now_ms
+        )
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
-        retention = Retention(self.catalog, videos, settings.retention, self._now_ms)
+        retention = Retention(self.catalog, videos, kept, settings.retention, self._now_ms)
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
         self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
         watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())

@@ -14,6 +14,7 @@ from signaling.library_files import LibraryFiles
 from signaling.links import participant_of_device, participant_of_teacher
 from signaling.log import Clock
 from signaling.replica import Record
+from signaling.uploads.keeping import Kept
 
 _DEVICE_ROLES: Final = (Role.STUDENT, Role.CO_TEACHER)
 
@@ -27,6 +28,7 @@ class Account:
     lessons: int = 0
     events: int = 0
     names: int = 0
+    files: int = 0
     videos: list[str] = field(default_factory=list)
     """Videos from which they are to be taken out."""
     left: list[tuple[str, str]] = field(default_factory=list)
@@ -37,12 +39,19 @@ class Erasing:
     """Errors of the database and of files go through as they are."""
 
     def __init__(
-        self, catalog: Catalog, files: LibraryFiles, people_key: bytes, keep_ended_ms: int, now_ms: Clock
+        self,
+        catalog: Catalog,
+        files: LibraryFiles,
+        kept: Kept,
+        people_key: bytes,
+        keep_ended_ms: int,
+        now_ms: Clock,
     ) -> None:
         """``people_key`` makes participants' ids; ``keep_ended_ms``: how long processes and Redis may still
         hold a lesson that ended."""
         self._catalog = catalog
         self._files = files
+        self._kept = kept
         self._key = people_key
         self._keep_ended_ms = keep_ended_ms
         self._now_ms = now_ms
@@ -87,7 +96,7 @@ class Erasing:
             for video in account.videos:
                 lesson = await self._lesson_of(video)
                 await self._catalog.withdrawals.ask(video, found[lesson], OPERATOR, self._now_ms())
-            count = account.events + account.names + len(account.videos)
+            count = account.events + account.names + account.files + len(account.videos)
             await self._catalog.audit.add(Entry(self._now_ms(), "erased", OPERATOR, person, count))
         return account
 
@@ -101,6 +110,10 @@ class Erasing:
             await keeping.forget_names(lesson, who)
         events = await self._catalog.events(lesson)
         account.events += await keeping.rewrite(lesson, events, nameless(who, teacher=teacher), dry=dry)
+        brought = await self._catalog.materials.of_lesson(lesson, who)
+        account.files += len(brought)
+        if not dry:
+            await self._kept.forget(*brought)
         for recording, state in await keeping.recordings_of(lesson):
             takes = await self._files.takes(recording)
             if state == "empty":
@@ -142,6 +155,8 @@ def _nameless(path: str, value: Any, participants: Collection[str], teacher: boo
         return {**value, "name": NAMELESS}
     if kind == "chat" and value.get("participant") in participants:
         return {**value, "name": NAMELESS, "text": ""}
+    if kind == "material" and value.get("by") in participants:
+        return {**value, "name": NAMELESS, "url": ""}
     if kind == "lesson" and teacher:
         return {**value, "teacher": NAMELESS}
     return value

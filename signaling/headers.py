@@ -33,8 +33,8 @@ that shows it by itself makes a small page around it, which fetches it from the 
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
-def security(origin: str) -> dict[str, str]:
-    """Headers for every answer; ``origin`` is where the pages come from."""
+def security(origin: str, frames: Sequence[str] = ()) -> dict[str, str]:
+    """Headers for every answer; ``origin`` is where the pages come from, ``frames`` the origins of apps."""
     socket = f"ws{origin.removeprefix('http')}"
     headers = {
         "Content-Security-Policy": "; ".join(
@@ -46,6 +46,7 @@ def security(origin: str) -> dict[str, str]:
                 "worker-src 'self' blob:",
                 "font-src 'self'",
                 "object-src 'none'",
+                "frame-src " + (" ".join(frames) or "'none'"),
                 "base-uri 'none'",
                 "form-action 'self'",
                 "frame-ancestors 'none'",

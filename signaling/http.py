@@ -46,7 +46,10 @@ STATUS: Final = {
     "sign_in_key_used": 403, "sign_in_key_bad": 403, "rate_limited": 429, "internal": 503, "bad_request": 400,
     "address_expired": 410, "library_key_bad": 403, "door_queue": 429,
     "text_empty": 422, "name_empty": 422, "name_too_long": 422, "name_bad_characters": 422,
-    "name_taken_teacher": 409, "withdrawal_unknown": 409, "video_busy": 409,
+    "file_too_big": 413, "file_type_refused": 415, "file_empty": 422, "file_broken": 422,
+    "picture_too_large": 422, "materials_full": 409, "lesson_files_full": 409, "no_room": 507,
+    "upload_broken": 400, "not_allowed": 403, "name_taken_teacher": 409,
+    "withdrawal_unknown": 409, "video_busy": 409,
 }  # fmt: skip
 """HTTP status of each refusal."""
 
@@ -102,6 +105,8 @@ class Door:
         self._numbers = count(1)
         self._headers: dict[str, str] = {}
         self._origins: frozenset[str] = frozenset()
+        self.raw: set[str] = set()
+        """Routes whose bodies are no JSON and may be larger: whoever adds one reads it piece by piece."""
         self._closing = False
         self._empty = asyncio.Event()
         self.origin = ""
@@ -115,7 +120,7 @@ class Door:
         scheme = "https" if server.https else "http"
         own = {f"{scheme}://{host}:{port}" for host in ("localhost", "127.0.0.1", "[::1]")}
         self._origins = frozenset({self.origin, *server.allowed_origins, *own})
-        self._headers = security(self.origin)
+        self._headers = security(self.origin, self._settings.materials.app_origins)
 
     @property
     def sockets(self) -> int:
@@ -172,7 +177,7 @@ class Door:
         route = "unknown" if resource is None else resource.canonical
         try:
             if request.method == hdrs.METH_POST:
-                self._check_post(request)
+                self._check_post(request, route)
             answer = await handler(request)
         except TooMany as many:
             metrics.refused.labels(many.code).inc()
@@ -209,9 +214,9 @@ class Door:
         elif "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
 
-    def _check_post(self, request: web.Request) -> None:
+    def _check_post(self, request: web.Request, route: str) -> None:
         self.check_origin(request)
-        if request.content_type != "application/json":
+        if request.content_type != ("application/octet-stream" if route in self.raw else "application/json"):
             raise Refused("bad_request", "content type")
 
     def check_origin(self, request: web.Request) -> None:

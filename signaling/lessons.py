@@ -97,7 +97,7 @@ class Lessons:
                 except BaseException as error:
                     del self._live[lesson]
                     await live.close()
-                    if isinstance(error, LogUnreachable | SQLAlchemyError):
+                    if isinstance(error, (*LogUnreachable, SQLAlchemyError)):
                         raise Refused("internal", type(error).__name__) from None
                     raise
                 metrics.lessons.set(len(self._live))

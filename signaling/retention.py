@@ -1,4 +1,4 @@
-"""Deletes what is older than the settings keep: videos; log, chat and attendance of lessons."""
+"""Deletes what is older than the settings keep: videos; files, log, chat and attendance of lessons."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from signaling.catalog.store import Catalog
 from signaling.library import delete_for_ever
 from signaling.library_files import LibraryFiles
 from signaling.log import Clock
+from signaling.uploads.keeping import Kept
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,9 @@ _DAY_MS: Final = 24 * 3600 * 1000
 class Retention:
     """Several processes may do it at once: what one has deleted the other does not find."""
 
-    def __init__(self, catalog: Catalog, files: LibraryFiles, days: Days, now_ms: Clock) -> None:
+    def __init__(self, catalog: Catalog, files: LibraryFiles, kept: Kept, days: Days, now_ms: Clock) -> None:
         self._catalog = catalog
+        self._kept = kept
         self._files = files
         self._days = days
         self._now_ms = now_ms
@@ -62,6 +64,9 @@ class Retention:
             log.info("old videos deleted", extra={"videos": count})
 
     async def _lessons(self, before_ms: int) -> None:
+        while files := await self._catalog.materials.old(before_ms):
+            await self._kept.forget(*files)
+            log.info("old files deleted", extra={"files": len(files)})
         while True:
             gone = await self._catalog.keeping.forget_lessons(before_ms, self._now_ms())
             if not gone.lessons:

@@ -10,14 +10,17 @@ import msgspec
 from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson import (
+    apps,
     calling,
     calming,
     chat,
     consent,
     ending,
     fields,
+    films,
     hands,
     lock,
+    materials,
     permissions,
     picking,
     presence,
@@ -33,6 +36,7 @@ from signaling.lesson.fields import State
 
 _EVERYBODY: Final = frozenset(Role)
 _LEADERS: Final = frozenset({Role.TEACHER, Role.CO_TEACHER})
+_STUDENTS: Final = frozenset({Role.STUDENT})
 _TEACHER: Final = frozenset({Role.TEACHER})
 
 COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
@@ -57,6 +61,13 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetPickable: _LEADERS,
     wire.Calm: _LEADERS,
     wire.ReadSealed: _LEADERS,
+    wire.AddLink: _LEADERS,
+    wire.NameMaterial: _LEADERS,
+    wire.MoveMaterial: _LEADERS,
+    wire.SetSharing: _LEADERS,
+    wire.ShowFilm: _LEADERS,
+    wire.PlayFilm: _LEADERS,
+    wire.Score: _STUDENTS,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
@@ -82,6 +93,13 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Pick: picking.pick,
     wire.SetPickable: picking.set_pickable,
     wire.Calm: calming.calm,
+    wire.AddLink: materials.add_link,
+    wire.NameMaterial: materials.name_material,
+    wire.MoveMaterial: materials.move_material,
+    wire.SetSharing: materials.set_sharing,
+    wire.ShowFilm: films.show,
+    wire.PlayFilm: films.play,
+    wire.Score: apps.score,
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,

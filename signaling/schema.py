@@ -12,7 +12,10 @@ import json
 import sys
 import typing
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -20,37 +23,20 @@ from msgspec import Struct
 from msgspec import inspect as mi
 
 from signaling import wire
-from signaling.wire import (
-    calling,
-    calming,
-    client,
-    fields,
-    http,
-    library,
-    names,
-    picking,
-    reacting,
-    server,
-    showing,
-    timing,
-)
+from signaling.wire import client, fields, http, library, names, server
 
 OUT: Final = Path(__file__).resolve().parent.parent / "web" / "src" / "generated"
 HTTP_REQUESTS: Final[tuple[type[Struct], ...]] = (wire.JoinRequest, wire.NewLesson, wire.SignIn)
-_MODULES: Final = (
-    names,
-    fields,
-    client,
-    showing,
-    calling,
-    calming,
-    picking,
-    reacting,
-    timing,
-    server,
-    http,
-    library,
-)
+
+
+def _modules() -> tuple[ModuleType, ...]:
+    """All modules of the contract; those of capabilities stand in the middle, by their names."""
+    first, last = (names, fields, client), (server, http, library)
+    every = [import_module(f"{wire.__name__}.{each.name}") for each in iter_modules(wire.__path__)]
+    return (*first, *(each for each in every if each not in (*first, *last)), *last)
+
+
+_MODULES: Final = _modules()
 _UNIONS: Final = ("ClientMessage", "ServerMessage")
 
 

@@ -160,6 +160,20 @@ class AuditRow(Base):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
+class MaterialRow(Base):
+    """A file that somebody brought into a lesson; its content lies under ``<lesson>/<id>``."""
+
+    __tablename__ = "materials"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lessons.id"), index=True)
+    by: Mapped[str] = mapped_column(String(40))
+    purpose: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(160))
+    media_type: Mapped[str] = mapped_column(String(100))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class JobRow(Base):
     """One step behind a recording's video: waiting (until ``due_at_ms``), running, done or failed.
 

@@ -15,6 +15,7 @@ from signaling.catalog.audit import Audit
 from signaling.catalog.database import Database
 from signaling.catalog.jobs import Jobs
 from signaling.catalog.keeping import Keeping
+from signaling.catalog.materials import Materials
 from signaling.catalog.models import EventRow, LessonRow, LinkRow, PresenceRow, TeacherRow, UsedKeyRow
 from signaling.catalog.recordings import Recordings
 from signaling.catalog.withdrawals import Withdrawals
@@ -104,6 +105,7 @@ class Catalog:
         self.withdrawals: Final = Withdrawals(database)
         self.audit: Final = Audit(database)
         self.keeping: Final = Keeping(database)
+        self.materials: Final = Materials(database)
 
     @classmethod
     async def open(cls, url: str, *, migrate: bool = True) -> Self:

@@ -25,6 +25,13 @@ def open_journals(settings: Settings) -> Files | None:
     return BucketFiles(_bucket(settings), _below(settings, "journals"))
 
 
+def open_materials(settings: Settings) -> Files:
+    """The files of lessons, ``<lesson>/<material>``; raises SettingsError when keys are missing."""
+    if not settings.store.url:
+        return FolderFiles(settings.paths.materials)
+    return BucketFiles(_bucket(settings), _below(settings, "materials"))
+
+
 def _bucket(settings: Settings) -> Bucket:
     store, paths = settings.store, settings.paths
     return Bucket(

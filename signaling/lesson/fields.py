@@ -12,16 +12,21 @@ from typing import Any, Final
 import msgspec
 
 from signaling.wire import (
+    AppField,
     AtBoardField,
     CalledField,
     CalmField,
     ChatField,
+    FilmField,
     LessonField,
     LobbyField,
+    MaterialField,
     PersonField,
     PickedField,
     PickerField,
     RecordingField,
+    ScoreField,
+    SharingField,
     ShownField,
     TimerField,
     UnrecordedField,
@@ -40,7 +45,7 @@ NO_REACTIONS: Final = "no_reactions"
 DRAWN: Final = "drawn"
 PICKED: Final = "picked"
 LEADERS_ONLY: Final = ("lobby/", "picker/", DRAWN)
-OWN: Final = ("unrecorded/", "called/")
+OWN: Final = ("unrecorded/", "called/", "score/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 REPLAYED: Final = (SHOWN, "board/", "slides/", "film/", "app/")
 """What is seen again beside a recording, at its time; everybody sees it in the lesson. A value that names a
@@ -54,6 +59,11 @@ _TYPES: Final[dict[str, Any]] = {
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
+    "material": MaterialField,
+    "sharing": SharingField,
+    "film": FilmField,
+    "app": AppField,
+    "score": ScoreField,
     "unrecorded": UnrecordedField,
     "calm": CalmField,
     "timer": TimerField,

@@ -21,12 +21,16 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``timer``: TimerField. ``calm``: CalmField. ``no_reactions``: true while there are none.
 - ``picked``: PickedField when everybody was told. ``drawn``: the last one, and
   ``picker/<participant>``: PickerField; seen by leaders only.
+- ``material/<id>``: MaterialField; ``sharing``: SharingField, whether students may add some.
+- ``film/<id>``: FilmField of a material that is played for all; ``app/<id>``: AppField.
+- ``score/<participant>/<app>``: ScoreField; seen by leaders and themselves.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
+from signaling.wire.apps import AddApp, AppField, AppInfo, AppList, Score, ScoreField
 from signaling.wire.calling import AnswerCall, AtBoardField, Call, CalledField, Seat
 from signaling.wire.calming import SEALED_KEPT, SEALED_MS, Calm, CalmField, ReadSealed, Sealed, SealedMessage
 from signaling.wire.client import (
@@ -57,6 +61,7 @@ from signaling.wire.fields import (
     RecordingField,
     UnrecordedField,
 )
+from signaling.wire.films import MAX_FILM_MS, FilmField, FilmState, PlayFilm, ShowFilm
 from signaling.wire.http import (
     Attendance,
     AttendanceRow,
@@ -86,6 +91,21 @@ from signaling.wire.library import (
     VideoPerson,
     VideoSound,
     Withdraw,
+)
+from signaling.wire.materials import (
+    MAX_MATERIALS,
+    AddLink,
+    MaterialAdded,
+    MaterialAddress,
+    MaterialField,
+    MaterialGroup,
+    MaterialKind,
+    MoveMaterial,
+    NameMaterial,
+    SetSharing,
+    SharingField,
+    VideoMaterial,
+    VideoMaterials,
 )
 from signaling.wire.names import (
     CHAT_KEPT,
@@ -139,7 +159,9 @@ __all__ = [
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
+    "MAX_FILM_MS",
     "MAX_FRAME_BYTES",
+    "MAX_MATERIALS",
     "MAX_NAME",
     "MAX_STILL",
     "MAX_STILL_SIDE",
@@ -149,8 +171,13 @@ __all__ = [
     "SEALED_KEPT",
     "SEALED_MS",
     "WIRE_VERSION",
+    "AddApp",
+    "AddLink",
     "Answer",
     "AnswerCall",
+    "AppField",
+    "AppInfo",
+    "AppList",
     "AtBoardField",
     "Attendance",
     "AttendanceRow",
@@ -167,6 +194,8 @@ __all__ = [
     "End",
     "ErrorReply",
     "Event",
+    "FilmField",
+    "FilmState",
     "Hand",
     "Hello",
     "IceServer",
@@ -183,9 +212,16 @@ __all__ = [
     "LinkInfo",
     "LobbyField",
     "Lock",
+    "MaterialAdded",
+    "MaterialAddress",
+    "MaterialField",
+    "MaterialGroup",
+    "MaterialKind",
     "MediaLost",
+    "MoveMaterial",
     "Moved",
     "Mute",
+    "NameMaterial",
     "NewLesson",
     "Offer",
     "PersonField",
@@ -193,6 +229,7 @@ __all__ = [
     "PickedField",
     "PickerField",
     "PictureName",
+    "PlayFilm",
     "Publish",
     "Quality",
     "React",
@@ -206,6 +243,8 @@ __all__ = [
     "Remove",
     "RequestNumber",
     "RoleName",
+    "Score",
+    "ScoreField",
     "Sealed",
     "SealedMessage",
     "Seat",
@@ -216,9 +255,12 @@ __all__ = [
     "SetReactions",
     "SetRecordable",
     "SetRecorded",
+    "SetSharing",
     "SetStage",
     "SetTimer",
+    "SharingField",
     "Show",
+    "ShowFilm",
     "ShownField",
     "ShownKind",
     "SignIn",
@@ -240,6 +282,8 @@ __all__ = [
     "VideoInfo",
     "VideoJob",
     "VideoList",
+    "VideoMaterial",
+    "VideoMaterials",
     "VideoPage",
     "VideoPeople",
     "VideoPerson",

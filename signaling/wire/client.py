@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signaling.wire.apps import Score
 from signaling.wire.calling import AnswerCall, Call, Seat
 from signaling.wire.calming import Calm, ReadSealed
+from signaling.wire.films import PlayFilm, ShowFilm
+from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.picking import Pick, SetPickable
 from signaling.wire.reacting import React, SetReactions
@@ -181,6 +184,13 @@ ClientMessage = (
     | SetPickable
     | Calm
     | ReadSealed
+    | AddLink
+    | NameMaterial
+    | MoveMaterial
+    | SetSharing
+    | ShowFilm
+    | PlayFilm
+    | Score
     | Lock
     | Remove
     | Record

@@ -16,9 +16,10 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     server, ``operator`` for who runs it.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, called, uncalled, not_now, at_board, seated, calm, calm_over, timer,
-    picked, pickable, reactions_on, reactions_off, may, stage, shown, locked, unlocked, teacher_in,
-    teacher_away, recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+    chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
+    called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
+    reactions_off, material_added, material_changed, material_removed, sharing, film, score, ended.
     """
 
     number: int

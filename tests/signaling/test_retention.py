@@ -10,8 +10,11 @@ from signaling.catalog.store import Catalog
 from signaling.files.folder import FolderFiles
 from signaling.library_files import LibraryFiles
 from signaling.retention import Retention
+from signaling.uploads.keeping import Kept
+from tests.signaling import brought
 from tests.signaling.library_parts import RECORDED_AT_MS, recorded
-from tests.signaling.parts import School
+from tests.signaling.parts import School, until_answer
+from tests.signaling.test_uploads import bring, lesson_of_two
 
 pytestmark = pytest.mark.asyncio
 DAY_MS = 24 * 3600 * 1000
@@ -26,8 +29,9 @@ def retention(school: School, now_ms: int, videos: int = 0, lessons: int = 0) ->
     signalling = school.signalling
     paths = signalling._settings.paths
     files = LibraryFiles(FolderFiles(paths.library), paths.recordings)
+    kept = Kept(FolderFiles(paths.materials), signalling.catalog.materials, signalling._settings.materials)
     return Retention(
-        signalling.catalog, files, Days(videos_days=videos, lessons_days=lessons), lambda: now_ms
+        signalling.catalog, files, kept, Days(videos_days=videos, lessons_days=lessons), lambda: now_ms
     )
 
 
@@ -81,3 +85,23 @@ async def test_of_old_lessons_nothing_is_kept_but_that_they_were(school: School)
     assert await catalog.recordings.video("v0") is not None
     counts = [each.count for each in await catalog.audit.entries(99) if each.what == "retention"]
     assert counts == [1, 2]
+
+
+async def test_files_of_lessons_go_with_their_logs(school: School) -> None:
+    lesson, teacher, _ = await lesson_of_two(school)
+    _, reply = await bring(teacher, lesson.lesson, brought.PDF)
+    kept = school.signalling._settings.paths.materials / lesson.lesson
+    now_ms = school.signalling._now_ms()
+    await retention(school, now_ms + 99 * DAY_MS, lessons=2).sweep()
+    assert [file.name for file in kept.iterdir()] == [reply["material"]]  # it has not ended
+    await teacher.send(wire.End(1000))
+
+    async def is_over() -> bool:
+        await school.signalling.archive.flush()
+        found = await school.signalling.catalog.lesson(lesson.lesson)
+        return found is not None and found.state == "ended"
+
+    await until_answer(is_over, "the end in SQL")
+    await retention(school, now_ms + 99 * DAY_MS, lessons=2).sweep()
+    assert list(kept.iterdir()) == []
+    assert await school.signalling.catalog.materials.find(reply["material"]) is None

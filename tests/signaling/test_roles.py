@@ -10,6 +10,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
+from tests.signaling.test_materials import MATERIALS
 from tests.signaling.test_rules import full
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
@@ -36,6 +37,13 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetPickable: {T, C},
     wire.Calm: {T, C},
     wire.ReadSealed: {T, C},
+    wire.AddLink: {T, C},
+    wire.NameMaterial: {T, C},
+    wire.MoveMaterial: {T, C},
+    wire.SetSharing: {T, C},
+    wire.ShowFilm: {T, C},
+    wire.PlayFilm: {T, C},
+    wire.Score: {S},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
     wire.Record: {T, C},
@@ -59,6 +67,13 @@ MESSAGES: dict[type[Any], Any] = {
     wire.Pick: wire.Pick(1),
     wire.SetPickable: wire.SetPickable(1, "p", on=False),
     wire.Calm: wire.Calm(1, on=True),
+    wire.AddLink: wire.AddLink(1, "https://example.org"),
+    wire.NameMaterial: wire.NameMaterial(1, "f", "New"),
+    wire.MoveMaterial: wire.MoveMaterial(1, "f"),
+    wire.SetSharing: wire.SetSharing(1, students=True),
+    wire.ShowFilm: wire.ShowFilm(1, "f"),
+    wire.PlayFilm: wire.PlayFilm(1, "f", "playing", 5),
+    wire.Score: wire.Score(1, "a", 1, 2),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
     wire.Record: wire.Record(1, on=True),
@@ -90,7 +105,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}}
+    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS
     state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]

@@ -83,6 +83,7 @@ export class Lesson implements LessonSurface {
   #fresh = true;
   #awake: (() => void) | null = null;
 
+  readonly id: string;
   readonly phase: Readable<Phase> = this.#phase;
   readonly connection: Readable<Connection>;
   readonly fields: Readable<Fields>;
@@ -105,6 +106,7 @@ export class Lesson implements LessonSurface {
 
   constructor(options: LessonOptions) {
     this.#options = options;
+    this.id = options.joined.lesson;
     this.#joined = options.joined;
     this.#ticketAtMs = Date.now();
     const { participant, name, role } = options.joined;

@@ -39,6 +39,7 @@ export interface LessonOptions {
  * Actions give a promise that rejects with `Failed` (code) when they were refused; nothing was changed then.
  */
 export interface LessonSurface {
+  readonly id: string;
   readonly phase: Readable<Phase>;
   readonly connection: Readable<Connection>;
   /** null until the first state has come. */

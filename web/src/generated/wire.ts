@@ -11,8 +11,12 @@ export const MAX_STILL_SIDE = 640;
 export const MAX_TITLE = 120;
 export const MAX_TIME_MS = 8640000000000000;
 export const CHAT_KEPT = 200;
+export const MAX_POINTS = 1000000;
 export const SEALED_MS = 60000;
 export const SEALED_KEPT = 300;
+export const MAX_FILM_MS = 43200000;
+export const MAX_MATERIALS = 100;
+export const MAX_URL = 500;
 export const MAX_TIMER_S = 10800;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
@@ -29,9 +33,15 @@ export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
 export type JobState = "waiting" | "running" | "done" | "failed";
 
-export type ShownKind = "board" | "slides" | "film" | "app";
+export type FilmState = "playing" | "paused";
+
+export type MaterialKind = "file" | "link" | "app";
+
+export type MaterialGroup = "image" | "audio" | "video" | "pdf" | "office" | "text";
 
 export type ReactionName = "thumbs_up" | "clap" | "slower" | "faster" | "lost";
+
+export type ShownKind = "board" | "slides" | "film" | "app";
 
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
@@ -265,22 +275,46 @@ export interface Leave {
   readonly t: "leave";
 }
 
-/**
- * Leaders: put a thing of the lesson before everybody, or take it away (``kind`` None). Refused:
- * ``not_found``.
- */
-export interface Show {
-  readonly t: "show";
-  readonly id: number;
-  readonly kind?: ShownKind | null;
-  readonly thing?: string | null;
+/** An app that can be shown; it is a material of the same id too. */
+export interface AppField {
+  readonly name: string;
+  readonly url: string;
 }
 
-/** What everybody has before them; the field is absent while it is nothing. ``by``: who put it there. */
-export interface ShownField {
-  readonly kind: ShownKind;
-  readonly thing: string;
-  readonly by: string;
+/**
+ * What a student reached in an app, as the app said last; ``of``: what can be reached. Leaders see it,
+ * and the student themselves. ``tries``: how often it was told.
+ */
+export interface ScoreField {
+  readonly points: number;
+  readonly of: number;
+  readonly tries: number;
+  readonly at_ms: number;
+}
+
+/** Students: what the app says that they reached. */
+export interface Score {
+  readonly t: "score";
+  readonly id: number;
+  readonly app: string;
+  readonly points: number;
+  readonly of: number;
+}
+
+/** An app that this server allows. */
+export interface AppInfo {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** All of them; none: lessons here have no apps. */
+export interface AppList {
+  readonly apps: readonly AppInfo[];
+}
+
+/** One of ``AppList``, by its address. */
+export interface AddApp {
+  readonly url: string;
 }
 
 /**
@@ -372,6 +406,110 @@ export interface Sealed {
 }
 
 /**
+ * How a material of this id is played: it was at ``position_ms`` at server time ``at_ms``, and goes on
+ * from there while it is ``playing``. ``by``: who said so last.
+ */
+export interface FilmField {
+  readonly state: FilmState;
+  readonly position_ms: number;
+  readonly at_ms: number;
+  readonly by: string;
+}
+
+/** Leaders: put a picture, a sound or a film before everybody; it stands where it was left. */
+export interface ShowFilm {
+  readonly t: "show_film";
+  readonly id: number;
+  readonly material: string;
+}
+
+/** Leaders: play or pause what is shown, from this position on. */
+export interface PlayFilm {
+  readonly t: "play_film";
+  readonly id: number;
+  readonly material: string;
+  readonly state: FilmState;
+  readonly position_ms: number;
+}
+
+/**
+ * A material. ``place``: they are shown by it, smallest first. Of a file: ``group``, ``media_type`` and
+ * ``bytes``; its content is behind ``GET /api/materials/<id>``. Of a link or an app: ``url``.
+ */
+export interface MaterialField {
+  readonly kind: MaterialKind;
+  readonly name: string;
+  readonly by: string;
+  readonly at_ms: number;
+  readonly place: number;
+  readonly group: MaterialGroup | null;
+  readonly media_type: string;
+  readonly bytes: number;
+  readonly url: string;
+}
+
+/** Whether students may add files; the field is absent until a leader decided. */
+export interface SharingField {
+  readonly students: boolean;
+}
+
+/** Leaders: a page of another site, https only. */
+export interface AddLink {
+  readonly t: "add_link";
+  readonly id: number;
+  readonly url: string;
+  readonly name?: string;
+}
+
+/** Leaders: another name for a material. */
+export interface NameMaterial {
+  readonly t: "name_material";
+  readonly id: number;
+  readonly material: string;
+  readonly name: string;
+}
+
+/** Leaders: put a material before another one; ``before`` None: last. */
+export interface MoveMaterial {
+  readonly t: "move_material";
+  readonly id: number;
+  readonly material: string;
+  readonly before?: string | null;
+}
+
+/** Leaders: whether students may add files too. */
+export interface SetSharing {
+  readonly t: "set_sharing";
+  readonly id: number;
+  readonly students: boolean;
+}
+
+/** Reply to an upload: the field ``material/<material>`` is there. */
+export interface MaterialAdded {
+  readonly material: string;
+}
+
+/** Where a file is, for 15 minutes. ``view`` None: browsers don't show such a file. */
+export interface MaterialAddress {
+  readonly download: string;
+  readonly view: string | null;
+}
+
+/** A file or a link that leaders gave the class, as it stands beside the lesson's video. */
+export interface VideoMaterial {
+  readonly name: string;
+  readonly kind: MaterialKind;
+  readonly group: MaterialGroup | null;
+  readonly bytes: number;
+  readonly url: string;
+}
+
+/** In their order. */
+export interface VideoMaterials {
+  readonly materials: readonly VideoMaterial[];
+}
+
+/**
  * Leaders: draw a student. ``public``: everybody is told who, else leaders only. Refused:
  * ``nobody_to_pick``.
  */
@@ -433,6 +571,24 @@ export interface Reactions {
 }
 
 /**
+ * Leaders: put a thing of the lesson before everybody, or take it away (``kind`` None). Refused:
+ * ``not_found``.
+ */
+export interface Show {
+  readonly t: "show";
+  readonly id: number;
+  readonly kind?: ShownKind | null;
+  readonly thing?: string | null;
+}
+
+/** What everybody has before them; the field is absent while it is nothing. ``by``: who put it there. */
+export interface ShownField {
+  readonly kind: ShownKind;
+  readonly thing: string;
+  readonly by: string;
+}
+
+/**
  * Leaders: start the timer anew with so many seconds, add so many, hold it, let it go on, or put it away.
  * Refused: ``not_found`` when there is none.
  */
@@ -459,9 +615,10 @@ export interface TimerField {
  * server, ``operator`` for who runs it.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
- * chat, hand_up, hand_down, hands_down, called, uncalled, not_now, at_board, seated, calm, calm_over, timer,
- * picked, pickable, reactions_on, reactions_off, may, stage, shown, locked, unlocked, teacher_in,
- * teacher_away, recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+ * chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
+ * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
+ * called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
+ * reactions_off, material_added, material_changed, material_removed, sharing, film, score, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -939,6 +1096,13 @@ export type ClientMessage =
   | SetPickable
   | Calm
   | ReadSealed
+  | AddLink
+  | NameMaterial
+  | MoveMaterial
+  | SetSharing
+  | ShowFilm
+  | PlayFilm
+  | Score
   | Lock
   | Remove
   | Record

@@ -1,6 +1,7 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { leadingRefusals, leadingWords } from "./leading.en";
 import { lineWords } from "./line.en";
+import { materialRefusals, materialWords } from "./materials.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
 
@@ -54,6 +55,7 @@ const refusals: Record<RefusalCode, string> = {
   address_expired: "This address was good for a short time only. Open the video lesson again.",
   library_key_bad: "This library link is not valid. Check that it was copied whole, or ask the school for a new one.",
   video_busy: "The video lesson is being worked on right now. Try again in a minute.",
+  ...materialRefusals,
   network: "The server cannot be reached. Check the internet connection and try again.",
   connection_lost: "The connection broke off before this was done. Try again.",
   media_failed: "Sound and picture cannot get through. The network here may block video calls; try another network, or try again.",
@@ -443,6 +445,7 @@ export const en = {
   },
   ...leadingWords,
   ...lineWords,
+  ...materialWords,
   ...videoWords,
 };
 

@@ -1,6 +1,7 @@
 import type { Dictionary } from "./en";
 import { leadingRefusals, leadingWords } from "./leading.ru";
 import { lineWords } from "./line.ru";
+import { materialRefusals, materialWords } from "./materials.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
@@ -55,6 +56,7 @@ const refusals: Record<RefusalCode, string> = {
   address_expired: "Этот адрес действовал недолго. Откройте видеоурок заново.",
   library_key_bad: "Ссылка на видеотеку не подходит. Проверьте, что она скопирована целиком, или попросите в школе новую.",
   video_busy: "С видеоуроком сейчас работает сервер. Попробуйте через минуту.",
+  ...materialRefusals,
   network: "Сервер недоступен. Проверьте интернет и попробуйте ещё раз.",
   connection_lost: "Связь прервалась раньше, чем это было сделано. Попробуйте ещё раз.",
   media_failed: "Звук и видео не проходят. Возможно, эта сеть не пропускает видеосвязь; попробуйте другую сеть или ещё раз.",
@@ -442,5 +444,6 @@ export const ru: Dictionary = {
   },
   ...leadingWords,
   ...lineWords,
+  ...materialWords,
   ...videoWords,
 };

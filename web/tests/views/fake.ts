@@ -51,6 +51,7 @@ export function person(id: string, change: Partial<Person> = {}): Person {
 
 /** A lesson whose state a test sets by hand and that keeps what it was asked to do. */
 export class FakeLesson implements LessonSurface {
+  readonly id = "lesson1";
   readonly calls: unknown[][] = [];
   /** What the next action rejects with. */
   refuse: Error | null = null;

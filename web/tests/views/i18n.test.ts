@@ -46,7 +46,10 @@ describe("refusals", () => {
     ticket_bad ticket_expired version_mismatch hello_timeout message_malformed message_too_big message_out_of_order
     not_allowed not_found text_empty offer_malformed offer_too_big offer_no_codec offer_sections no_worker worker_lost
     stale_epoch stale_number bad_request origin_refused internal shutting_down slow
-    calm reactions_off nobody_to_pick recording_running recording_unavailable address_expired library_key_bad video_busy withdrawal_unknown`.split(/\s+/);
+    recording_running recording_unavailable address_expired library_key_bad video_busy withdrawal_unknown
+    calm reactions_off nobody_to_pick
+    file_too_big file_type_refused file_empty file_broken picture_too_large
+    lesson_files_full materials_full no_room upload_broken link_refused`.split(/\s+/);
 
   it.each(SERVER)("%s is known", (code) => {
     expect(knownRefusal(code)).toBe(code);

@@ -7,6 +7,8 @@ import type { Dictionary } from "../../i18n";
 import { LeadingCards } from "./leading/LeadingCards";
 import { PICKER_TOOL } from "./leading/picker";
 import { TIMER_TOOL } from "./leading/timer";
+import { Materials } from "./materials/icons";
+import { MaterialsPanel } from "./materials/MaterialsPanel";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -24,7 +26,18 @@ export interface Tool {
   readonly Panel: ComponentType<ToolProps & { readonly onClose: () => void }>;
 }
 
-export const TOOLS: readonly Tool[] = [TIMER_TOOL, PICKER_TOOL];
+export const TOOLS: readonly Tool[] = [
+  {
+    name: "materials",
+    for: "everybody",
+    Icon: Materials,
+    label: (text) => text.materials.title,
+    help: (text) => text.materials.help,
+    Panel: MaterialsPanel,
+  },
+  TIMER_TOOL,
+  PICKER_TOOL,
+];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
 export const CARDS: readonly ComponentType<ToolProps>[] = [LeadingCards];

@@ -1,0 +1,1 @@
+"""Files that people bring into a lesson: received, looked at, kept, and given out again."""
