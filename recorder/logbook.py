@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING, owner
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
@@ -21,8 +21,11 @@ _PATHS: Final = 200
 
 
 def shown(path: str) -> bool:
-    """Whether the field is something that a recording's log holds."""
-    return not path.startswith((HIDDEN, "lobby/"))
+    """Whether the field is something that a recording's log holds: what everybody sees, and who is not
+    recorded."""
+    if path.startswith("unrecorded/"):
+        return True
+    return owner(path) is None and not path.startswith((HIDDEN, *LEADERS_ONLY))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:

@@ -13,6 +13,8 @@ import msgspec
 
 from signaling.wire import (
     ChatField,
+    ChatRulesField,
+    HeldField,
     LessonField,
     LobbyField,
     PersonField,
@@ -28,14 +30,22 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
-LEADERS_ONLY: Final = ("lobby/",)
-OWN: Final = ("unrecorded/",)
+CHAT_RULES: Final = "chat_rules"
+CHAT_WORDS: Final = "chat_words"
+LEADERS_ONLY: Final = ("lobby/", "chat_words")
+OWN: Final = ("unrecorded/", "note/", "held/", "chat_muted/", "chat_next/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 
 _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
     "person": PersonField,
     "chat": ChatField,
+    "note": ChatField,
+    "held": HeldField,
+    "chat_rules": ChatRulesField,
+    "chat_words": tuple[str, ...],
+    "chat_muted": bool,
+    "chat_next": int,
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
@@ -57,10 +67,6 @@ def on(participant: str, source: str) -> str:
 
 def hand(participant: str) -> str:
     return f"hand/{participant}"
-
-
-def chat(message_id: str) -> str:
-    return f"chat/{message_id}"
 
 
 def lobby(participant: str) -> str:

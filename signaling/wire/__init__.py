@@ -12,6 +12,11 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``on/<participant>/<source>``: true while that source is published.
 - ``hand/<participant>``: server time in ms when the hand went up (the queue is sorted by it).
 - ``chat/<id>``: ChatField, the last 200; ids sort by time.
+- ``note/<participant>/<id>``: ChatField in the thread of a student with the leaders; seen by them alone.
+- ``held/<participant>/<id>``: HeldField, which waits for a leader; seen by leaders and its author.
+- ``chat_rules``: ChatRulesField. ``chat_words``: list of words, seen by leaders.
+- ``chat_muted/<participant>``: true for who may not write; ``chat_next/<participant>``: server time in ms at
+  which they may again; both seen by leaders and themselves.
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
@@ -21,8 +26,26 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 
 from __future__ import annotations
 
-from signaling.wire.client import (
+from signaling.wire.chat import (
+    HELD_EACH,
+    MAX_SLOW_S,
+    MAX_WORD,
+    MAX_WORDS,
+    NOTES_EACH,
+    NOTES_KEPT,
     Chat,
+    ChatField,
+    ChatMode,
+    ChatRulesField,
+    ChatSift,
+    HeldField,
+    JudgeChat,
+    MuteChat,
+    RemoveChat,
+    SetChat,
+    SetChatWords,
+)
+from signaling.wire.client import (
     ClientMessage,
     Draw,
     End,
@@ -42,7 +65,6 @@ from signaling.wire.client import (
     SetStage,
 )
 from signaling.wire.fields import (
-    ChatField,
     LessonField,
     LobbyField,
     PersonField,
@@ -124,21 +146,30 @@ from signaling.wire.showing import Show, ShownField, ShownKind
 
 __all__ = [
     "CHAT_KEPT",
+    "HELD_EACH",
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
     "MAX_FRAME_BYTES",
     "MAX_NAME",
+    "MAX_SLOW_S",
     "MAX_STILL",
     "MAX_STILL_SIDE",
     "MAX_TIME_MS",
     "MAX_TITLE",
+    "MAX_WORD",
+    "MAX_WORDS",
+    "NOTES_EACH",
+    "NOTES_KEPT",
     "WIRE_VERSION",
     "Answer",
     "Attendance",
     "AttendanceRow",
     "Chat",
     "ChatField",
+    "ChatMode",
+    "ChatRulesField",
+    "ChatSift",
     "ClientMessage",
     "Closed",
     "Done",
@@ -147,6 +178,7 @@ __all__ = [
     "ErrorReply",
     "Event",
     "Hand",
+    "HeldField",
     "Hello",
     "IceServer",
     "Id",
@@ -154,6 +186,7 @@ __all__ = [
     "JobStep",
     "JoinReply",
     "JoinRequest",
+    "JudgeChat",
     "Leave",
     "LessonField",
     "LessonInfo",
@@ -165,6 +198,7 @@ __all__ = [
     "MediaLost",
     "Moved",
     "Mute",
+    "MuteChat",
     "NewLesson",
     "Offer",
     "PersonField",
@@ -176,10 +210,13 @@ __all__ = [
     "RecordingField",
     "Refused",
     "Remove",
+    "RemoveChat",
     "RequestNumber",
     "RoleName",
     "SendStill",
     "ServerMessage",
+    "SetChat",
+    "SetChatWords",
     "SetMay",
     "SetRecordable",
     "SetRecorded",

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
+from signaling.wire.chat import Chat, JudgeChat, MuteChat, RemoveChat, SetChat, SetChatWords
+from signaling.wire.names import MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.showing import Show
 
 
@@ -64,13 +65,6 @@ class Publish(Struct, tag_field="t", tag="publish", frozen=True):
     id: RequestNumber
     source: SourceName
     on: bool
-
-
-class Chat(Struct, tag_field="t", tag="chat", frozen=True):
-    """Say something to the class."""
-
-    id: RequestNumber
-    text: Annotated[str, Meta(max_length=MAX_CHAT)]
 
 
 class Hand(Struct, tag_field="t", tag="hand", frozen=True):
@@ -161,6 +155,11 @@ ClientMessage = (
     | SendStill
     | Publish
     | Chat
+    | SetChat
+    | SetChatWords
+    | MuteChat
+    | JudgeChat
+    | RemoveChat
     | Hand
     | Mute
     | SetMay

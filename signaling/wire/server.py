@@ -14,7 +14,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     server, ``operator`` for who runs it.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
+    chat, chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
+    hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
     """
 
