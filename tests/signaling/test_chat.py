@@ -40,7 +40,7 @@ def say(text: str, **values: Any) -> wire.Chat:
         (rules(), TEACHER, say("дурак"), "chat", "chat"),
         (rules(), MASHA, say("hi", thread="m"), "note", "note/m"),
         (rules(mode="closed"), MASHA, say("дурак! vk.com", thread="m"), "note", "note/m"),
-        (rules(notes=False), CO, say("hi", thread="m"), "note", "note/m"),
+        (rules(notes=False) | {"note/m/1-a": ChatField("m", "Маша", "?", 1)}, CO, say("hi", thread="m"), "note", "note/m"),
     ],
 )
 def test_what_is_said_comes_where_it_belongs(
@@ -66,8 +66,8 @@ def test_what_is_said_comes_where_it_belongs(
         (rules(notes=False), MASHA, say("hi", thread="m"), "chat_notes_off"),
         (rules(), MASHA, say("hi", thread="p"), "not_allowed"),
         (rules(), MASHA, say("hi", thread="t"), "not_allowed"),
-        (rules(), CO, say("hi", thread="t"), "not_allowed"),
-        (rules(), CO, say("hi", thread="z"), "not_found"),
+        (rules(), CO, say("hi", thread="t"), "not_found"),
+        (rules(), CO, say("hi", thread="m"), "not_found"),
         (rules(), MASHA, say("hi", quote="nothing"), "not_found"),
         (
             rules() | {"chat/q": ChatField("p", "Петя", "why", 1)},

@@ -1,4 +1,5 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
+import { chatRefusals, chatWords } from "./chat.en";
 import { lineWords } from "./line.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
@@ -33,6 +34,7 @@ const refusals: Record<RefusalCode, string> = {
   not_allowed: "The teacher has not allowed this.",
   not_found: "There is nothing here any more.",
   text_empty: "Write something first.",
+  ...chatRefusals,
   offer_malformed: "Sound and picture could not be set up. Reload the page; if it happens again, use a current Chrome, Edge, Firefox or Safari.",
   offer_too_big: "Sound and picture could not be set up. Reload the page.",
   offer_no_codec: "This browser has no video format that the lesson can use. Open the lesson in a current Chrome, Edge, Firefox or Safari.",
@@ -369,13 +371,6 @@ export const en = {
     recordableCameras: "cameras",
     recordableScreens: "screens",
   },
-  chat: {
-    title: "Chat",
-    empty: "No messages yet. Everybody in the lesson reads what you write here.",
-    input: "Message to all",
-    send: "Send",
-    tooLong: (limit: number) => `Up to ${limit} characters fit.`,
-  },
   invite: {
     title: "Invite",
     student: "Student link",
@@ -440,6 +435,7 @@ export const en = {
     here: "Go on here",
   },
   ...lineWords,
+  ...chatWords,
   ...videoWords,
 };
 

@@ -1,4 +1,5 @@
 import type { Dictionary } from "./en";
+import { chatRefusals, chatWords } from "./chat.ru";
 import { lineWords } from "./line.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
@@ -34,6 +35,7 @@ const refusals: Record<RefusalCode, string> = {
   not_allowed: "Учитель этого не разрешил.",
   not_found: "Здесь уже ничего нет.",
   text_empty: "Сначала напишите что-нибудь.",
+  ...chatRefusals,
   offer_malformed: "Не удалось настроить звук и видео. Перезагрузите страницу; если не поможет, откройте урок в новой версии Chrome, Edge, Firefox, Safari или Яндекс Браузера.",
   offer_too_big: "Не удалось настроить звук и видео. Перезагрузите страницу.",
   offer_no_codec: "В этом браузере нет видеоформата, который нужен уроку. Откройте урок в новой версии Chrome, Edge, Firefox, Safari или Яндекс Браузера.",
@@ -368,13 +370,6 @@ export const ru: Dictionary = {
     recordableCameras: "камеры",
     recordableScreens: "экраны",
   },
-  chat: {
-    title: "Чат",
-    empty: "Сообщений пока нет. То, что вы здесь напишете, прочитают все на уроке.",
-    input: "Сообщение всем",
-    send: "Отправить",
-    tooLong: (limit) => `Помещается до ${limit} знаков.`,
-  },
   invite: {
     title: "Пригласить",
     student: "Ссылка для учеников",
@@ -439,5 +434,6 @@ export const ru: Dictionary = {
     here: "Продолжить здесь",
   },
   ...lineWords,
+  ...chatWords,
   ...videoWords,
 };

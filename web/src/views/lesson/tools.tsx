@@ -4,6 +4,7 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
+import { ChatAnnouncer } from "./chat/Announcer";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -24,7 +25,7 @@ export interface Tool {
 export const TOOLS: readonly Tool[] = [];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [];
+export const CARDS: readonly ComponentType<ToolProps>[] = [ChatAnnouncer];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
