@@ -73,9 +73,9 @@ export function ClassChat({ lesson, wait, onFailed }: Props) {
         </p>
       ) : (
         <Composer label={text.chat.input} send={send} wait={wait}>
-          {!self.leads && wait === null && rules.mode === "held" && <p className="field-note">{text.chat.heldMode}</p>}
+          {!self.leads && wait === null && rules.mode === "held" && <p className="field-note" data-testid="chat-held-note">{text.chat.heldMode}</p>}
           {!self.leads && wait === null && rules.slow_s > 0 && (
-            <p className="field-note">{text.chat.slowMode(rules.slow_s)}</p>
+            <p className="field-note" data-testid="chat-slow-note">{text.chat.slowMode(rules.slow_s)}</p>
           )}
           {answered !== undefined && (
             <div className="replying" data-testid="chat-replying">

@@ -102,7 +102,9 @@ export function ThreadView({ lesson, student, wait, onBack, onFailed }: Props) {
           label={self.leads ? text.chat.answerInput(name) : text.chat.noteInput}
           send={(words) => lesson.request({ t: "chat", text: words, thread: student })}
           wait={wait}
-        />
+        >
+          {!self.leads && messages.length > 0 && <p className="field-note">{text.chat.noteEmpty}</p>}
+        </Composer>
       ) : (
         <p className="chat-closed" role="status">
           {text.chat.notesOff}
