@@ -32,9 +32,10 @@ def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
     """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
     recorded, the recording.
 
-    What was written in the chat before is not of the recording. The recording itself comes last.
+    What was written in the chat before is not of the recording, but which messages were removed: one of this
+    recording may be among them. The recording itself comes last.
     """
-    kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
+    kept_paths = (path for path in replica.raw if path.startswith(_KEPT) or _is_removed(replica, path))
     # Who is not recorded comes before what they did.
     paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
     pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]
@@ -49,6 +50,10 @@ def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
         )
         for page in pages
     ]
+
+
+def _is_removed(replica: Replica, path: str) -> bool:
+    return path.startswith("chat/") and bool(replica.state[path].removed)
 
 
 def kept(event: Record) -> LogEvent | None:

@@ -154,7 +154,7 @@ def _in_turn(state: State, actor: Actor, moment: Moment) -> dict[str, Any]:
 
 
 def _check_thread(state: State, actor: Actor, thread: str) -> None:
-    """Raises Refused unless this person may write in that student's thread: leaders answer, they begin none."""
+    """Raises Refused unless this person may write in that student's thread; leaders begin none."""
     if not actor.role.leads:
         if thread != actor.participant:
             raise Refused("not_allowed")

@@ -40,7 +40,13 @@ def say(text: str, **values: Any) -> wire.Chat:
         (rules(), TEACHER, say("дурак"), "chat", "chat"),
         (rules(), MASHA, say("hi", thread="m"), "note", "note/m"),
         (rules(mode="closed"), MASHA, say("дурак! vk.com", thread="m"), "note", "note/m"),
-        (rules(notes=False) | {"note/m/1-a": ChatField("m", "Маша", "?", 1)}, CO, say("hi", thread="m"), "note", "note/m"),
+        (
+            rules(notes=False) | {"note/m/1-a": ChatField("m", "Маша", "?", 1)},
+            CO,
+            say("hi", thread="m"),
+            "note",
+            "note/m",
+        ),
     ],
 )
 def test_what_is_said_comes_where_it_belongs(

@@ -110,7 +110,8 @@ export interface UnrecordedField {
 
 /**
  * Say something to the class, or in the thread that a student (``thread``) has with the teachers:
- * students in their own, leaders in any. ``quote``: id of a message to the class that this one answers.
+ * students in their own, leaders in one that is there. ``quote``: id of a message to the class that this
+ * one answers.
  *
  * Refused: ``text_empty``, ``not_found``, ``not_allowed``, ``chat_closed``, ``chat_muted``, ``chat_slow``,
  * ``chat_words``, ``chat_links``, ``chat_waiting``, ``chat_notes_off``.

@@ -67,7 +67,7 @@ export const chatWords = {
     words: "Messages with forbidden words",
     wordsHeld: "wait for you",
     wordsRefused: "are not taken",
-    notes: "Students can write to the teachers alone",
+    notes: "Private messages of students to the teachers",
     ownWords: "More forbidden words for this lesson",
     ownWordsHelp: "One a line. A * at the end stands for any ending. Look-alike letters, spaces and stretched letters are seen through.",
     saveWords: "Save the words",
