@@ -48,11 +48,16 @@ def say(state: State, actor: Actor, message: Chat, moment: Moment) -> Change | N
     text = texts.chat(message.text)
     if message.quote is not None and (note is not None or f"chat/{message.quote}" not in state):
         raise Refused("not_found")
+    rests = frozenset[str]()
+    if message.material is not None:
+        rests = frozenset({f"material/{message.material}"})
+        if not rests <= state.keys():
+            raise Refused("not_found")
     person: PersonField = state[fields.person(who)]
-    said = ChatField(who, person.name, text, moment.now_ms, message.quote)
-    rests, slow = frozenset[str](), dict[str, Any]()
+    said = ChatField(who, person.name, text, moment.now_ms, message.quote, material=message.material)
+    slow = dict[str, Any]()
     if not actor.role.leads:
-        rests = frozenset({CHAT_RULES, CHAT_WORDS, f"chat_muted/{who}"})
+        rests |= frozenset({CHAT_RULES, CHAT_WORDS, f"chat_muted/{who}"})
         slow = _in_turn(state, actor, moment)
     if note is not None:
         _check_thread(state, actor, message.thread or "")
@@ -62,7 +67,7 @@ def say(state: State, actor: Actor, message: Chat, moment: Moment) -> Change | N
     if reason is not None:
         if len(_under(state, f"held/{who}/")) >= HELD_EACH:
             raise Refused("chat_waiting")
-        waits = HeldField(person.name, text, moment.now_ms, reason, message.quote)
+        waits = HeldField(person.name, text, moment.now_ms, reason, message.quote, message.material)
         return Change("chat_held", {held: waits, **slow}, (), rests)
     return Change("chat", {to_class: said, **slow}, _surplus(state), rests)
 
@@ -75,7 +80,9 @@ def judge(state: State, _actor: Actor, message: JudgeChat, moment: Moment) -> Ch
         raise Refused("not_found")
     if not message.approve:
         return Change("chat_declined", {}, (path,))
-    said = ChatField(message.participant, waits.name, waits.text, moment.now_ms, waits.quote)
+    said = ChatField(
+        message.participant, waits.name, waits.text, moment.now_ms, waits.quote, material=waits.material
+    )
     return Change("chat", {f"chat/{moment.now_ms:013d}-{moment.token}": said}, (path, *_surplus(state)))
 
 
@@ -95,7 +102,7 @@ def remove(state: State, _actor: Actor, message: RemoveChat, _moment: Moment) ->
         paths = [path for path in _under(state, "chat/") if state[path].participant == message.participant]
         waiting = _under(state, f"held/{message.participant}/")
     marks = {
-        path: msgspec.structs.replace(state[path], text="", removed=True)
+        path: msgspec.structs.replace(state[path], text="", removed=True, material=None)
         for path in paths
         if not state[path].removed
     }

@@ -27,7 +27,7 @@ ChatSift = Literal["allowed", "held", "refused"]
 class Chat(Struct, tag_field="t", tag="chat", frozen=True):
     """Say something to the class, or in the thread that a student (``thread``) has with the teachers:
     students in their own, leaders in one that is there. ``quote``: id of a message to the class that this
-    one answers.
+    one answers. ``material``: a file or link of the lesson (``material/<id>``) that goes with it.
 
     Refused: ``text_empty``, ``not_found``, ``not_allowed``, ``chat_closed``, ``chat_muted``, ``chat_slow``,
     ``chat_words``, ``chat_links``, ``chat_waiting``, ``chat_notes_off``.
@@ -37,6 +37,7 @@ class Chat(Struct, tag_field="t", tag="chat", frozen=True):
     text: Annotated[str, Meta(max_length=MAX_CHAT)]
     quote: Id | None = None
     thread: Id | None = None
+    material: Id | None = None
 
 
 class SetChat(Struct, tag_field="t", tag="set_chat", frozen=True):
@@ -97,6 +98,7 @@ class ChatField(Struct, frozen=True):
     at_ms: int
     quote: str | None = None
     removed: bool = False
+    material: str | None = None
 
 
 class HeldField(Struct, frozen=True):
@@ -107,6 +109,7 @@ class HeldField(Struct, frozen=True):
     at_ms: int
     reason: Literal["mode", "links", "words"]
     quote: str | None = None
+    material: str | None = None
 
 
 class ChatRulesField(Struct, frozen=True):

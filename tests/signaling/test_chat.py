@@ -159,6 +159,17 @@ def test_removed_texts_go_and_marks_stay() -> None:
     assert refusal(state, CO, wire.RemoveChat(1, message="1-a", participant="m")) == "bad_request"
 
 
+def test_a_message_carries_a_material_that_is_there() -> None:
+    state = rules(mode="held") | {"material/f": {"name": "roots.pdf"}}
+    waits = made(state, MASHA, say("see", material="f"))
+    assert "material/f" in waits.rests_on()
+    shown = made(after(state, waits), CO, wire.JudgeChat(1, "m", SAID, approve=True))
+    assert shown.set[f"chat/{SAID}"].material == "f"
+    gone = made(after(state, shown), CO, wire.RemoveChat(1, message=SAID))
+    assert gone.set[f"chat/{SAID}"].material is None
+    assert refusal(state, MASHA, say("see", material="g")) == "not_found"
+
+
 def test_rules_words_and_muting() -> None:
     change = made(full(), CO, wire.SetChat(1, mode="held", slow_s=30))
     assert change.set == {"chat_rules": ChatRulesField("held", 30)}

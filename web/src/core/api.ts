@@ -116,7 +116,7 @@ export async function text(address: string): Promise<string> {
   return response.text();
 }
 
-async function request<T>(path: string, body?: object, method = body === undefined ? "GET" : "POST"): Promise<T> {
+export async function request<T>(path: string, body?: object, method = body === undefined ? "GET" : "POST"): Promise<T> {
   let status: number;
   let answer: unknown;
   try {

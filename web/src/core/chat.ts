@@ -5,6 +5,9 @@ import { under, type Fields, type Identity } from "./store";
 import type { ChatMessage } from "./types";
 import { derive, shallowEqual, type Readable } from "./value";
 
+/** How far this page's idea of the server's time may be off. */
+const CLOCKS_MS = 2000;
+
 /** The rules until a leader changes one. */
 export const PLAIN_RULES: ChatRulesField = { mode: "open", slow_s: 0, notes: true, links: "held", words: "refused" };
 
@@ -29,6 +32,7 @@ export function messageOf(path: string, value: unknown, self: string): ChatMessa
     atMs: said.at_ms,
     own: participant === self,
     quote: said.quote,
+    material: said.material,
     removed: "removed" in said && said.removed,
     waits: "reason" in said ? said.reason : null,
   };
@@ -75,6 +79,24 @@ export function threads(fields: Fields, self: string): readonly Thread[] {
   return [...last].map(([student, message]) => ({ student, last: message })).sort((a, b) => b.last.atMs - a.last.atMs);
 }
 
+/** What a message may carry: a file, link or app of the lesson. */
+export interface Attachment {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  /** Of a link or an app. */
+  readonly url: string;
+}
+
+export function attachment(fields: Fields, id: string): Attachment | null {
+  const found = fields.get(`material/${id}`) as Attachment | undefined;
+  return found === undefined ? null : { id, name: found.name, kind: found.kind, url: found.url };
+}
+
+export function attachments(fields: Fields): readonly Attachment[] {
+  return under<Attachment>(fields, "material/").map(([id, { name, kind, url }]) => ({ id, name, kind, url }));
+}
+
 export function rulesOf(fields: Fields): ChatRulesField {
   return (fields.get("chat_rules") as ChatRulesField | undefined) ?? PLAIN_RULES;
 }
@@ -92,7 +114,8 @@ export function isMuted(fields: Fields, participant: string): boolean {
 export function waitMs(fields: Fields, self: string, nowMs: number): number {
   const most = rulesOf(fields).slow_s * 1000;
   const left = ((fields.get(`chat_next/${self}`) as number | undefined) ?? 0) - nowMs;
-  return left > most ? 0 : Math.max(0, left);
+  // More than the rule is a wait from before it was made shorter, or clocks that differ a little.
+  return left > most + CLOCKS_MS ? 0 : Math.max(0, Math.min(left, most));
 }
 
 /** Characters as the server counts them. */

@@ -115,6 +115,8 @@ export interface ChatMessage {
   readonly own: boolean;
   /** Id of the message that it answers. */
   readonly quote: string | null;
+  /** Id of the file or link of the lesson that goes with it. */
+  readonly material: string | null;
   /** A leader took its text away. */
   readonly removed: boolean;
   /** Why it waits for a leader; null: it does not. */

@@ -111,7 +111,7 @@ export interface UnrecordedField {
 /**
  * Say something to the class, or in the thread that a student (``thread``) has with the teachers:
  * students in their own, leaders in one that is there. ``quote``: id of a message to the class that this
- * one answers.
+ * one answers. ``material``: a file or link of the lesson (``material/<id>``) that goes with it.
  *
  * Refused: ``text_empty``, ``not_found``, ``not_allowed``, ``chat_closed``, ``chat_muted``, ``chat_slow``,
  * ``chat_words``, ``chat_links``, ``chat_waiting``, ``chat_notes_off``.
@@ -122,6 +122,7 @@ export interface Chat {
   readonly text: string;
   readonly quote?: string | null;
   readonly thread?: string | null;
+  readonly material?: string | null;
 }
 
 /** Leaders: all rules of the chat at once, as in ``ChatRulesField``. */
@@ -189,6 +190,7 @@ export interface ChatField {
   readonly at_ms: number;
   readonly quote: string | null;
   readonly removed: boolean;
+  readonly material: string | null;
 }
 
 /** A student's message that waits for a leader, and why: all do, or a link or a word is in it. */
@@ -198,6 +200,7 @@ export interface HeldField {
   readonly at_ms: number;
   readonly reason: "links" | "mode" | "words";
   readonly quote: string | null;
+  readonly material: string | null;
 }
 
 /**

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { messageOf, partsOf, rulesOf, threads, waitMs, waiting } from "../../src/core/chat";
 import type { Fields } from "../../src/core/store";
 
-const said = (participant: string, at_ms = 1) => ({ participant, name: participant, text: "hi", at_ms, quote: null, removed: false });
+const said = (participant: string, at_ms = 1) => ({ participant, name: participant, text: "hi", at_ms, quote: null, removed: false, material: null });
 const kinds = (text: string) => partsOf(text).map((part) => `${part.kind}:${part.text}`);
 
 describe("the parts of a message", () => {
@@ -58,5 +58,6 @@ describe("the chat's fields", () => {
     expect(threads(fields, "t").map(({ student, last }) => [student, last.id])).toEqual([["a", "3"], ["b", "2"]]);
     expect(waiting(fields, "t")).toMatchObject([{ id: "4", participant: "a", waits: "words", own: false }]);
     expect([waitMs(fields, "a", 5000), waitMs(fields, "a", 9000), waitMs(fields, "b", 5000)]).toEqual([4000, 0, 0]);
+    expect(waitMs(fields, "a", 3900), "a clock that is a little behind").toBe(5000);
   });
 });

@@ -17,17 +17,17 @@ const student = () => new FakeLesson(person("m", { name: "Masha" }));
 
 function message(id: string, participant: string, more: Partial<ChatMessage> = {}): ChatMessage {
   return {
-    id, participant, name: participant, text: id, atMs: 0, own: false, thread: null, quote: null, removed: false, waits: null,
+    id, participant, name: participant, text: id, atMs: 0, own: false, thread: null, quote: null, removed: false, waits: null, material: null,
     ...more,
   };
 }
 
 function note(participant: string, text: string, more = {}) {
-  return { participant, name: participant, text, at_ms: 1, quote: null, removed: false, ...more };
+  return { participant, name: participant, text, at_ms: 1, quote: null, removed: false, material: null, ...more };
 }
 
 function held(text: string, reason: "mode" | "links" | "words" = "links") {
-  return { name: "Masha", text, at_ms: 1, reason, quote: null };
+  return { name: "Masha", text, at_ms: 1, reason, quote: null, material: null };
 }
 
 function shown(lesson: FakeLesson, onFailed: (error: unknown) => void = () => undefined) {
@@ -52,7 +52,7 @@ describe("writing", () => {
     fireEvent.keyDown(input, { key: "Enter", shiftKey: true });
     expect(asked(lesson)).toEqual([]);
     fireEvent.keyDown(input, { key: "Enter" });
-    expect(asked(lesson)).toEqual([{ t: "chat", text: "Hello", quote: null }]);
+    expect(asked(lesson)).toEqual([{ t: "chat", text: "Hello", quote: null, material: null }]);
     await waitFor(() => {
       expect(input.value).toBe("");
     });
@@ -172,7 +172,21 @@ describe("reading", () => {
     expect(screen.getByTestId("chat-replying").textContent).toContain("why?");
     fireEvent.change(input, { target: { value: "so" } });
     fireEvent.keyDown(input, { key: "Enter" });
-    expect(asked(lesson)).toEqual([{ t: "chat", text: "so", quote: "1" }]);
+    expect(asked(lesson)).toEqual([{ t: "chat", text: "so", quote: "1", material: null }]);
+  });
+
+  it("carries a material of the lesson, by its name where nothing is written, and opens it", () => {
+    const lesson = student();
+    lesson.fields.set(new Map([["material/f", { name: "roots.pdf", kind: "file", url: "" }], ["material/l", { name: "Site", kind: "link", url: "https://a.example/" }]]));
+    lesson.chat.set([message("1", "t", { material: "l" }), message("2", "t", { material: "gone" })]);
+    shown(lesson);
+    expect(screen.getByTestId<HTMLAnchorElement>("chat-material").href).toBe("https://a.example/");
+    expect(screen.getAllByTestId("chat-message")[1]?.textContent).toContain("not there any more");
+    fireEvent.click(screen.getByTestId("chat-attach"));
+    fireEvent.click(screen.getByTestId("chat-attach-f"));
+    expect(screen.getByTestId("chat-attached").textContent).toContain("roots.pdf");
+    fireEvent.click(screen.getByTestId("chat-send"));
+    expect(asked(lesson)).toEqual([{ t: "chat", text: "roots.pdf", quote: null, material: "f" }]);
   });
 
   it("shows a student what of theirs waits", () => {

@@ -140,7 +140,7 @@ describe("lesson", () => {
     const lesson = student();
     open(lesson);
     const message = {
-      id: "1", participant: "t", name: "Maria", text: "Page 42", atMs: 0, own: false, thread: null, quote: null, removed: false, waits: null,
+      id: "1", participant: "t", name: "Maria", text: "Page 42", atMs: 0, own: false, thread: null, quote: null, removed: false, waits: null, material: null,
     };
     act(() => lesson.notify({ kind: "chat", message }));
     act(() => lesson.notify({ kind: "chat", message: { ...message, id: "2", own: true } }));

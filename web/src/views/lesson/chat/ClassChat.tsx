@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import { isMuted, rulesOf, waiting } from "../../../core/chat";
+import { attachment, isMuted, rulesOf, waiting } from "../../../core/chat";
 import type { LessonSurface } from "../../../core/lesson";
 import type { ChatMessage } from "../../../core/types";
 import { Check, Close, Delete, More } from "../../icons";
@@ -9,6 +9,7 @@ import { useReadable } from "../../readable";
 import { useText } from "../../text";
 import { Composer } from "./Composer";
 import { ChatOff, Reply } from "./icons";
+import { MaterialCard, MaterialChoice } from "./Material";
 import { Messages, Quote } from "./Messages";
 import { MessageText } from "./MessageText";
 
@@ -25,14 +26,17 @@ export function ClassChat({ lesson, wait, onFailed }: Props) {
   const fields = useReadable(lesson.fields);
   const said = useReadable(lesson.chat);
   const [quoted, setQuoted] = useState<ChatMessage | null>(null);
+  const [material, setMaterial] = useState<string | null>(null);
+  const carried = material === null ? null : attachment(fields, material);
   const held = waiting(fields, self.id);
   const rules = rulesOf(fields);
   const closed = !self.leads && rules.mode === "closed";
   const answered = said.find((message) => message.id === quoted?.id && !message.removed);
 
   const send = async (words: string) => {
-    await lesson.request({ t: "chat", text: words, quote: answered?.id ?? null });
+    await lesson.request({ t: "chat", text: words, quote: answered?.id ?? null, material: carried?.id ?? null });
     setQuoted(null);
+    setMaterial(null);
   };
   const answer = (message: ChatMessage) => {
     setQuoted(message);
@@ -64,6 +68,7 @@ export function ClassChat({ lesson, wait, onFailed }: Props) {
         messages={self.leads ? said : [...said, ...held]}
         links={(message) => message.waits === null}
         actions={actions}
+        material={(id) => <MaterialCard lesson={lesson} id={id} onFailed={onFailed} />}
         empty={text.chat.empty}
       />
       {self.leads && held.length > 0 && <Waiting lesson={lesson} held={held} onFailed={onFailed} />}
@@ -72,7 +77,7 @@ export function ClassChat({ lesson, wait, onFailed }: Props) {
           {closed ? text.chat.closed : text.chat.muted}
         </p>
       ) : (
-        <Composer label={text.chat.input} send={send} wait={wait}>
+        <Composer label={text.chat.input} instead={carried?.name ?? ""} send={send} wait={wait}>
           {!self.leads && wait === null && rules.mode === "held" && <p className="field-note" data-testid="chat-held-note">{text.chat.heldMode}</p>}
           {!self.leads && wait === null && rules.slow_s > 0 && (
             <p className="field-note" data-testid="chat-slow-note">{text.chat.slowMode(rules.slow_s)}</p>
@@ -95,6 +100,7 @@ export function ClassChat({ lesson, wait, onFailed }: Props) {
               </button>
             </div>
           )}
+          <MaterialChoice lesson={lesson} chosen={material} onChoose={setMaterial} />
         </Composer>
       )}
     </>
@@ -185,6 +191,7 @@ function Waiting({ lesson, held, onFailed }: { lesson: LessonSurface; held: read
               <b>{message.name}</b> <small>{message.waits === null ? "" : why[message.waits]}</small>
             </p>
             <MessageText text={message.text} links={false} />
+            {message.material !== null && <MaterialCard lesson={lesson} id={message.material} onFailed={onFailed} />}
             <div className="waiting-buttons">
               <button
                 type="button"

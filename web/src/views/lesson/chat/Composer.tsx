@@ -15,19 +15,22 @@ interface Props {
   send: (text: string) => Promise<void>;
   /** Why nothing can be sent just now; what is written stays. */
   wait: string | null;
+  /** What is sent when nothing is written; empty: nothing is. */
+  instead?: string;
   /** Above the input. */
   children?: ReactNode;
 }
 
 /** Where a message is written. It is told before sending when it is too long, and why it was not taken. */
-export function Composer({ label, send, wait, children }: Props) {
+export function Composer({ label, send, wait, instead = "", children }: Props) {
   const text = useText();
   const [draft, setDraft] = useState("");
   const [sending, setSending] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
   const input = useRef<HTMLTextAreaElement>(null);
-  const left = MAX_CHAT - lengthOf(draft.trim());
-  const ready = draft.trim() !== "" && !sending && left >= 0 && wait === null;
+  const words = draft.trim() || instead;
+  const left = MAX_CHAT - lengthOf(words);
+  const ready = words !== "" && !sending && left >= 0 && wait === null;
 
   useEffect(() => {
     input.current?.focus();
@@ -38,7 +41,7 @@ export function Composer({ label, send, wait, children }: Props) {
     setSending(true);
     setFailure(null);
     try {
-      await send(draft.trim());
+      await send(words);
       setDraft("");
     } catch (error) {
       // the draft stays, so that nothing written is lost

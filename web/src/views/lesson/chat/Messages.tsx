@@ -15,12 +15,14 @@ interface Props {
   links: (message: ChatMessage) => boolean;
   /** What can be done with a message, drawn beside it. */
   actions?: (message: ChatMessage) => ReactNode;
+  /** What goes with a message, drawn under its text. */
+  material?: (id: string) => ReactNode;
   /** What stands where there are no messages. */
   empty: string;
 }
 
 /** Messages, oldest first; follows the newest one unless one reads further up. */
-export function Messages({ label, messages, links, actions, empty }: Props) {
+export function Messages({ label, messages, links, actions, material, empty }: Props) {
   const { text, language } = useWords();
   const list = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -78,6 +80,7 @@ export function Messages({ label, messages, links, actions, empty }: Props) {
                 ) : (
                   <MessageText text={message.text} links={links(message)} />
                 )}
+                {message.material !== null && material?.(message.material)}
               </div>
               {actions?.(message)}
             </div>
