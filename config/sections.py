@@ -143,6 +143,7 @@ class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     joins_s: Positive
     keep_state_h: Positive
     keep_ended_s: Annotated[int, Meta(ge=60)]
+    chat_words: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...], Meta(max_length=300)]
 
 
 class Recorder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

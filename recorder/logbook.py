@@ -9,31 +9,34 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, OWN, RECORDING, REPLAYED
+from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING, REPLAYED, owner
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
 _KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", *REPLAYED)
-_PRIVATE: Final = tuple(prefix for prefix in (HIDDEN, *LEADERS_ONLY, *OWN) if prefix != "unrecorded/")
 _PATHS: Final = 200
 _PAGE_BYTES: Final = 256 * 1024
 """Fields in one restated event, and their bytes: far below a record's limit."""
 
 
 def shown(path: str) -> bool:
-    """Whether the field is something that a recording's log holds."""
-    return not path.startswith(_PRIVATE)
+    """Whether the field is something that a recording's log holds: what everybody sees, and who is not
+    recorded."""
+    if path.startswith("unrecorded/"):
+        return True
+    return owner(path) is None and not path.startswith((HIDDEN, *LEADERS_ONLY))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
     """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
     recorded, the recording.
 
-    What was written in the chat before is not of the recording. The recording itself comes last.
+    What was written in the chat before is not of the recording, but which messages were removed: one of this
+    recording may be among them. The recording itself comes last.
     """
-    kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
+    kept_paths = (path for path in replica.raw if path.startswith(_KEPT) or _is_removed(replica, path))
     # Who is not recorded comes before what they did.
     paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
     pages = list(_pages(replica.raw, paths))
@@ -61,6 +64,10 @@ def _pages(raw: Mapping[str, bytes], paths: Sequence[str]) -> Iterator[list[str]
         size += len(raw[path])
     if page:
         yield page
+
+
+def _is_removed(replica: Replica, path: str) -> bool:
+    return path.startswith("chat/") and bool(replica.state[path].removed)
 
 
 def kept(event: Record) -> LogEvent | None:

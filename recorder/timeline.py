@@ -126,7 +126,8 @@ class Log:
         self._away: set[str] = set()
         self._since: dict[tuple[str, str], int] = {}
         self._raised: set[str] = set()
-        self._said: set[str] = set()
+        self._said: dict[str, tuple[int, str, str, str] | None] = {}
+        """Messages by id; None for what is not told."""
         self._unrecorded: set[str] = set()
         self._recordable: frozenset[str] = EVERYTHING
         self._part: int | None = None
@@ -225,13 +226,8 @@ class Log:
                     self._on.add((participant, source))
                 case "hand":
                     self._hand(rest, at_us, up=True)
-                case "chat" if rest not in self._said:
-                    chat = msgspec.convert(value, ChatField)
-                    self._said.add(rest)
-                    if chat.participant in self._unrecorded:
-                        return
-                    at_us = chat.at_ms * 1000 - self._clock.set_us
-                    self.story.chat.append((at_us, chat.participant, chat.name, chat.text))
+                case "chat":
+                    self._chat(rest, msgspec.convert(value, ChatField))
                 case "lesson":
                     self._recordable = frozenset(msgspec.convert(value, LessonField).recordable)
                 case "unrecorded":
@@ -266,6 +262,19 @@ class Log:
             self._away.discard(participant)
         else:
             self._away.add(participant)
+
+    def _chat(self, message: str, chat: ChatField) -> None:
+        """What was said, once; nothing of it when a leader removed it later."""
+        if message not in self._said and not chat.removed and chat.participant not in self._unrecorded:
+            at_us = chat.at_ms * 1000 - self._clock.set_us
+            said = at_us, chat.participant, chat.name, chat.text
+            self._said[message] = said
+            self.story.chat.append(said)
+            return
+        told = self._said.setdefault(message, None)
+        if chat.removed and told is not None:
+            self.story.chat.remove(told)
+            self._said[message] = None
 
     def _hand(self, participant: str, at_us: int, *, up: bool) -> None:
         if up and participant in self._unrecorded:

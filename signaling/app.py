@@ -114,6 +114,7 @@ class Signalling:
             max_people=settings.lesson.max_people,
             without_teacher_ends_ms=settings.lesson.without_teacher_ends_s * 1000,
             drop_grace_ms=settings.lesson.drop_grace_s * 1000,
+            chat_words=settings.lesson.chat_words,
         )
         self.lessons = Lessons(self.log, self.archive, self.workers, limits, self._now_ms)
         self.door = Door(

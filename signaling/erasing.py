@@ -153,7 +153,9 @@ def _nameless(path: str, value: Any, participants: Collection[str], teacher: boo
         return value
     if kind in ("person", "lobby") and rest in participants:
         return {**value, "name": NAMELESS}
-    if kind == "chat" and value.get("participant") in participants:
+    if kind in ("chat", "note") and value.get("participant") in participants:
+        return {**value, "name": NAMELESS, "text": ""}
+    if kind == "held" and rest.partition("/")[0] in participants:
         return {**value, "name": NAMELESS, "text": ""}
     if kind == "material" and value.get("by") in participants:
         return {**value, "name": NAMELESS, "url": ""}

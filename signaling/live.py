@@ -59,6 +59,7 @@ class Limits:
     max_people: int
     without_teacher_ends_ms: int
     drop_grace_ms: int
+    chat_words: tuple[str, ...] = ()
 
 
 class LiveLesson:
@@ -216,7 +217,7 @@ class LiveLesson:
 
     def moment(self) -> Moment:
         """Now, with a fresh token."""
-        return Moment(self._now_ms(), secrets.token_hex(4))
+        return Moment(self._now_ms(), secrets.token_hex(4), self._limits.chat_words)
 
     async def execute(self, decision: Decision, by: str | None) -> int:
         """As Follower.execute."""

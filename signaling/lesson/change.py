@@ -20,13 +20,15 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Time and chance as a rule's arguments; the same for all tries of one request.
+    """Time, chance and settings as a rule's arguments; the same for all tries of one request.
 
-    ``now_ms`` is server time, ``token`` a random id (for example a chat message's).
+    ``now_ms`` is server time, ``token`` a random id (for example a chat message's), ``words`` what this
+    server lets no student write.
     """
 
     now_ms: int
     token: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

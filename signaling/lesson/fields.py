@@ -17,7 +17,9 @@ from signaling.wire import (
     CalledField,
     CalmField,
     ChatField,
+    ChatRulesField,
     FilmField,
+    HeldField,
     LessonField,
     LobbyField,
     MaterialField,
@@ -44,8 +46,10 @@ TIMER: Final = "timer"
 NO_REACTIONS: Final = "no_reactions"
 DRAWN: Final = "drawn"
 PICKED: Final = "picked"
-LEADERS_ONLY: Final = ("lobby/", "picker/", DRAWN)
-OWN: Final = ("unrecorded/", "called/", "score/")
+CHAT_RULES: Final = "chat_rules"
+CHAT_WORDS: Final = "chat_words"
+LEADERS_ONLY: Final = ("lobby/", "picker/", DRAWN, CHAT_WORDS)
+OWN: Final = ("unrecorded/", "called/", "score/", "note/", "held/", "chat_muted/", "chat_next/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 REPLAYED: Final = (SHOWN, "board/", "slides/", "film/", "app/")
 """What is seen again beside a recording, at its time; everybody sees it in the lesson. A value that names a
@@ -56,6 +60,12 @@ _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
     "person": PersonField,
     "chat": ChatField,
+    "note": ChatField,
+    "held": HeldField,
+    "chat_rules": ChatRulesField,
+    "chat_words": tuple[str, ...],
+    "chat_muted": bool,
+    "chat_next": int,
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
@@ -91,10 +101,6 @@ def on(participant: str, source: str) -> str:
 
 def hand(participant: str) -> str:
     return f"hand/{participant}"
-
-
-def chat(message_id: str) -> str:
-    return f"chat/{message_id}"
 
 
 def lobby(participant: str) -> str:

@@ -25,16 +25,60 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``film/<id>``: FilmField of a material that is played for all; ``app/<id>``: AppField.
 - ``score/<participant>/<app>``: ScoreField; seen by leaders and themselves.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
+- ``note/<participant>/<id>``: ChatField in the thread of a student with the leaders; seen by them alone.
+- ``held/<participant>/<id>``: HeldField, which waits for a leader; seen by leaders and its author.
+- ``chat_rules``: ChatRulesField. ``chat_words``: list of words, seen by leaders.
+- ``chat_muted/<participant>``: true for who may not write; ``chat_next/<participant>``: server time in ms at
+  which they may again; both seen by leaders and themselves.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
-from signaling.wire.apps import AddApp, AppField, AppInfo, AppList, Score, ScoreField
-from signaling.wire.calling import AnswerCall, AtBoardField, Call, CalledField, Seat
-from signaling.wire.calming import SEALED_KEPT, SEALED_MS, Calm, CalmField, ReadSealed, Sealed, SealedMessage
-from signaling.wire.client import (
+from signaling.wire.apps import (
+    AddApp,
+    AppField,
+    AppInfo,
+    AppList,
+    Score,
+    ScoreField,
+)
+from signaling.wire.calling import (
+    AnswerCall,
+    AtBoardField,
+    Call,
+    CalledField,
+    Seat,
+)
+from signaling.wire.calming import (
+    SEALED_KEPT,
+    SEALED_MS,
+    Calm,
+    CalmField,
+    ReadSealed,
+    Sealed,
+    SealedMessage,
+)
+from signaling.wire.chat import (
+    HELD_EACH,
+    MAX_SLOW_S,
+    MAX_WORD,
+    MAX_WORDS,
+    NOTES_EACH,
+    NOTES_KEPT,
     Chat,
+    ChatField,
+    ChatMode,
+    ChatRulesField,
+    ChatSift,
+    HeldField,
+    JudgeChat,
+    MuteChat,
+    RemoveChat,
+    SetChat,
+    SetChatWords,
+)
+from signaling.wire.client import (
     ClientMessage,
     Draw,
     End,
@@ -54,14 +98,19 @@ from signaling.wire.client import (
     SetStage,
 )
 from signaling.wire.fields import (
-    ChatField,
     LessonField,
     LobbyField,
     PersonField,
     RecordingField,
     UnrecordedField,
 )
-from signaling.wire.films import MAX_FILM_MS, FilmField, FilmState, PlayFilm, ShowFilm
+from signaling.wire.films import (
+    MAX_FILM_MS,
+    FilmField,
+    FilmState,
+    PlayFilm,
+    ShowFilm,
+)
 from signaling.wire.http import (
     Attendance,
     AttendanceRow,
@@ -129,8 +178,18 @@ from signaling.wire.names import (
     SourceName,
     VideoState,
 )
-from signaling.wire.picking import Pick, PickedField, PickerField, SetPickable
-from signaling.wire.reacting import React, ReactionName, Reactions, SetReactions
+from signaling.wire.picking import (
+    Pick,
+    PickedField,
+    PickerField,
+    SetPickable,
+)
+from signaling.wire.reacting import (
+    React,
+    ReactionName,
+    Reactions,
+    SetReactions,
+)
 from signaling.wire.server import (
     Answer,
     Closed,
@@ -151,11 +210,20 @@ from signaling.wire.server import (
     Watched,
     Welcome,
 )
-from signaling.wire.showing import Show, ShownField, ShownKind
-from signaling.wire.timing import MAX_TIMER_S, SetTimer, TimerField
+from signaling.wire.showing import (
+    Show,
+    ShownField,
+    ShownKind,
+)
+from signaling.wire.timing import (
+    MAX_TIMER_S,
+    SetTimer,
+    TimerField,
+)
 
 __all__ = [
     "CHAT_KEPT",
+    "HELD_EACH",
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
@@ -163,11 +231,16 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_MATERIALS",
     "MAX_NAME",
+    "MAX_SLOW_S",
     "MAX_STILL",
     "MAX_STILL_SIDE",
     "MAX_TIMER_S",
     "MAX_TIME_MS",
     "MAX_TITLE",
+    "MAX_WORD",
+    "MAX_WORDS",
+    "NOTES_EACH",
+    "NOTES_KEPT",
     "SEALED_KEPT",
     "SEALED_MS",
     "WIRE_VERSION",
@@ -187,6 +260,9 @@ __all__ = [
     "CalmField",
     "Chat",
     "ChatField",
+    "ChatMode",
+    "ChatRulesField",
+    "ChatSift",
     "ClientMessage",
     "Closed",
     "Done",
@@ -197,6 +273,7 @@ __all__ = [
     "FilmField",
     "FilmState",
     "Hand",
+    "HeldField",
     "Hello",
     "IceServer",
     "Id",
@@ -204,6 +281,7 @@ __all__ = [
     "JobStep",
     "JoinReply",
     "JoinRequest",
+    "JudgeChat",
     "Leave",
     "LessonField",
     "LessonInfo",
@@ -221,6 +299,7 @@ __all__ = [
     "MoveMaterial",
     "Moved",
     "Mute",
+    "MuteChat",
     "NameMaterial",
     "NewLesson",
     "Offer",
@@ -241,6 +320,7 @@ __all__ = [
     "RecordingField",
     "Refused",
     "Remove",
+    "RemoveChat",
     "RequestNumber",
     "RoleName",
     "Score",
@@ -250,6 +330,8 @@ __all__ = [
     "Seat",
     "SendStill",
     "ServerMessage",
+    "SetChat",
+    "SetChatWords",
     "SetMay",
     "SetPickable",
     "SetReactions",

@@ -9,9 +9,10 @@ from msgspec import Meta, Struct
 from signaling.wire.apps import Score
 from signaling.wire.calling import AnswerCall, Call, Seat
 from signaling.wire.calming import Calm, ReadSealed
+from signaling.wire.chat import Chat, JudgeChat, MuteChat, RemoveChat, SetChat, SetChatWords
 from signaling.wire.films import PlayFilm, ShowFilm
 from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
-from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
+from signaling.wire.names import MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.picking import Pick, SetPickable
 from signaling.wire.reacting import React, SetReactions
 from signaling.wire.showing import Show
@@ -72,13 +73,6 @@ class Publish(Struct, tag_field="t", tag="publish", frozen=True):
     id: RequestNumber
     source: SourceName
     on: bool
-
-
-class Chat(Struct, tag_field="t", tag="chat", frozen=True):
-    """Say something to the class."""
-
-    id: RequestNumber
-    text: Annotated[str, Meta(max_length=MAX_CHAT)]
 
 
 class Hand(Struct, tag_field="t", tag="hand", frozen=True):
@@ -169,6 +163,11 @@ ClientMessage = (
     | SendStill
     | Publish
     | Chat
+    | SetChat
+    | SetChatWords
+    | MuteChat
+    | JudgeChat
+    | RemoveChat
     | Hand
     | Mute
     | SetMay

@@ -46,15 +46,6 @@ class PersonField(Struct, frozen=True):
     may: tuple[SourceName, ...] | None = None
 
 
-class ChatField(Struct, frozen=True):
-    """One chat message to the class. ``name`` is kept so that it reads after its author left."""
-
-    participant: str
-    name: str
-    text: str
-    at_ms: int
-
-
 class LobbyField(Struct, frozen=True):
     """Somebody who waits for a teacher or for admission."""
 

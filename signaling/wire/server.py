@@ -19,7 +19,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
     called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
-    reactions_off, material_added, material_changed, material_removed, sharing, film, score, ended.
+    reactions_off, material_added, material_changed, material_removed, sharing, film, score,
+    chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note, ended.
     """
 
     number: int

@@ -70,6 +70,10 @@ def test_what_not_everybody_may_see_is_not_kept() -> None:
     kept = logbook.kept(event)
     assert kept is not None
     assert (kept.number, kept.set, kept.delete) == (7, {"person/p": {"here": False}}, ("hand/p",))
+    for path in ("note/p/1", "held/p/1", "chat_words", "chat_muted/p", "chat_next/p"):
+        assert logbook.kept(Record(8, "note", 1, "p", {path: {"text": "to the teachers alone"}})) is None
+    unrecorded = logbook.kept(Record(8, "unrecorded", 1, "p", {"unrecorded/p": {"by_self": True}}))
+    assert unrecorded is not None, "what must not be recorded is what a recording has to know"
     assert logbook.kept(Record(8, "waits", 1, None, {"lobby/p": {"name": "x"}})) is None
     for path in ("drawn", "picker/p", "called/p"):
         assert logbook.kept(Record(9, "of leaders", 1, "t", {path: {}})) is None

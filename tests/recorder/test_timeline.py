@@ -166,6 +166,42 @@ def test_chat_is_sorted_and_said_once(tmp_path: Path) -> None:
     assert made.duration_ms == 10_000
 
 
+def test_what_was_removed_is_not_beside_the_video_whenever_it_was(tmp_path: Path) -> None:
+    def said(second: float, text: str, *, removed: bool = False) -> dict[str, object]:
+        ms = at(second) // 1000
+        return {"participant": "a", "name": "A", "text": text, "at_ms": ms, "quote": None, "removed": removed}
+
+    told = story(
+        tmp_path,
+        event(1, "recording_on", at(0), {"recording": recording("on", 1, at(0))}),
+        event(2, "chat", at(1), {"chat/1": said(1, "stays")}),
+        event(3, "chat", at(2), {"chat/2": said(2, "goes")}),
+        event(4, "chat", at(3), {"chat/3": said(3, "goes too")}),
+        event(5, "chat_removed", at(5), {"chat/2": said(2, "", removed=True)}),
+        event(
+            6,
+            "chat_removed",
+            at(6),
+            {"chat/2": said(2, "", removed=True), "chat/9": said(0, "", removed=True)},
+        ),
+        event(7, logbook.RESTATED, at(7), {"chat/3": said(3, "", removed=True)}),
+        event(8, "chat", at(8), {"chat/3": said(3, "goes too")}),
+    )
+    assert [text for _, _, _, text in told.chat] == ["stays"]
+
+
+def test_a_restated_state_says_what_was_removed_and_nothing_else_of_the_chat() -> None:
+    def said(*, removed: bool) -> bytes:
+        return pack(
+            {"participant": "a", "name": "A", "text": "", "at_ms": 1, "quote": None, "removed": removed}
+        )
+
+    replica = Replica(
+        3, {"chat/1": said(removed=False), "chat/2": said(removed=True), "note/a/3": said(removed=True)}
+    )
+    assert {path for each in logbook.restated(replica, 5) for path in each.set} == {"chat/2"}
+
+
 def test_of_who_is_not_recorded_nothing_is_kept_from_then_on(tmp_path: Path) -> None:
     """No picture stands, no chat, no hand; others are as they were, and so are they once it is taken back."""
 

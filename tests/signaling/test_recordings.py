@@ -417,3 +417,12 @@ async def test_a_video_made_again_is_not_shown_before_it_is_without_who_was_take
     assert [each.participants for each in await withdrawals.waiting()] == [("p",)]
     assert await withdrawals.done("vl", ("p",), 7, 8)
     assert await state() == "ready"
+
+
+async def test_of_who_is_erased_no_word_stays_in_the_log_wherever_it_was_written() -> None:
+    words = {"participant": "p", "name": "Петя", "text": "x", "at_ms": 1}
+    paths = ("chat/1", "note/p/2", "held/p/3")
+    event = Record(1, "chat", 1, "p", dict.fromkeys(paths, words))
+    erased = nameless(("p",), teacher=False)(event).set
+    assert {(each["name"], each["text"]) for each in erased.values()} == {(NAMELESS, "")}
+    assert nameless(("q",), teacher=False)(event) == event

@@ -21,6 +21,11 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SendStill: {T, C, S},
     wire.Publish: {T, C, S},
     wire.Chat: {T, C, S},
+    wire.SetChat: {T, C},
+    wire.SetChatWords: {T, C},
+    wire.MuteChat: {T, C},
+    wire.JudgeChat: {T, C},
+    wire.RemoveChat: {T, C},
     wire.Hand: {T, C, S},
     wire.Leave: {T, C, S},
     wire.Mute: {T, C},
@@ -54,6 +59,11 @@ EXPECTED: dict[type[Any], set[Role]] = {
 MESSAGES: dict[type[Any], Any] = {
     wire.Publish: wire.Publish(1, "camera", on=True),
     wire.Chat: wire.Chat(1, "hi"),
+    wire.SetChat: wire.SetChat(1, "held"),
+    wire.SetChatWords: wire.SetChatWords(1, ("word",)),
+    wire.MuteChat: wire.MuteChat(1, "p", on=True),
+    wire.JudgeChat: wire.JudgeChat(1, "p", "h", approve=True),
+    wire.RemoveChat: wire.RemoveChat(1, participant="p"),
     wire.Hand: wire.Hand(1, up=True),
     wire.Mute: wire.Mute(1, "p"),
     wire.SetMay: wire.SetMay(1, ("camera",)),
@@ -105,8 +115,9 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS
+    state = full() | MATERIALS | {"on/p/microphone": True, "board/b": {}}
     state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
+    state |= {"held/p/h": wire.HeldField("P", "hi", 1, "mode")}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

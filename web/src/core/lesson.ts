@@ -304,10 +304,6 @@ export class Lesson implements LessonSurface {
     await this.#signalling.request(request);
   }
 
-  say(text: string): Promise<void> {
-    return this.request({ t: "chat", text });
-  }
-
   setHand(up: boolean): Promise<void> {
     return this.request({ t: "hand", up });
   }
@@ -463,7 +459,7 @@ export class Lesson implements LessonSurface {
     if (!ownWord && event.kind !== "left")
       for (const path of event.delete)
         if (path.startsWith(own)) this.#sources.forced(path.slice(own.length) as SourceName);
-    const after = { people: this.#store.everybody.get(), chat: this.chat.get() };
+    const after = { people: this.#store.everybody.get() };
     for (const notice of noticesOf(event, self.id, before, after))
       if (live || notice.kind === "muted" || notice.kind === "may_not") this.#tell(notice);
     return outcome;

@@ -1,8 +1,9 @@
 /** What an event means for the person in front of the screen. Pure. */
 
 import type { Event } from "../generated/wire";
+import { messageOf } from "./chat";
 import { SOURCES } from "./store";
-import type { ChatMessage, Notice, Person } from "./types";
+import type { Notice, Person } from "./types";
 
 type People = ReadonlyMap<string, Person>;
 
@@ -11,7 +12,7 @@ export function noticesOf(
   event: Event,
   self: string,
   before: People,
-  after: { readonly people: People; readonly chat: readonly ChatMessage[] },
+  after: { readonly people: People },
 ): readonly Notice[] {
   const notices: Notice[] = [];
   const { by } = event;
@@ -38,10 +39,8 @@ export function noticesOf(
         notices.push({ kind: "joined", participant: id, name: person.name });
       else if (!isHere && before.has(id)) notices.push({ kind: "left", participant: id, name: person.name });
     }
-    if (field === "chat" && by !== self) {
-      const message = after.chat.find((one) => one.id === id);
-      if (message !== undefined) notices.push({ kind: "chat", message });
-    }
+    const message = by === self || event.kind === "chat_removed" ? null : messageOf(path, value, self);
+    if (message !== null) notices.push({ kind: "chat", message });
   }
   return notices;
 }

@@ -2,7 +2,6 @@
 
 import type {
   CalmField,
-  ChatField,
   Event,
   LessonField,
   LineQuality,
@@ -16,6 +15,7 @@ import type {
   UnrecordedField,
   Welcome,
 } from "../generated/wire";
+import { keepChat } from "./chat";
 import type { ChatMessage, LobbyPerson, Mode, Person, Picture, Saving, Self, Slot } from "./types";
 import { derive, shallowEqual, Value, type Readable } from "./value";
 
@@ -255,29 +255,6 @@ function readLobby(fields: Fields): readonly LobbyPerson[] {
   return under<LobbyField>(fields, "lobby/")
     .map(([id, { name, at_ms }]) => ({ id, name, atMs: at_ms }))
     .sort((a, b) => a.atMs - b.atMs);
-}
-
-/** Messages keep their objects and the list its own, unless a message came or went: other events are many more. */
-function keepChat(fields: Readable<Fields>, identity: Readable<Identity>): Readable<readonly ChatMessage[]> {
-  let kept: readonly ChatMessage[] = [];
-  return derive([fields, identity], (now, { participant }) => {
-    const before = new Map(kept.map((message) => [message.id, message]));
-    const messages = under<ChatField>(now, "chat/")
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(
-        ([id, said]) =>
-          before.get(id) ?? {
-            id,
-            participant: said.participant,
-            name: said.name,
-            text: said.text,
-            atMs: said.at_ms,
-            own: said.participant === participant,
-          },
-      );
-    if (!shallowEqual(messages, kept)) kept = messages;
-    return kept;
-  });
 }
 
 function readPicture(

@@ -108,7 +108,6 @@ export interface LessonSurface {
 
   /** What a capability asks of the server. */
   request(request: Request): Promise<void>;
-  say(text: string): Promise<void>;
   setHand(up: boolean): Promise<void>;
   /** Students about themselves, leaders about a student: whether anything of them is recorded. */
   setRecorded(on: boolean, participant?: string): Promise<void>;

@@ -2,6 +2,7 @@
 
 import type {
   ChatField,
+  HeldField,
   Draw,
   LessonField,
   LineQuality,
@@ -14,7 +15,7 @@ import type {
   VideoState,
 } from "../generated/wire";
 
-export type { ChatField, LessonField, PictureName, RecordingField, RoleName, SourceName, UnrecordedField, VideoState };
+export type { ChatField, HeldField, LessonField, PictureName, RecordingField, RoleName, SourceName, UnrecordedField, VideoState };
 
 /** Something was not done. `code` is a refusal code of the server or one of the client's own:
  * `network` (no answer), `connection_lost` (the answer never came), `media_failed` (the media connection cannot be
@@ -104,12 +105,22 @@ export interface OwnSource {
 }
 
 export interface ChatMessage {
+  /** Whose thread with the teachers it is in; null: it is said to the class. */
+  readonly thread: string | null;
   readonly id: string;
   readonly participant: string;
   readonly name: string;
   readonly text: string;
   readonly atMs: number;
   readonly own: boolean;
+  /** Id of the message that it answers. */
+  readonly quote: string | null;
+  /** Id of the file or link of the lesson that goes with it. */
+  readonly material: string | null;
+  /** A leader took its text away. */
+  readonly removed: boolean;
+  /** Why it waits for a leader; null: it does not. */
+  readonly waits: HeldField["reason"] | null;
 }
 
 export interface LobbyPerson {

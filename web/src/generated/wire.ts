@@ -14,6 +14,12 @@ export const CHAT_KEPT = 200;
 export const MAX_POINTS = 1000000;
 export const SEALED_MS = 60000;
 export const SEALED_KEPT = 300;
+export const HELD_EACH = 5;
+export const NOTES_EACH = 40;
+export const NOTES_KEPT = 400;
+export const MAX_SLOW_S = 300;
+export const MAX_WORDS = 100;
+export const MAX_WORD = 40;
 export const MAX_FILM_MS = 43200000;
 export const MAX_MATERIALS = 100;
 export const MAX_URL = 500;
@@ -32,6 +38,10 @@ export type VideoState = "recording" | "processing" | "ready" | "failed";
 export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
 export type JobState = "waiting" | "running" | "done" | "failed";
+
+export type ChatMode = "open" | "held" | "closed";
+
+export type ChatSift = "allowed" | "held" | "refused";
 
 export type FilmState = "playing" | "paused";
 
@@ -78,14 +88,6 @@ export interface PersonField {
   readonly order: number;
   readonly label: string;
   readonly may: readonly SourceName[] | null;
-}
-
-/** One chat message to the class. ``name`` is kept so that it reads after its author left. */
-export interface ChatField {
-  readonly participant: string;
-  readonly name: string;
-  readonly text: string;
-  readonly at_ms: number;
 }
 
 /** Somebody who waits for a teacher or for admission. */
@@ -180,13 +182,6 @@ export interface Publish {
   readonly id: number;
   readonly source: SourceName;
   readonly on: boolean;
-}
-
-/** Say something to the class. */
-export interface Chat {
-  readonly t: "chat";
-  readonly id: number;
-  readonly text: string;
 }
 
 /** Raise or lower one's own hand; a leader may lower another's or, without ``participant``, all. */
@@ -406,6 +401,113 @@ export interface Sealed {
 }
 
 /**
+ * Say something to the class, or in the thread that a student (``thread``) has with the teachers:
+ * students in their own, leaders in one that is there. ``quote``: id of a message to the class that this
+ * one answers. ``material``: a file or link of the lesson (``material/<id>``) that goes with it.
+ *
+ * Refused: ``text_empty``, ``not_found``, ``not_allowed``, ``chat_closed``, ``chat_muted``, ``chat_slow``,
+ * ``chat_words``, ``chat_links``, ``chat_waiting``, ``chat_notes_off``.
+ */
+export interface Chat {
+  readonly t: "chat";
+  readonly id: number;
+  readonly text: string;
+  readonly quote?: string | null;
+  readonly thread?: string | null;
+  readonly material?: string | null;
+}
+
+/** Leaders: all rules of the chat at once, as in ``ChatRulesField``. */
+export interface SetChat {
+  readonly t: "set_chat";
+  readonly id: number;
+  readonly mode?: ChatMode;
+  readonly slow_s?: number;
+  readonly notes?: boolean;
+  readonly links?: ChatSift;
+  readonly words?: "held" | "refused";
+}
+
+/**
+ * Leaders: words that no student writes in this lesson, besides those of the server. A ``*`` at an end of
+ * a word stands for any letters there.
+ */
+export interface SetChatWords {
+  readonly t: "set_chat_words";
+  readonly id: number;
+  readonly words: readonly string[];
+}
+
+/** Leaders: whether one student may write in the chat. Refused: ``not_found``, ``not_allowed``. */
+export interface MuteChat {
+  readonly t: "mute_chat";
+  readonly id: number;
+  readonly participant: string;
+  readonly on: boolean;
+}
+
+/**
+ * Leaders: let a student's waiting message (``held/<participant>/<message>``) through, or not. Refused:
+ * ``not_found``.
+ */
+export interface JudgeChat {
+  readonly t: "judge_chat";
+  readonly id: number;
+  readonly participant: string;
+  readonly message: string;
+  readonly approve: boolean;
+}
+
+/**
+ * Leaders: take the text of a message to the class away (``message``), or of one in the thread of a
+ * student (``thread`` too), or of everything that somebody wrote to the class, with what waits
+ * (``participant``). A mark stays. Refused: ``not_found``, ``bad_request``.
+ */
+export interface RemoveChat {
+  readonly t: "remove_chat";
+  readonly id: number;
+  readonly message?: string | null;
+  readonly thread?: string | null;
+  readonly participant?: string | null;
+}
+
+/**
+ * One chat message. ``name`` is kept so that it reads after its author left. ``quote``: id of the message
+ * that it answers. ``removed``: a leader took its text away.
+ */
+export interface ChatField {
+  readonly participant: string;
+  readonly name: string;
+  readonly text: string;
+  readonly at_ms: number;
+  readonly quote: string | null;
+  readonly removed: boolean;
+  readonly material: string | null;
+}
+
+/** A student's message that waits for a leader, and why: all do, or a link or a word is in it. */
+export interface HeldField {
+  readonly name: string;
+  readonly text: string;
+  readonly at_ms: number;
+  readonly reason: "links" | "mode" | "words";
+  readonly quote: string | null;
+  readonly material: string | null;
+}
+
+/**
+ * What students may write; the field is absent until a leader changed something. ``slow_s``: seconds
+ * between two messages of one student. ``notes``: whether they may write to the teachers alone.
+ */
+export interface ChatRulesField {
+  readonly mode: ChatMode;
+  readonly slow_s: number;
+  readonly notes: boolean;
+  readonly links: ChatSift;
+  readonly words: "held" | "refused";
+}
+
+/**
  * How a material of this id is played: it was at ``position_ms`` at server time ``at_ms``, and goes on
  * from there while it is ``playing``. ``by``: who said so last.
  */
@@ -618,7 +720,8 @@ export interface TimerField {
  * chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
  * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
  * called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
- * reactions_off, material_added, material_changed, material_removed, sharing, film, score, ended.
+ * reactions_off, material_added, material_changed, material_removed, sharing, film, score,
+ * chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -1081,6 +1184,11 @@ export type ClientMessage =
   | SendStill
   | Publish
   | Chat
+  | SetChat
+  | SetChatWords
+  | MuteChat
+  | JudgeChat
+  | RemoveChat
   | Hand
   | Mute
   | SetMay

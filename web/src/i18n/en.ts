@@ -1,5 +1,6 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { leadingRefusals, leadingWords } from "./leading.en";
+import { chatRefusals, chatWords } from "./chat.en";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
 import { counted } from "./plural";
@@ -35,6 +36,7 @@ const refusals: Record<RefusalCode, string> = {
   not_allowed: "The teacher has not allowed this.",
   not_found: "There is nothing here any more.",
   text_empty: "Write something first.",
+  ...chatRefusals,
   offer_malformed: "Sound and picture could not be set up. Reload the page; if it happens again, use a current Chrome, Edge, Firefox or Safari.",
   offer_too_big: "Sound and picture could not be set up. Reload the page.",
   offer_no_codec: "This browser has no video format that the lesson can use. Open the lesson in a current Chrome, Edge, Firefox or Safari.",
@@ -373,13 +375,6 @@ export const en = {
     recordableCameras: "cameras",
     recordableScreens: "screens",
   },
-  chat: {
-    title: "Chat",
-    empty: "No messages yet. Everybody in the lesson reads what you write here.",
-    input: "Message to all",
-    send: "Send",
-    tooLong: (limit: number) => `Up to ${limit} characters fit.`,
-  },
   invite: {
     title: "Invite",
     student: "Student link",
@@ -446,6 +441,7 @@ export const en = {
   ...leadingWords,
   ...lineWords,
   ...materialWords,
+  ...chatWords,
   ...videoWords,
 };
 

@@ -1,5 +1,6 @@
 import type { Dictionary } from "./en";
 import { leadingRefusals, leadingWords } from "./leading.ru";
+import { chatRefusals, chatWords } from "./chat.ru";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
 import { counted } from "./plural";
@@ -36,6 +37,7 @@ const refusals: Record<RefusalCode, string> = {
   not_allowed: "Учитель этого не разрешил.",
   not_found: "Здесь уже ничего нет.",
   text_empty: "Сначала напишите что-нибудь.",
+  ...chatRefusals,
   offer_malformed: "Не удалось настроить звук и видео. Перезагрузите страницу; если не поможет, откройте урок в новой версии Chrome, Edge, Firefox, Safari или Яндекс Браузера.",
   offer_too_big: "Не удалось настроить звук и видео. Перезагрузите страницу.",
   offer_no_codec: "В этом браузере нет видеоформата, который нужен уроку. Откройте урок в новой версии Chrome, Edge, Firefox, Safari или Яндекс Браузера.",
@@ -372,13 +374,6 @@ export const ru: Dictionary = {
     recordableCameras: "камеры",
     recordableScreens: "экраны",
   },
-  chat: {
-    title: "Чат",
-    empty: "Сообщений пока нет. То, что вы здесь напишете, прочитают все на уроке.",
-    input: "Сообщение всем",
-    send: "Отправить",
-    tooLong: (limit) => `Помещается до ${limit} знаков.`,
-  },
   invite: {
     title: "Пригласить",
     student: "Ссылка для учеников",
@@ -445,5 +440,6 @@ export const ru: Dictionary = {
   ...leadingWords,
   ...lineWords,
   ...materialWords,
+  ...chatWords,
   ...videoWords,
 };

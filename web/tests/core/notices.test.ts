@@ -41,7 +41,7 @@ function told(event: Pick<Event, "kind" | "by"> & Partial<Event>) {
   const before = store.everybody.get();
   const whole: Event = { t: "event", number: 2, at_ms: 0, set: {}, delete: [], ...event };
   expect(store.event(whole)).toBe("applied");
-  return noticesOf(whole, "me", before, { people: store.everybody.get(), chat: store.chat.get() });
+  return noticesOf(whole, "me", before, { people: store.everybody.get() });
 }
 
 describe("an event", () => {

@@ -172,7 +172,6 @@ export class FakeLesson implements LessonSurface {
   setPage = (page: number) => void this.#act("setPage", page);
   setPin = (participant: string | null) => void this.#act("setPin", participant);
   request = (request: Request) => this.#act("request", request);
-  say = (text: string) => this.#act("say", text);
   setHand = (up: boolean) => this.#act("setHand", up);
   lowerHand = (participant: string) => this.#act("lowerHand", participant);
   lowerAllHands = () => this.#act("lowerAllHands");

@@ -139,11 +139,13 @@ describe("lesson", () => {
   it("counts unread messages until the chat is opened, and speaks them meanwhile", () => {
     const lesson = student();
     open(lesson);
-    const message = { id: "1", participant: "t", name: "Maria", text: "Page 42", atMs: 0, own: false };
+    const message = {
+      id: "1", participant: "t", name: "Maria", text: "Page 42", atMs: 0, own: false, thread: null, quote: null, removed: false, waits: null, material: null,
+    };
     act(() => lesson.notify({ kind: "chat", message }));
     act(() => lesson.notify({ kind: "chat", message: { ...message, id: "2", own: true } }));
     expect(screen.getByTestId("chat").getAttribute("aria-label")).toBe("Chat, unread: 1");
-    expect(screen.getByTestId("spoken").textContent).toBe("Maria writes: Page 42");
+    expect(screen.getByTestId("chat-spoken").textContent).toBe("Maria writes: Page 42");
     fireEvent.click(screen.getByTestId("chat"));
     expect(screen.getByTestId("chat").getAttribute("aria-label")).toBe("Chat");
   });

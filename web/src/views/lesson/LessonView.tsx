@@ -12,7 +12,7 @@ import { DeviceChoice } from "../CheckView";
 import type { Layout } from "./arrange";
 import { Banners } from "./Banners";
 import { Bar, type Panel } from "./Bar";
-import { ChatPanel } from "./ChatPanel";
+import { ChatPanel } from "./chat/ChatPanel";
 import { EndDialog } from "./EndDialog";
 import { InviteCard, InviteDialog, type Links } from "./Invite";
 import { useNotices } from "./notices";
@@ -51,7 +51,7 @@ export function LessonView({ lesson, devices, links, code = null }: Props) {
   const onChat = useCallback(() => {
     if (!chatShown) setUnread((before) => before + 1);
   }, [chatShown]);
-  const notices = useNotices(lesson, text, chatShown, onChat);
+  const notices = useNotices(lesson, text, onChat);
   const { failed, say, warn } = notices;
   const talking = useTalkKey(lesson, failed);
   useRecordingTold(lesson, text, notices);

@@ -6,6 +6,7 @@ import { CameraOff, Close, Hand, Microphone, MicrophoneOff, More, NotRecorded, S
 import { MenuItem, Popover } from "../popover";
 import { useText } from "../text";
 import { Dialog } from "../widgets";
+import { ChatMuteItem } from "./chat/MuteItem";
 import { fullName } from "./initials";
 import { CallItem } from "./leading/calling";
 
@@ -88,6 +89,7 @@ export function PersonMenu({ lesson, person, onStage, className, testId, onFaile
                 onClick={run(close, () => lesson.setPersonMay(id, withMicrophone(person, !person.may.microphone)))}
               />
             )}
+            {student && <ChatMuteItem lesson={lesson} participant={id} close={close} onFailed={onFailed} />}
             {student && (
               <MenuItem
                 testId={`recorded-${id}`}

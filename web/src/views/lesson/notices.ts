@@ -94,7 +94,7 @@ export function bannerOf(
 }
 
 /** What a screen reader says about a notice; empty for nothing. */
-export function spokenOf(notice: Notice, text: Dictionary, chatShown: boolean): string {
+export function spokenOf(notice: Notice, text: Dictionary): string {
   switch (notice.kind) {
     case "joined":
       return text.announce.joined(notice.name);
@@ -104,9 +104,6 @@ export function spokenOf(notice: Notice, text: Dictionary, chatShown: boolean): 
       return text.announce.hand(notice.name);
     case "hand_lowered":
       return text.announce.handDown;
-    case "chat":
-      // an open chat is a live region of its own
-      return chatShown || notice.message.own ? "" : text.announce.chat(notice.message.name, notice.message.text);
     default:
       return "";
   }
@@ -127,7 +124,7 @@ export interface Notices {
 }
 
 /** Collects what happened into banners and speech; the oldest banner gives way. */
-export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: boolean, onChat: () => void): Notices {
+export function useNotices(lesson: LessonSurface, text: Dictionary, onChat: () => void): Notices {
   const [banners, setBanners] = useState<readonly Banner[]>([]);
   const [spoken, setSpoken] = useState("");
   const timers = useRef(new Map<string, ReturnType<typeof setTimeout>>());
@@ -164,11 +161,11 @@ export function useNotices(lesson: LessonSurface, text: Dictionary, chatShown: b
       lesson.onNotice((notice) => {
         const banner = bannerOf(notice, text, lesson.self.get().leads, (id) => lesson.nameOf(id));
         if (banner !== null) show(banner);
-        const sentence = spokenOf(notice, text, chatShown);
+        const sentence = spokenOf(notice, text);
         if (sentence !== "") setSpoken(sentence);
         if (notice.kind === "chat" && !notice.message.own) onChat();
       }),
-    [lesson, text, chatShown, onChat, show],
+    [lesson, text, onChat, show],
   );
 
   useEffect(() => {

@@ -9,6 +9,7 @@ import { PICKER_TOOL } from "./leading/picker";
 import { TIMER_TOOL } from "./leading/timer";
 import { Materials } from "./materials/icons";
 import { MaterialsPanel } from "./materials/MaterialsPanel";
+import { ChatAnnouncer } from "./chat/Announcer";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -40,7 +41,7 @@ export const TOOLS: readonly Tool[] = [
 ];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [LeadingCards];
+export const CARDS: readonly ComponentType<ToolProps>[] = [LeadingCards, ChatAnnouncer];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
