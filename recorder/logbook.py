@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
-from signaling.replica import Record, Replica
+from signaling.lesson.fields import LESSON, RECORDING
+from signaling.replica import Record, Replica, View
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,9 @@ _PATHS: Final = 200
 
 
 def shown(path: str) -> bool:
-    """Whether the field is something that a recording's log holds."""
-    return not path.startswith((HIDDEN, "lobby/"))
+    """Whether the field is something that a recording's log holds: what everybody sees, and who is not
+    recorded."""
+    return path.startswith("unrecorded/") or View.STUDENT.sees(path)
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:

@@ -41,6 +41,7 @@ from signaling.library_http import LibraryRoutes
 from signaling.live import Limits
 from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
+from signaling.quiz_http import QuizRoutes
 from signaling.retention import Retention
 from signaling.tickets import KeyRing
 from signaling.watch import Watch
@@ -135,6 +136,7 @@ class Signalling:
             self._now_ms,
         )
         withdrawing = Withdrawing(self.catalog, videos, self._now_ms)
+        QuizRoutes(self.door, self.admission, self.archive)
         self.library_routes = LibraryRoutes(self.door, self.library, withdrawing, files, self.admission)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()

@@ -19,6 +19,7 @@ from signaling.lesson import (
     permissions,
     presence,
     publications,
+    quiz,
     recording,
     showing,
     stage,
@@ -29,6 +30,7 @@ from signaling.lesson.fields import State
 _EVERYBODY: Final = frozenset(Role)
 _LEADERS: Final = frozenset({Role.TEACHER, Role.CO_TEACHER})
 _TEACHER: Final = frozenset({Role.TEACHER})
+_STUDENTS: Final = frozenset({Role.STUDENT})
 
 COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Offer: _EVERYBODY,
@@ -47,6 +49,9 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Record: _LEADERS,
     wire.SetRecorded: _EVERYBODY,
     wire.SetRecordable: _LEADERS,
+    wire.MakeQuiz: _LEADERS,
+    wire.SetQuiz: _LEADERS,
+    wire.QuizAnswer: _STUDENTS,
     wire.End: _TEACHER,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
@@ -64,6 +69,9 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Record: recording.record,
     wire.SetRecorded: consent.set_recorded,
     wire.SetRecordable: consent.set_recordable,
+    wire.MakeQuiz: quiz.make,
+    wire.SetQuiz: quiz.set_quiz,
+    wire.QuizAnswer: quiz.answer,
     wire.End: ending.end,
 }
 """Commands that change the lesson, with the rule that decides each."""

@@ -16,6 +16,13 @@ from signaling.wire import (
     LessonField,
     LobbyField,
     PersonField,
+    QuestionField,
+    QuizAnswerField,
+    QuizField,
+    QuizKeyField,
+    QuizMarksField,
+    QuizPlanField,
+    QuizTallyField,
     RecordingField,
     ShownField,
     UnrecordedField,
@@ -28,8 +35,8 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
-LEADERS_ONLY: Final = ("lobby/",)
-OWN: Final = ("unrecorded/",)
+LEADERS_ONLY: Final = ("lobby/", "quiz_plan/", "quiz_key/", "quiz_mark/", "quiz_count/", "quiz_said/")
+OWN: Final = ("unrecorded/", "quiz_answer/", "quiz_result/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
 
 _TYPES: Final[dict[str, Any]] = {
@@ -40,6 +47,19 @@ _TYPES: Final[dict[str, Any]] = {
     "recording": RecordingField,
     "shown": ShownField,
     "unrecorded": UnrecordedField,
+    "quiz": QuizField,
+    "quiz_plan": QuizPlanField,
+    "quiz_question": QuestionField,
+    "quiz_key": QuizKeyField,
+    "quiz_right": QuizKeyField,
+    "quiz_answer": QuizAnswerField,
+    "_quiz_ballot": QuizAnswerField,
+    "_quiz_given": int,
+    "quiz_mark": bool,
+    "quiz_tally": QuizTallyField,
+    "quiz_count": QuizTallyField,
+    "quiz_said": str,
+    "quiz_result": QuizMarksField,
     "hand": int,
     "on": bool,
     "_ban": bool,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
+from signaling.wire.quiz import MakeQuiz, QuizAnswer, SetQuiz
 from signaling.wire.showing import Show
 
 
@@ -171,6 +172,9 @@ ClientMessage = (
     | Record
     | SetRecorded
     | SetRecordable
+    | MakeQuiz
+    | SetQuiz
+    | QuizAnswer
     | End
     | Leave
 )

@@ -15,7 +15,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
     chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
+    quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed.
     """
 
     number: int

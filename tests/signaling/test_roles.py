@@ -10,6 +10,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
+from tests.signaling.test_quiz import running
 from tests.signaling.test_rules import full
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
@@ -31,6 +32,9 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.Record: {T, C},
     wire.SetRecorded: {T, C, S},
     wire.SetRecordable: {T, C},
+    wire.MakeQuiz: {T, C},
+    wire.SetQuiz: {T, C},
+    wire.QuizAnswer: {S},
     wire.End: {T},
 }
 MESSAGES: dict[type[Any], Any] = {
@@ -50,6 +54,9 @@ MESSAGES: dict[type[Any], Any] = {
         S: wire.SetRecorded(1, on=False),
     },
     wire.SetRecordable: wire.SetRecordable(1, ("camera",)),
+    wire.MakeQuiz: wire.MakeQuiz(1, "Poll", (wire.NewQuestion("text"),)),
+    wire.SetQuiz: wire.SetQuiz(1, "q", "close"),
+    wire.QuizAnswer: wire.QuizAnswer(1, "q", 0, (1,)),
     wire.End: wire.End(1),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}
@@ -72,7 +79,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}}
+    state = full() | {"on/p/microphone": True, "board/b": {}} | running()
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message
