@@ -1,6 +1,7 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { lineWords } from "./line.en";
 import { counted } from "./plural";
+import { quizWords } from "./quiz.en";
 import { videoWords } from "./video.en";
 
 const people = counted("en", { one: "person", other: "people" });
@@ -443,6 +444,7 @@ export const en = {
     here: "Go on here",
   },
   ...lineWords,
+  ...quizWords,
   ...videoWords,
 };
 

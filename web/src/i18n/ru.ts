@@ -1,6 +1,7 @@
 import type { Dictionary } from "./en";
 import { lineWords } from "./line.ru";
 import { counted } from "./plural";
+import { quizWords } from "./quiz.ru";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
 
@@ -442,5 +443,6 @@ export const ru: Dictionary = {
     here: "Продолжить здесь",
   },
   ...lineWords,
+  ...quizWords,
   ...videoWords,
 };
