@@ -15,7 +15,7 @@ from signaling.replica import Record, Replica, View
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
-_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/")
+_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", "quiz")
 _PATHS: Final = 200
 """Fields in one restated event, which keeps it far below a record's limit."""
 
@@ -28,11 +28,11 @@ def shown(path: str) -> bool:
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
     """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
-    recorded, the recording.
+    recorded, what the class was asked, the recording.
 
     What was written in the chat before is not of the recording. The recording itself comes last.
     """
-    kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
+    kept_paths = (path for path in replica.raw if path.startswith(_KEPT) and shown(path))
     # Who is not recorded comes before what they did.
     paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
     pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]

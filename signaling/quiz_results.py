@@ -28,9 +28,7 @@ _HEAD: Final = ("quiz", "number", "question", "kind", "name", "answer", "right",
 def results(lesson: str, title: str, state: State) -> QuizResults:
     """Every quiz that the class has had, oldest first."""
     started = sorted(quiz.quizzes(state), key=lambda item: item[1].at_ms)
-    return QuizResults(
-        lesson, title, tuple(_result(state, each, now) for each, now in started)
-    )
+    return QuizResults(lesson, title, tuple(_result(state, each, now) for each, now in started))
 
 
 def _result(state: State, name: str, now: QuizField) -> QuizResult:

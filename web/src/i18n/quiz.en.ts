@@ -90,7 +90,7 @@ export const quizWords = {
     withheld: "Results are told once it is closed, from three answers on.",
     withheldFew: "Fewer than three have answered: nothing is told, so that nobody can be guessed.",
     said: "What was written",
-    rightShare: (n: number, all: number) => `Right: ${n} of ${all}`,
+    rightShare: (n: number, all: number) => `Answered right: ${n} of ${all}`,
     map: "Who answered what",
     mapName: "Name",
     cells: { right: "right", wrong: "wrong", answered: "answered", missing: "no answer yet" },
@@ -134,7 +134,6 @@ export const quizWords = {
     resultsNone: "No quiz was asked in this lesson.",
     resultsAnonymous: "Without names",
     resultsRight: "Right",
-    resultsNoAnswer: "–",
     resultsTable: (title: string) => `Answers to ${title}`,
   },
 };

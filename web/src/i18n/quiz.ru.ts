@@ -87,7 +87,7 @@ export const quizWords = {
     withheld: "Итоги появятся, когда приём ответов закончится, если ответили хотя бы трое.",
     withheldFew: "Ответили меньше трёх человек: итоги не показываются, чтобы никого нельзя было угадать.",
     said: "Что написали",
-    rightShare: (n: number, all: number) => `Верно: ${n} из ${all}`,
+    rightShare: (n: number, all: number) => `Верно ответили: ${n} из ${all}`,
     map: "Кто как ответил",
     mapName: "Имя",
     cells: { right: "верно", wrong: "неверно", answered: "есть ответ", missing: "пока нет ответа" },
@@ -129,7 +129,6 @@ export const quizWords = {
     resultsNone: "На этом уроке опросов не было.",
     resultsAnonymous: "Без имён",
     resultsRight: "Верно",
-    resultsNoAnswer: "–",
     resultsTable: (title: string) => `Ответы: ${title}`,
   },
 };

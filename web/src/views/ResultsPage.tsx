@@ -99,7 +99,7 @@ function Named({ quiz }: { quiz: QuizResult }) {
                   return (
                     <td key={place} data-mark={mark}>
                       {mark !== null && <span aria-hidden="true">{mark ? "✓ " : "✕ "}</span>}
-                      {answer === null || question === undefined ? text.quiz.resultsNoAnswer : answerWords(question.key, answer)}
+                      {answer === null || question === undefined ? "–" : answerWords(question.key, answer)}
                       {mark !== null && <span className="hidden"> ({mark ? text.quiz.cells.right : text.quiz.cells.wrong})</span>}
                     </td>
                   );

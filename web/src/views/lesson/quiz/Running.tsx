@@ -9,7 +9,7 @@ import { useText } from "../../text";
 import { Dialog } from "../../widgets";
 import { HeatMap } from "./HeatMap";
 import { Larger } from "./icons";
-import { questionWords, QuestionResult, TimeLeft, useLeft } from "./parts";
+import { QuestionResult, TimeLeft, useLeft } from "./parts";
 
 interface Props {
   readonly lesson: LessonSurface;
@@ -44,6 +44,13 @@ export function Running({ lesson, quiz, fields, onFailed }: Props) {
       {label}
     </button>
   );
+  const questions = (
+    <ol className="quiz-review">
+      {quiz.list.map((question) => (
+        <QuestionLine key={question.place} quiz={quiz} question={question} fields={fields} />
+      ))}
+    </ol>
+  );
 
   return (
     <div className="quiz-running" data-testid="quiz-running" data-state={quiz.state} data-quiz={quiz.id}>
@@ -70,11 +77,7 @@ export function Running({ lesson, quiz, fields, onFailed }: Props) {
         </p>
       )}
       {quiz.anonymous && <p className="note">{open ? text.quiz.withheld : text.quiz.cardAnonymous}</p>}
-      <ol className="quiz-review">
-        {quiz.list.map((question) => (
-          <QuestionLine key={question.place} quiz={quiz} question={question} fields={fields} />
-        ))}
-      </ol>
+      {quiz.questions === 1 && questions}
       {!quiz.anonymous && (
         <section aria-label={text.quiz.map}>
           <div className="quiz-line">
@@ -95,6 +98,7 @@ export function Running({ lesson, quiz, fields, onFailed }: Props) {
           <HeatMap fields={fields} quiz={quiz} />
         </section>
       )}
+      {quiz.questions > 1 && questions}
       {large && (
         <Dialog
           title={`${quiz.title}: ${text.quiz.map}`}
@@ -118,7 +122,7 @@ function QuestionLine({ quiz, question, fields }: { quiz: Quiz; question: Questi
   const texts = question.kind === "text" ? textsOf(fields, quiz, question.place) : [];
   return (
     <li data-testid={`quiz-question-${question.place}`}>
-      <p className="quiz-asked">{questionWords(question, text)}</p>
+      {question.text !== "" && <p className="quiz-asked">{question.text}</p>}
       {counts.withheld ? (
         !question.open && <p className="note">{text.quiz.withheldFew}</p>
       ) : (

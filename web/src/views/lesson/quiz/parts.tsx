@@ -69,9 +69,9 @@ export function QuestionResult({ question, tally, given }: ResultProps) {
                 {counts !== null && <i style={{ width: `${share(count, counts.answered)}%` }} />}
                 <span className="quiz-bar-text">
                   {right && <Check />}
-                  {option}
-                  {right && <small>{text.quiz.right}</small>}
-                  {mine && <small>{text.quiz.yours}</small>}
+                  <span>
+                    {option} {right && <small>{text.quiz.right}</small>} {mine && <small>{text.quiz.yours}</small>}
+                  </span>
                 </span>
                 {counts !== null && (
                   <b>
