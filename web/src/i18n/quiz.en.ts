@@ -7,7 +7,6 @@ export const quizWords = {
   quiz: {
     tool: "Quiz",
     toolHelp: "Ask the class: a poll in one click, or a quiz",
-    label: "Quiz",
     // making one
     quick: "Ask at once",
     abcd: "A B C D",
@@ -23,7 +22,6 @@ export const quizWords = {
     paste: "Paste a quiz",
     anonymous: "Without names",
     anonymousHelp: "Nobody can tell who answered what. Results come when it is closed, from three answers on.",
-    options: "Settings for the next one",
     time: "Time",
     timeEach: "Time for each question",
     noTime: "No limit",
@@ -122,7 +120,6 @@ export const quizWords = {
     over: "Answers are closed.",
     overNone: "Answers are closed. You did not answer.",
     yours: "your answer",
-    resultsTitle: "Results",
     markRight: "Right",
     markWrong: "Not right",
     rightIs: (text: string) => `Right: ${text}`,

@@ -2,12 +2,11 @@ import { counted } from "./plural";
 
 const questions = counted("ru", { one: "вопрос", few: "вопроса", many: "вопросов", other: "вопроса" });
 
-/** Слова про опросы и тесты. */
+/** Words about quizzes and polls. */
 export const quizWords = {
   quiz: {
     tool: "Опрос",
     toolHelp: "Спросить класс: опрос в одно нажатие или тест",
-    label: "Опрос",
     quick: "Спросить сразу",
     abcd: "А Б В Г",
     abcdTitle: "А, Б, В или Г?",
@@ -22,7 +21,6 @@ export const quizWords = {
     paste: "Вставить готовый",
     anonymous: "Без имён",
     anonymousHelp: "Никто не узнает, кто как ответил. Итоги появятся, когда приём ответов закончится, если ответили хотя бы трое.",
-    options: "Настройки следующего опроса",
     time: "Время",
     timeEach: "Время на каждый вопрос",
     noTime: "Без ограничения",
@@ -118,7 +116,6 @@ export const quizWords = {
     over: "Ответы больше не принимаются.",
     overNone: "Ответы больше не принимаются. Вы не ответили.",
     yours: "ваш ответ",
-    resultsTitle: "Итоги",
     markRight: "Верно",
     markWrong: "Неверно",
     rightIs: (text: string) => `Верно: ${text}`,

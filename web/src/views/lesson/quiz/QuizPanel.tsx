@@ -66,7 +66,7 @@ export default function QuizPanel({ lesson, onFailed }: ToolProps) {
           }}
         />
       )}
-      {quiz !== null && typeof place !== "undefined" && place !== "list" && place !== "edit" && place !== "paste" && (
+      {quiz !== null && (
         <Running key={quiz.id} lesson={lesson} quiz={quiz} fields={fields} onFailed={onFailed} />
       )}
       {place === "list" && (
