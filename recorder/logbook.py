@@ -31,7 +31,7 @@ def shown(path: str) -> bool:
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
     """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
-    recorded, the recording.
+    recorded, what the class was asked, the recording.
 
     What was written in the chat before is not of the recording, but which messages were removed: one of this
     recording may be among them. The recording itself comes last.

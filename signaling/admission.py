@@ -160,10 +160,15 @@ class Admission:
 
     async def attendance(self, browser: Browser, lesson_id: str) -> wire.Attendance:
         """Who was in a lesson of one's own; another's is ``not_found``."""
+        lesson = await self.own_lesson(browser, lesson_id)
+        return wire.Attendance(lesson.id, lesson.title, await self._archive.attendance(lesson.id))
+
+    async def own_lesson(self, browser: Browser, lesson_id: str) -> Lesson:
+        """A lesson of one's own; another's is ``not_found``. Raises Refused."""
         lesson = await self._catalog.lesson(lesson_id)
         if lesson is None or lesson.teacher != self._signed_in(browser):
             raise Refused("not_found")
-        return wire.Attendance(lesson.id, lesson.title, await self._archive.attendance(lesson.id))
+        return lesson
 
     async def link(self, browser: Browser, code: str) -> wire.LinkInfo:
         """What a join page shows."""

@@ -41,6 +41,7 @@ from signaling.library_http import LibraryRoutes
 from signaling.live import Limits
 from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
+from signaling.quiz_http import QuizRoutes
 from signaling.retention import Retention
 from signaling.tickets import KeyRing
 from signaling.uploads.http import Uploads
@@ -138,6 +139,7 @@ class Signalling:
             self._now_ms,
         )
         withdrawing = Withdrawing(self.catalog, videos, self._now_ms)
+        QuizRoutes(self.door, self.admission, self.archive)
         self.library_routes = LibraryRoutes(self.door, self.library, withdrawing, files, self.admission)
         kept = Kept(open_materials(settings), self.catalog.materials, settings.materials)
         closing.push_async_callback(kept.files.close)

@@ -14,6 +14,7 @@ from signaling import metrics
 from signaling.attendance import Roll
 from signaling.catalog.store import Catalog, LessonState, Outcome
 from signaling.lesson import fields
+from signaling.lesson.fields import State
 from signaling.log import Clock, LessonLog, LogUnreachable, heed_cancellation
 from signaling.replica import Record, Replica
 from signaling.wire import AttendanceRow
@@ -117,6 +118,11 @@ class Archive:
         await self.flush()
         roll = self._rolls.get(lesson)
         return await self._catalog.attendance(lesson) if roll is None else roll.rows(self._now_ms())
+
+    async def state(self, lesson: str) -> State:
+        """The lesson as its whole log leaves it, up to now; raises SQLAlchemyError."""
+        await self.flush()
+        return fold(await self._catalog.events(lesson)).state
 
     async def recall(self, lesson: str) -> tuple[int, dict[str, bytes]] | None:
         """A lesson as SQL has it (with what is still waiting here): number and packed state."""

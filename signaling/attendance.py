@@ -95,7 +95,7 @@ def as_csv(attendance: Attendance) -> str:
     for row in attendance.rows:
         writer.writerow(
             [
-                _plain(row.name),
+                plain_cell(row.name),
                 row.role,
                 _iso(row.first_in_ms),
                 "" if row.last_out_ms is None else _iso(row.last_out_ms),
@@ -106,7 +106,8 @@ def as_csv(attendance: Attendance) -> str:
     return out.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -15,9 +15,10 @@ from typing import Any, Final, Protocol
 
 from sfu.model import Refused, Role
 from signaling import wire
+from signaling.answering import Answers
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
-from signaling.lesson import ending, fields, presence, reacting, recording
+from signaling.lesson import ending, fields, presence, quiz, reacting, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
@@ -41,6 +42,8 @@ class Client(Protocol):
     role: Role
     view: View
     seat: str
+    ballot: str
+    """Stands for the participant in anonymous answers (``Actor.ballot``)."""
 
     @property
     def closed(self) -> bool: ...
@@ -97,6 +100,7 @@ class LiveLesson:
         self.objectives = LessonObjectives()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
         self.reactions = LessonReactions()
+        self._answers = Answers(self.execute, self.spawn)
         self._recording = RecordingWatch(lesson, lesson_log, self.execute, self.spawn, now_ms)
 
     # --- as its media sees it --------------------------------------------------------------------
@@ -211,8 +215,10 @@ class LiveLesson:
 
         Raises Refused.
         """
-        actor = Actor(client.participant, client.role)
+        actor = Actor(client.participant, client.role, client.ballot)
         moment = self.moment()
+        if isinstance(message, wire.QuizAnswer):
+            return await self._answers.give(lambda state: decide(state, actor, message, moment))
         return await self.execute(lambda state: decide(state, actor, message, moment), client.participant)
 
     def moment(self) -> Moment:
@@ -240,6 +246,7 @@ class LiveLesson:
         encoded = Encoded(event)
         for client in list(self.clients.values()):
             client.send(encoded.for_view(client.view, client.participant))
+        self._answers.heard(event)
         self.media.changed(event)
         self._recording.tick(recording.running(self.state))
         self._settle()
@@ -250,6 +257,7 @@ class LiveLesson:
         """A state that does not follow from the one before: every client gets it whole."""
         for client in list(self.clients.values()):
             self._welcome(client, None)
+        self._answers.heard(None)
         self.media.resend()
         self.spawn(self._restored())
         self._settle()
@@ -472,6 +480,9 @@ class LiveLesson:
         if ends_at_ms is not None and now_ms >= ends_at_ms:
             moment = self.moment()
             await self.execute(lambda now: ending.end_without_teacher(now, moment), None)
+        if self._answers.time_up(state, now_ms):
+            moment = self.moment()
+            await self.execute(lambda now: quiz.time_up(now, moment), None)
         if self.clients and not self.media.ready:
             self.media.worker_lost()
 

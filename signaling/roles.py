@@ -25,6 +25,7 @@ from signaling.lesson import (
     picking,
     presence,
     publications,
+    quiz,
     reacting,
     recording,
     showing,
@@ -78,6 +79,9 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.Record: _LEADERS,
     wire.SetRecorded: _EVERYBODY,
     wire.SetRecordable: _LEADERS,
+    wire.MakeQuiz: _LEADERS,
+    wire.SetQuiz: _LEADERS,
+    wire.QuizAnswer: _STUDENTS,
     wire.End: _TEACHER,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
@@ -115,6 +119,9 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Record: recording.record,
     wire.SetRecorded: consent.set_recorded,
     wire.SetRecordable: consent.set_recordable,
+    wire.MakeQuiz: quiz.make,
+    wire.SetQuiz: quiz.set_quiz,
+    wire.QuizAnswer: quiz.answer,
     wire.End: ending.end,
 }
 """Commands that change the lesson, with the rule that decides each."""

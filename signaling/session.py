@@ -46,6 +46,7 @@ class Session:
         self.role = Role.STUDENT
         self.view = View.STUDENT
         self.seat = seat
+        self.ballot = ""
         self._lessons = lessons
         self._keys = keys
         self._now_s = now_s
@@ -150,6 +151,7 @@ class Session:
             raise Refused("version_mismatch")
         ticket = read_ticket(self._keys, hello.ticket, self._now_s())
         self.participant, self.role, self.view = ticket.participant, ticket.role, View.of(ticket.role)
+        self.ballot = self._keys.ballot(ticket.lesson, ticket.participant)
         lesson = await self._holds.enter_async_context(self._lessons.get(ticket.lesson))
         with metrics.join_seconds.time():
             await lesson.enter(self, ticket.name, hello)

@@ -12,10 +12,12 @@ from signaling.lesson.fields import ORDER, State
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks; the role comes from the signed ticket only."""
+    """Who asks; the role comes from the signed ticket only. ``ballot`` stands for them where nobody may
+    learn who it was: the same for one person in one lesson, and not to be told from the participant."""
 
     participant: str
     role: Role
+    ballot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

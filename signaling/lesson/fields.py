@@ -26,6 +26,13 @@ from signaling.wire import (
     PersonField,
     PickedField,
     PickerField,
+    QuestionField,
+    QuizAnswerField,
+    QuizField,
+    QuizKeyField,
+    QuizMarksField,
+    QuizPlanField,
+    QuizTallyField,
     RecordingField,
     ScoreField,
     SharingField,
@@ -48,10 +55,40 @@ DRAWN: Final = "drawn"
 PICKED: Final = "picked"
 CHAT_RULES: Final = "chat_rules"
 CHAT_WORDS: Final = "chat_words"
-LEADERS_ONLY: Final = ("lobby/", "picker/", DRAWN, CHAT_WORDS)
-OWN: Final = ("unrecorded/", "called/", "score/", "note/", "held/", "chat_muted/", "chat_next/")
+LEADERS_ONLY: Final = (
+    "lobby/",
+    "picker/",
+    DRAWN,
+    CHAT_WORDS,
+    "quiz_plan/",
+    "quiz_key/",
+    "quiz_mark/",
+    "quiz_count/",
+    "quiz_said/",
+)
+OWN: Final = (
+    "unrecorded/",
+    "called/",
+    "score/",
+    "note/",
+    "held/",
+    "chat_muted/",
+    "chat_next/",
+    "quiz_answer/",
+    "quiz_result/",
+)
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
-REPLAYED: Final = (SHOWN, "board/", "slides/", "film/", "app/")
+REPLAYED: Final = (
+    SHOWN,
+    "board/",
+    "slides/",
+    "film/",
+    "app/",
+    "quiz/",
+    "quiz_question/",
+    "quiz_tally/",
+    "quiz_right/",
+)
 """What is seen again beside a recording, at its time; everybody sees it in the lesson. A value that names a
 participant by ``by`` is theirs: it is left out when they are not recorded, and goes when they are taken
 out."""
@@ -84,6 +121,19 @@ _TYPES: Final[dict[str, Any]] = {
     "called": CalledField,
     "at_board": AtBoardField,
     "ink": bool,
+    "quiz": QuizField,
+    "quiz_plan": QuizPlanField,
+    "quiz_question": QuestionField,
+    "quiz_key": QuizKeyField,
+    "quiz_right": QuizKeyField,
+    "quiz_answer": QuizAnswerField,
+    "_quiz_ballot": QuizAnswerField,
+    "_quiz_given": int,
+    "quiz_mark": bool,
+    "quiz_tally": QuizTallyField,
+    "quiz_count": QuizTallyField,
+    "quiz_said": str,
+    "quiz_result": QuizMarksField,
     "hand": int,
     "on": bool,
     "_ban": bool,

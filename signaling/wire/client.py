@@ -14,6 +14,7 @@ from signaling.wire.films import PlayFilm, ShowFilm
 from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.picking import Pick, SetPickable
+from signaling.wire.quiz import MakeQuiz, QuizAnswer, SetQuiz
 from signaling.wire.reacting import React, SetReactions
 from signaling.wire.showing import Show
 from signaling.wire.timing import SetTimer
@@ -195,6 +196,9 @@ ClientMessage = (
     | Record
     | SetRecorded
     | SetRecordable
+    | MakeQuiz
+    | SetQuiz
+    | QuizAnswer
     | End
     | Leave
 )

@@ -20,7 +20,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
     called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
     reactions_off, material_added, material_changed, material_removed, sharing, film, score,
-    chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note, ended.
+    chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
+    quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed, ended.
     """
 
     number: int

@@ -22,6 +22,8 @@ ROLES = {"t": Role.TEACHER, "c": Role.CO_TEACHER, "a": Role.STUDENT, "b": Role.S
 _who = st.sampled_from(sorted(ROLES))
 _source = st.sampled_from(["microphone", "camera", "screen", "screen_sound"])
 _may = st.lists(_source, max_size=3, unique=True).map(tuple)
+_questions = (wire.NewQuestion("single", "?", ("a", "b"), (1,)),)
+_quiz = st.integers(1, 6).map(lambda step: f"{step * 300:013d}-{step:04d}")
 _message = st.one_of(
     st.builds(wire.Publish, st.just(1), _source, st.booleans()),
     st.builds(wire.Chat, st.just(1), st.text(min_size=1, max_size=8)),
@@ -38,6 +40,11 @@ _message = st.one_of(
     st.builds(wire.Lock, st.just(1), st.booleans()),
     st.builds(wire.Remove, st.just(1), _who),
     st.builds(wire.Record, st.just(1), st.booleans(), _may),
+    st.builds(wire.MakeQuiz, st.just(1), st.just("Q"), st.just(_questions), st.booleans(), st.booleans()),
+    st.builds(
+        wire.SetQuiz, st.just(1), _quiz, st.sampled_from(["start", "close", "show", "reveal", "remove"])
+    ),
+    st.builds(wire.QuizAnswer, st.just(1), _quiz, st.just(0), st.just((1,))),
 )
 _step = st.one_of(
     st.tuples(st.just("enter"), _who, st.sampled_from(["Маша", "Петя", "Anna"])),
@@ -54,7 +61,7 @@ _step = st.one_of(
 
 def decided(state: Any, step: tuple[str, str, Any], moment: Moment) -> Change | None:
     kind, who, what = step
-    actor = Actor(who, ROLES[who])
+    actor = Actor(who, ROLES[who], f"ballot of {who}")
     match kind:
         case "enter":
             return presence.enter(state, actor, what, 4, moment)

@@ -11,6 +11,7 @@ from signaling import wire
 from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
 from tests.signaling.test_materials import MATERIALS
+from tests.signaling.test_quiz import running
 from tests.signaling.test_rules import full
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
@@ -54,6 +55,9 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.Record: {T, C},
     wire.SetRecorded: {T, C, S},
     wire.SetRecordable: {T, C},
+    wire.MakeQuiz: {T, C},
+    wire.SetQuiz: {T, C},
+    wire.QuizAnswer: {S},
     wire.End: {T},
 }
 MESSAGES: dict[type[Any], Any] = {
@@ -93,6 +97,9 @@ MESSAGES: dict[type[Any], Any] = {
         S: wire.SetRecorded(1, on=False),
     },
     wire.SetRecordable: wire.SetRecordable(1, ("camera",)),
+    wire.MakeQuiz: wire.MakeQuiz(1, "Poll", (wire.NewQuestion("text"),)),
+    wire.SetQuiz: wire.SetQuiz(1, "q", "close"),
+    wire.QuizAnswer: wire.QuizAnswer(1, "q", 0, (1,)),
     wire.End: wire.End(1),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}
@@ -115,7 +122,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | MATERIALS | {"on/p/microphone": True, "board/b": {}}
+    state = full() | MATERIALS | running() | {"on/p/microphone": True, "board/b": {}}
     state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
     state |= {"held/p/h": wire.HeldField("P", "hi", 1, "mode")}
     actor = Actor(PEOPLE[role], role)

@@ -9,6 +9,7 @@ import type {
   LibrarySignIn,
   LinkInfo,
   NewLesson,
+  QuizResults,
   SignIn,
   TeacherInfo,
   Timeline,
@@ -48,6 +49,16 @@ export function attendance(lesson: string): Promise<Attendance> {
 /** Address of the same as CSV, for a download link. */
 export function attendanceCsv(lesson: string): string {
   return `/api/lessons/${encodeURIComponent(lesson)}/attendance.csv`;
+}
+
+/** What came of a lesson's quizzes. */
+export function results(lesson: string): Promise<QuizResults> {
+  return request(`/api/lessons/${encodeURIComponent(lesson)}/results`);
+}
+
+/** Address of the same as CSV, for a download link. */
+export function resultsCsv(lesson: string): string {
+  return `/api/lessons/${encodeURIComponent(lesson)}/results.csv`;
 }
 
 /** What the join page shows before somebody types a name. */

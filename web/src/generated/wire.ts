@@ -23,6 +23,16 @@ export const MAX_WORD = 40;
 export const MAX_FILM_MS = 43200000;
 export const MAX_MATERIALS = 100;
 export const MAX_URL = 500;
+export const MAX_QUESTIONS = 20;
+export const MAX_LESSON_QUESTIONS = 60;
+export const MAX_OPTIONS = 8;
+export const MAX_QUESTION = 500;
+export const MAX_OPTION = 200;
+export const MAX_QUIZ_ANSWER = 300;
+export const MAX_QUIZ_SECONDS = 3600;
+export const QUIZ_LATE_MS = 2000;
+export const QUIZ_WITHHELD_BELOW = 3;
+export const QUIZ_TOLD = 8;
 export const MAX_TIMER_S = 10800;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
@@ -48,6 +58,10 @@ export type FilmState = "playing" | "paused";
 export type MaterialKind = "file" | "link" | "app";
 
 export type MaterialGroup = "image" | "audio" | "video" | "pdf" | "office" | "text";
+
+export type QuestionKind = "single" | "multiple" | "number" | "text";
+
+export type QuizStep = "start" | "next" | "close" | "show" | "hide" | "reveal" | "remove";
 
 export type ReactionName = "thumbs_up" | "clap" | "slower" | "faster" | "lost";
 
@@ -646,6 +660,179 @@ export interface PickedField {
 }
 
 /**
+ * ``options`` are of single and multiple choice. What is right: ``right`` (places of options),
+ * ``number`` give or take ``tolerance``, one of ``texts`` in any case of letters; all empty: nothing is
+ * right or wrong.
+ */
+export interface NewQuestion {
+  readonly kind: QuestionKind;
+  readonly text: string;
+  readonly options: readonly string[];
+  readonly right: readonly number[];
+  readonly number: number | null;
+  readonly tolerance: number;
+  readonly texts: readonly string[];
+}
+
+/**
+ * Leaders: prepare a quiz, or with ``start`` put it to the class at once. ``seconds`` are for all of
+ * it, or for each question when it goes ``step`` by step. Refused: ``quiz_full``, ``text_empty``,
+ * ``bad_request``.
+ */
+export interface MakeQuiz {
+  readonly t: "make_quiz";
+  readonly id: number;
+  readonly title: string;
+  readonly questions: readonly NewQuestion[];
+  readonly start?: boolean;
+  readonly anonymous?: boolean;
+  readonly pace?: "own" | "step";
+  readonly may_change?: boolean;
+  readonly seconds?: number | null;
+}
+
+/** Leaders: the next thing that happens to a quiz. Refused: ``not_found``, ``quiz_closed``. */
+export interface SetQuiz {
+  readonly t: "set_quiz";
+  readonly id: number;
+  readonly quiz: string;
+  readonly step: QuizStep;
+}
+
+/**
+ * Students: an answer to one question, of its kind. Refused: ``not_found``, ``quiz_closed``,
+ * ``quiz_answered``, ``text_empty``, ``bad_request``. It becomes an event together with others'.
+ */
+export interface QuizAnswer {
+  readonly t: "quiz_answer";
+  readonly id: number;
+  readonly quiz: string;
+  readonly question: number;
+  readonly choices?: readonly number[];
+  readonly number?: number | null;
+  readonly text?: string | null;
+}
+
+/**
+ * A quiz that was prepared and not put to the class yet. Leaders see it. ``keyed``: there are right
+ * answers.
+ */
+export interface QuizPlanField {
+  readonly title: string;
+  readonly questions: number;
+  readonly anonymous: boolean;
+  readonly pace: "own" | "step";
+  readonly may_change: boolean;
+  readonly seconds: number | null;
+  readonly keyed: boolean;
+  readonly at_ms: number;
+}
+
+/**
+ * A quiz that the class has had before it. ``question``: the one that is asked now, None at own pace.
+ *
+ * ``ends_at_ms``: when clocks show zero. ``shown``: counts are told to everybody; ``revealed``: so are right
+ * answers. ``asked`` questions of ``questions`` have been put so far.
+ */
+export interface QuizField {
+  readonly title: string;
+  readonly questions: number;
+  readonly anonymous: boolean;
+  readonly pace: "own" | "step";
+  readonly may_change: boolean;
+  readonly seconds: number | null;
+  readonly keyed: boolean;
+  readonly at_ms: number;
+  readonly by: string;
+  readonly state: "closed" | "open";
+  readonly asked: number;
+  readonly question: number | null;
+  readonly ends_at_ms: number | null;
+  readonly shown: boolean;
+  readonly revealed: boolean;
+}
+
+/** A question as everybody sees it. */
+export interface QuestionField {
+  readonly kind: QuestionKind;
+  readonly text: string;
+  readonly options: readonly string[];
+}
+
+/** A question with what is right, for leaders; for everybody once it is revealed. */
+export interface QuizKeyField {
+  readonly kind: QuestionKind;
+  readonly text: string;
+  readonly options: readonly string[];
+  readonly right: readonly number[];
+  readonly number: number | null;
+  readonly tolerance: number;
+  readonly texts: readonly string[];
+}
+
+/** A student's answer to one question; leaders see it and the student themselves. */
+export interface QuizAnswerField {
+  readonly at_ms: number;
+  readonly choices: readonly number[];
+  readonly number: number | null;
+  readonly text: string | null;
+}
+
+/**
+ * What came of a question: ``counts`` by option, or of each of ``numbers``. ``right``: how many were,
+ * None while that is not told. ``withheld``: too few have answered for their names to stay unknown.
+ */
+export interface QuizTallyField {
+  readonly at_ms: number;
+  readonly answered: number;
+  readonly counts: readonly number[];
+  readonly numbers: readonly number[];
+  readonly right: number | null;
+  readonly withheld: boolean;
+}
+
+/**
+ * A student's own result, question by question: right, wrong, or None (not answered, nothing is
+ * right).
+ */
+export interface QuizMarksField {
+  readonly marks: readonly (boolean | null)[];
+}
+
+/** A question in the results of a lesson. */
+export interface QuizResultQuestion {
+  readonly key: QuizKeyField;
+  readonly tally: QuizTallyField;
+  readonly said: readonly string[];
+}
+
+/** What one student answered; None: nothing. ``name`` has the number that tells two of one name apart. */
+export interface QuizResultRow {
+  readonly participant: string;
+  readonly name: string;
+  readonly answers: readonly (QuizAnswerField | null)[];
+  readonly marks: readonly (boolean | null)[];
+}
+
+/** One quiz of a lesson; an anonymous one has no rows. */
+export interface QuizResult {
+  readonly quiz: string;
+  readonly title: string;
+  readonly at_ms: number;
+  readonly anonymous: boolean;
+  readonly keyed: boolean;
+  readonly questions: readonly QuizResultQuestion[];
+  readonly rows: readonly QuizResultRow[];
+}
+
+/** GET /api/lessons/<lesson>/results; the same as CSV under results.csv. */
+export interface QuizResults {
+  readonly lesson: string;
+  readonly title: string;
+  readonly quizzes: readonly QuizResult[];
+}
+
+/**
  * A reaction of now: nothing is logged, and more than one a second is dropped without a word. Refused:
  * ``reactions_off``, ``calm``.
  */
@@ -721,7 +908,8 @@ export interface TimerField {
  * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable,
  * called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
  * reactions_off, material_added, material_changed, material_removed, sharing, film, score,
- * chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note, ended.
+ * chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
+ * quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -1216,6 +1404,9 @@ export type ClientMessage =
   | Record
   | SetRecorded
   | SetRecordable
+  | MakeQuiz
+  | SetQuiz
+  | QuizAnswer
   | End
   | Leave;
 

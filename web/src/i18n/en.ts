@@ -4,6 +4,7 @@ import { chatRefusals, chatWords } from "./chat.en";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
 import { counted } from "./plural";
+import { quizWords } from "./quiz.en";
 import { videoWords } from "./video.en";
 
 const people = counted("en", { one: "person", other: "people" });
@@ -35,6 +36,9 @@ const refusals: Record<RefusalCode, string> = {
   message_out_of_order: "The page and the server lost step with each other. Reload the page.",
   not_allowed: "The teacher has not allowed this.",
   not_found: "There is nothing here any more.",
+  quiz_closed: "The time for answers is over.",
+  quiz_answered: "You have answered this question already. In this quiz an answer cannot be changed.",
+  quiz_full: "No more questions fit into this lesson. Remove a prepared quiz that you do not need.",
   text_empty: "Write something first.",
   ...chatRefusals,
   offer_malformed: "Sound and picture could not be set up. Reload the page; if it happens again, use a current Chrome, Edge, Firefox or Safari.",
@@ -442,6 +446,7 @@ export const en = {
   ...lineWords,
   ...materialWords,
   ...chatWords,
+  ...quizWords,
   ...videoWords,
 };
 

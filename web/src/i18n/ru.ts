@@ -4,6 +4,7 @@ import { chatRefusals, chatWords } from "./chat.ru";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
 import { counted } from "./plural";
+import { quizWords } from "./quiz.ru";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
 
@@ -36,6 +37,9 @@ const refusals: Record<RefusalCode, string> = {
   message_out_of_order: "Страница и сервер разошлись. Перезагрузите страницу.",
   not_allowed: "Учитель этого не разрешил.",
   not_found: "Здесь уже ничего нет.",
+  quiz_closed: "Ответы больше не принимаются.",
+  quiz_answered: "Вы уже ответили на этот вопрос. В этом опросе ответ менять нельзя.",
+  quiz_full: "Больше вопросов в этот урок не помещается. Удалите подготовленный опрос, который не нужен.",
   text_empty: "Сначала напишите что-нибудь.",
   ...chatRefusals,
   offer_malformed: "Не удалось настроить звук и видео. Перезагрузите страницу; если не поможет, откройте урок в новой версии Chrome, Edge, Firefox, Safari или Яндекс Браузера.",
@@ -441,5 +445,6 @@ export const ru: Dictionary = {
   ...lineWords,
   ...materialWords,
   ...chatWords,
+  ...quizWords,
   ...videoWords,
 };

@@ -6,6 +6,7 @@ import { JoinPage } from "./JoinPage";
 import { LibraryPage } from "./LibraryPage";
 import { CrashPage, Crashed, ProblemPage } from "./problems";
 import { navigate, parseRoute, usePath } from "./router";
+import { ResultsPage } from "./ResultsPage";
 import { SignInPage } from "./SignInPage";
 import { TeacherPage } from "./TeacherPage";
 import { Language } from "./text";
@@ -34,6 +35,8 @@ function Chosen() {
       return <TeacherPage />;
     case "attendance":
       return <AttendancePage key={route.lesson} lesson={route.lesson} />;
+    case "results":
+      return <ResultsPage key={route.lesson} lesson={route.lesson} />;
     case "join":
       return <JoinPage key={route.code} code={route.code} />;
     case "library":

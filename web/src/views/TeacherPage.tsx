@@ -355,6 +355,9 @@ function LessonLine({ lesson }: { lesson: LessonInfo }) {
         >
           {text.teacher.attendance}
         </Link>
+        <Link to={`/lesson/${lesson.lesson}/results`} className="button small" testId={`results-${lesson.lesson}`}>
+          {text.quiz.results}
+        </Link>
         <LessonVideo lesson={lesson} />
       </div>
       {lesson.state !== "ended" && <BackupLinks lesson={lesson} />}

@@ -5,6 +5,7 @@ export type Route =
   | { page: "sign_in" }
   | { page: "teacher" }
   | { page: "attendance"; lesson: string }
+  | { page: "results"; lesson: string }
   | { page: "join"; code: string }
   | { page: "library" }
   | { page: "video"; video: string }
@@ -19,8 +20,8 @@ export function parseRoute(path: string): Route {
   if (parts.length === 0) return { page: "home" };
   if (first === "t" && parts.length === 1) return { page: "sign_in" };
   if (first === "teacher" && parts.length === 1) return { page: "teacher" };
-  if (first === "lesson" && second !== undefined && third === "attendance" && parts.length === 3) {
-    return ID.test(second) ? { page: "attendance", lesson: second } : { page: "nothing" };
+  if (first === "lesson" && second !== undefined && (third === "attendance" || third === "results") && parts.length === 3) {
+    return ID.test(second) ? { page: third, lesson: second } : { page: "nothing" };
   }
   if (first === "l" && second !== undefined && parts.length === 2) {
     return CODE.test(second) ? { page: "join", code: second } : { page: "nothing" };

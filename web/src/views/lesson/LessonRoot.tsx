@@ -4,6 +4,7 @@ import * as api from "../../core/api";
 import type { JoinReply } from "../../core/api";
 import type { Devices } from "../../core/devices";
 import { Lesson, type LessonSurface } from "../../core/lesson";
+import { quizzesIn } from "../../core/quiz";
 import { AttendanceTable, useAttendance } from "../AttendancePage";
 import type { Wanted } from "../CheckView";
 import { Bell, Check, Warning } from "../icons";
@@ -171,7 +172,8 @@ function ClosedPage({ lesson, joined, link, code, resumable, onBack }: ClosedPro
   }
   if (code === "ended" || code === "lesson_ended" || code === "left") {
     const recorded = lesson.recording.get() !== null || code === "lesson_ended";
-    return <EndedPage joined={joined} link={link} left={code === "left"} recorded={recorded} onBack={onBack} />;
+    const asked = quizzesIn(lesson.fields.get()).length > 0;
+    return <EndedPage joined={joined} link={link} left={code === "left"} recorded={recorded} asked={asked} onBack={onBack} />;
   }
   return (
     <ProblemPage
@@ -193,10 +195,12 @@ interface EndedProps {
   left: boolean;
   /** So a video may come. */
   recorded: boolean;
+  /** There was a quiz. */
+  asked?: boolean;
   onBack: () => void;
 }
 
-export function EndedPage({ joined, link, left, recorded, onBack }: EndedProps) {
+export function EndedPage({ joined, link, left, recorded, asked = false, onBack }: EndedProps) {
   const text = useText();
   const title = left ? text.ended.left : text.ended.title;
   const teacher = joined.role === "teacher";
@@ -221,6 +225,11 @@ export function EndedPage({ joined, link, left, recorded, onBack }: EndedProps) 
           {teacher && (
             <Link to="/teacher" className={left || recorded ? "button" : "button primary"} testId="to-my-lessons">
               {text.ended.toLessons}
+            </Link>
+          )}
+          {teacher && asked && (
+            <Link to={`/lesson/${joined.lesson}/results`} className="button" testId="to-results">
+              {text.quiz.results}
             </Link>
           )}
         </div>

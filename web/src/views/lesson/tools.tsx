@@ -10,6 +10,8 @@ import { TIMER_TOOL } from "./leading/timer";
 import { Materials } from "./materials/icons";
 import { MaterialsPanel } from "./materials/MaterialsPanel";
 import { ChatAnnouncer } from "./chat/Announcer";
+import { QuizCard } from "./quiz/QuizCard";
+import { QUIZ_TOOL } from "./quiz/tool";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -28,6 +30,7 @@ export interface Tool {
 }
 
 export const TOOLS: readonly Tool[] = [
+  QUIZ_TOOL,
   {
     name: "materials",
     for: "everybody",
@@ -41,7 +44,7 @@ export const TOOLS: readonly Tool[] = [
 ];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [LeadingCards, ChatAnnouncer];
+export const CARDS: readonly ComponentType<ToolProps>[] = [QuizCard, LeadingCards, ChatAnnouncer];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
