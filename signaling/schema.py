@@ -20,11 +20,23 @@ from msgspec import Struct
 from msgspec import inspect as mi
 
 from signaling import wire
-from signaling.wire import apps, client, fields, films, http, library, materials, names, server, showing
+from signaling.wire import (
+    apps,
+    client,
+    fields,
+    films,
+    http,
+    library,
+    materials,
+    names,
+    server,
+    showing,
+    slides,
+)
 
 OUT: Final = Path(__file__).resolve().parent.parent / "web" / "src" / "generated"
 HTTP_REQUESTS: Final[tuple[type[Struct], ...]] = (wire.JoinRequest, wire.NewLesson, wire.SignIn)
-_MODULES: Final = (names, fields, client, showing, materials, films, apps, server, http, library)
+_MODULES: Final = (names, fields, client, showing, materials, films, apps, slides, server, http, library)
 _UNIONS: Final = ("ClientMessage", "ServerMessage")
 
 

@@ -23,6 +23,8 @@ from signaling.wire import (
     ScoreField,
     SharingField,
     ShownField,
+    SlidesField,
+    SlidesWork,
     UnrecordedField,
 )
 
@@ -44,6 +46,8 @@ _TYPES: Final[dict[str, Any]] = {
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
+    "slides": SlidesField,
+    "_slides": SlidesWork,
     "material": MaterialField,
     "sharing": SharingField,
     "film": FilmField,
@@ -130,6 +134,11 @@ def lesson(state: State) -> LessonField:
     """The lesson's own field; raises KeyError before it was opened."""
     value: LessonField = state[LESSON]
     return value
+
+
+def is_ended(state: State) -> bool:
+    """Whether nothing changes any more."""
+    return LESSON not in state or lesson(state).state == "ended"
 
 
 def is_live(state: State) -> bool:

@@ -15,6 +15,7 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``lobby/<participant>``: LobbyField, seen by teachers only.
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
+- ``slides/<id>``: SlidesField; ``_slides/<id>``: SlidesWork until they are made.
 - ``material/<id>``: MaterialField; ``sharing``: SharingField, whether students may add some.
 - ``film/<id>``: FilmField of a material that is played for all; ``app/<id>``: AppField.
 - ``score/<participant>/<app>``: ScoreField; seen by leaders and themselves.
@@ -139,6 +140,15 @@ from signaling.wire.server import (
     Welcome,
 )
 from signaling.wire.showing import Show, ShownField, ShownKind
+from signaling.wire.slides import (
+    MakeSlides,
+    RemoveSlides,
+    SetBrowse,
+    SlidesAdded,
+    SlidesField,
+    SlidesWork,
+    TurnPage,
+)
 
 __all__ = [
     "CHAT_KEPT",
@@ -189,6 +199,7 @@ __all__ = [
     "LinkInfo",
     "LobbyField",
     "Lock",
+    "MakeSlides",
     "MaterialAdded",
     "MaterialAddress",
     "MaterialField",
@@ -211,12 +222,14 @@ __all__ = [
     "RecordingField",
     "Refused",
     "Remove",
+    "RemoveSlides",
     "RequestNumber",
     "RoleName",
     "Score",
     "ScoreField",
     "SendStill",
     "ServerMessage",
+    "SetBrowse",
     "SetMay",
     "SetRecordable",
     "SetRecorded",
@@ -228,6 +241,9 @@ __all__ = [
     "ShownField",
     "ShownKind",
     "SignIn",
+    "SlidesAdded",
+    "SlidesField",
+    "SlidesWork",
     "SlotContent",
     "Slots",
     "SourceName",
@@ -240,6 +256,7 @@ __all__ = [
     "TimelineHand",
     "TimelineMissing",
     "TimelinePart",
+    "TurnPage",
     "UnrecordedField",
     "VideoInfo",
     "VideoJob",

@@ -11,6 +11,7 @@ from signaling.wire.films import PlayFilm, ShowFilm
 from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.showing import Show
+from signaling.wire.slides import MakeSlides, RemoveSlides, SetBrowse, TurnPage
 
 
 class Hello(Struct, tag_field="t", tag="hello", frozen=True):
@@ -176,6 +177,10 @@ ClientMessage = (
     | ShowFilm
     | PlayFilm
     | Score
+    | MakeSlides
+    | TurnPage
+    | SetBrowse
+    | RemoveSlides
     | Lock
     | Remove
     | Record

@@ -14,7 +14,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     server, ``operator`` for who runs it.
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
-    chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
+    chat, hand_up, hand_down, hands_down, may, stage, shown, slides_queued, slides_making, slides_ready,
+    slides_failed, slides_removed, slides_page, slides_browse, locked, unlocked, teacher_in, teacher_away,
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
     material_added, material_changed, material_removed, sharing, film, score.
     """

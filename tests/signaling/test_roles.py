@@ -12,6 +12,7 @@ from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
 from tests.signaling.test_materials import MATERIALS
 from tests.signaling.test_rules import full
+from tests.signaling.test_slides_rules import SLIDES
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
 EXPECTED: dict[type[Any], set[Role]] = {
@@ -27,6 +28,10 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetMay: {T, C},
     wire.SetStage: {T, C},
     wire.Show: {T, C},
+    wire.MakeSlides: {T, C},
+    wire.TurnPage: {T, C},
+    wire.SetBrowse: {T, C},
+    wire.RemoveSlides: {T, C},
     wire.AddLink: {T, C},
     wire.NameMaterial: {T, C},
     wire.MoveMaterial: {T, C},
@@ -49,6 +54,10 @@ MESSAGES: dict[type[Any], Any] = {
     wire.SetMay: wire.SetMay(1, ("camera",)),
     wire.SetStage: wire.SetStage(1, "p"),
     wire.Show: wire.Show(1, "board", "b"),
+    wire.MakeSlides: wire.MakeSlides(1, slides="f"),
+    wire.TurnPage: wire.TurnPage(1, "s", 2),
+    wire.SetBrowse: wire.SetBrowse(1, "s", browse=True),
+    wire.RemoveSlides: wire.RemoveSlides(1, "s"),
     wire.AddLink: wire.AddLink(1, "https://example.org"),
     wire.NameMaterial: wire.NameMaterial(1, "f", "New"),
     wire.MoveMaterial: wire.MoveMaterial(1, "f"),
@@ -87,7 +96,7 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS
+    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS | SLIDES
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

@@ -15,6 +15,9 @@ export const MAX_MATERIALS = 100;
 export const MAX_URL = 500;
 export const MAX_FILM_MS = 43200000;
 export const MAX_POINTS = 1000000;
+export const MAX_SLIDES = 20;
+export const MAX_SLIDES_PAGES = 1000;
+export const MAX_SLIDES_WAITING = 5;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
 
@@ -37,6 +40,10 @@ export type MaterialKind = "file" | "link" | "app";
 export type MaterialGroup = "image" | "audio" | "video" | "pdf" | "office" | "text";
 
 export type FilmState = "playing" | "paused";
+
+export type SlidesState = "queued" | "making" | "ready" | "failed";
+
+export type SlidesFailure = "no_office" | "encrypted" | "broken" | "empty" | "too_many_pages" | "too_heavy" | "too_slow" | "interrupted" | "disk_full" | "gone" | "failed";
 
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
@@ -421,11 +428,83 @@ export interface AddApp {
 }
 
 /**
+ * Slides. ``page`` is before the class, from 1; ``done`` of ``pages`` are made. ``browse``: students may
+ * look at the other pages by themselves. ``replaced``: letters look different, as fonts were missing.
+ *
+ * ``forms`` tell the pages' widths and heights in order, in a unit of their own. ``folder`` is what their
+ * addresses are made of; empty until they are being made.
+ */
+export interface SlidesField {
+  readonly name: string;
+  readonly by: string;
+  readonly at_ms: number;
+  readonly state: SlidesState;
+  readonly pages: number;
+  readonly done: number;
+  readonly page: number;
+  readonly browse: boolean;
+  readonly replaced: boolean;
+  readonly failure: SlidesFailure | null;
+  readonly folder: string;
+  readonly forms: readonly (readonly [number, number, number])[];
+}
+
+/**
+ * What slides are to be made of, until they are: a kept file and its media type; which signalling process
+ * is at it. It never leaves the server.
+ */
+export interface SlidesWork {
+  readonly source: string;
+  readonly media_type: string;
+  readonly process: string | null;
+}
+
+/** Reply to a file that was brought as slides: the field ``slides/<slides>`` is there. */
+export interface SlidesAdded {
+  readonly slides: string;
+}
+
+/**
+ * Leaders: make slides of a file of the materials (PDF, office file, picture), or try again with
+ * ``slides`` that failed. Refused: ``not_found``, ``slides_unfit``, ``slides_full``, ``slides_busy``.
+ */
+export interface MakeSlides {
+  readonly t: "make_slides";
+  readonly id: number;
+  readonly material?: string | null;
+  readonly slides?: string | null;
+}
+
+/** Leaders: another page for everybody; a page beyond the last one is the last one. */
+export interface TurnPage {
+  readonly t: "turn_page";
+  readonly id: number;
+  readonly slides: string;
+  readonly page: number;
+}
+
+/** Leaders: whether students may look at other pages by themselves. */
+export interface SetBrowse {
+  readonly t: "set_browse";
+  readonly id: number;
+  readonly slides: string;
+  readonly browse: boolean;
+}
+
+/** Leaders: take slides out of the lesson, also from before the class. */
+export interface RemoveSlides {
+  readonly t: "remove_slides";
+  readonly id: number;
+  readonly slides: string;
+}
+
+/**
  * One change of the lesson. ``number`` rises by one; ``by`` is who did it, None for the
  * server, ``operator`` for who runs it.
  *
  * Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
- * chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
+ * chat, hand_up, hand_down, hands_down, may, stage, shown, slides_queued, slides_making, slides_ready,
+ * slides_failed, slides_removed, slides_page, slides_browse, locked, unlocked, teacher_in, teacher_away,
  * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
  * material_added, material_changed, material_removed, sharing, film, score.
  */
@@ -890,6 +969,10 @@ export type ClientMessage =
   | ShowFilm
   | PlayFilm
   | Score
+  | MakeSlides
+  | TurnPage
+  | SetBrowse
+  | RemoveSlides
   | Lock
   | Remove
   | Record
