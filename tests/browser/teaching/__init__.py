@@ -1,0 +1,1 @@
+"""What is taught with in a lesson, each as a few steps of people in their browsers."""

@@ -38,6 +38,7 @@ export interface LessonOptions {
  * Actions give a promise that rejects with `Failed` (code) when they were refused; nothing was changed then.
  */
 export interface LessonSurface {
+  /** The lesson's id, for addresses. */
   readonly id: string;
   readonly phase: Readable<Phase>;
   readonly connection: Readable<Connection>;

@@ -1,6 +1,7 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
+import { slidesWords } from "./slides.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
 
@@ -52,6 +53,9 @@ const refusals: Record<RefusalCode, string> = {
   withdrawal_unknown: "This video is from before it was kept who is in it when. Nobody can be taken out of it; its teacher can delete it.",
   address_expired: "This address was good for a short time only. Open the video lesson again.",
   library_key_bad: "This library link is not valid. Check that it was copied whole, or ask the school for a new one.",
+  slides_unfit: "This file can’t be shown as slides. Add a PDF, a presentation, a document or a picture.",
+  slides_full: "There are 20 slides files in this lesson already. Remove one you don’t need, then add this one.",
+  slides_busy: "Five files are being prepared. Wait until one is ready, then add this one.",
   video_busy: "The video lesson is being worked on right now. Try again in a minute.",
   ...materialRefusals,
   network: "The server cannot be reached. Check the internet connection and try again.",
@@ -443,6 +447,7 @@ export const en = {
   },
   ...lineWords,
   ...materialWords,
+  ...slidesWords,
   ...videoWords,
 };
 

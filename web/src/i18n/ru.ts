@@ -1,6 +1,7 @@
 import type { Dictionary } from "./en";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
+import { slidesWords } from "./slides.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
 import type { RefusalAction, RefusalCode } from "./refusals";
@@ -53,6 +54,9 @@ const refusals: Record<RefusalCode, string> = {
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
   address_expired: "Этот адрес действовал недолго. Откройте видеоурок заново.",
   library_key_bad: "Ссылка на видеотеку не подходит. Проверьте, что она скопирована целиком, или попросите в школе новую.",
+  slides_unfit: "Этот файл нельзя показать слайдами. Добавьте PDF, презентацию, документ или картинку.",
+  slides_full: "В этом уроке уже 20 файлов со слайдами. Удалите ненужный и добавьте этот.",
+  slides_busy: "Сейчас готовятся пять файлов. Подождите, пока один будет готов, и добавьте этот.",
   video_busy: "С видеоуроком сейчас работает сервер. Попробуйте через минуту.",
   ...materialRefusals,
   network: "Сервер недоступен. Проверьте интернет и попробуйте ещё раз.",
@@ -442,5 +446,6 @@ export const ru: Dictionary = {
   },
   ...lineWords,
   ...materialWords,
+  ...slidesWords,
   ...videoWords,
 };

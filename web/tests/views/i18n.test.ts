@@ -47,7 +47,8 @@ describe("refusals", () => {
     not_allowed not_found text_empty offer_malformed offer_too_big offer_no_codec offer_sections no_worker worker_lost
     stale_epoch stale_number bad_request origin_refused internal shutting_down slow
     recording_running recording_unavailable address_expired library_key_bad video_busy withdrawal_unknown file_too_big file_type_refused file_empty file_broken picture_too_large
-    lesson_files_full materials_full no_room upload_broken link_refused`.split(/\s+/);
+    lesson_files_full materials_full no_room upload_broken link_refused
+    slides_unfit slides_full slides_busy`.split(/\s+/);
 
   it.each(SERVER)("%s is known", (code) => {
     expect(knownRefusal(code)).toBe(code);

@@ -6,6 +6,8 @@ import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
 import { Materials } from "./materials/icons";
 import { MaterialsPanel } from "./materials/MaterialsPanel";
+import { SlidesPanel } from "./slides";
+import { SlidesIcon } from "./slides/icons";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -24,6 +26,14 @@ export interface Tool {
 }
 
 export const TOOLS: readonly Tool[] = [
+  {
+    name: "slides",
+    for: "leaders",
+    Icon: SlidesIcon,
+    label: (text) => text.slides.title,
+    help: (text) => text.slides.help,
+    Panel: SlidesPanel,
+  },
   {
     name: "materials",
     for: "everybody",
