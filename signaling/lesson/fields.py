@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from signaling.wire import (
+    BoardElementField,
+    BoardField,
     ChatField,
     LessonField,
     LobbyField,
@@ -28,6 +30,7 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
+INK_OF_ALL: Final = "ink/*"
 LEADERS_ONLY: Final = ("lobby/",)
 OWN: Final = ("unrecorded/",)
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
@@ -39,6 +42,8 @@ _TYPES: Final[dict[str, Any]] = {
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
+    "board": BoardField,
+    "ink": bool,
     "unrecorded": UnrecordedField,
     "hand": int,
     "on": bool,
@@ -71,6 +76,18 @@ def unrecorded(participant: str) -> str:
     return f"unrecorded/{participant}"
 
 
+def board(board_id: str) -> str:
+    return f"board/{board_id}"
+
+
+def element(board_id: str, element_id: str) -> str:
+    return f"board/{board_id}/e/{element_id}"
+
+
+def ink(participant: str) -> str:
+    return f"ink/{participant}"
+
+
 def ban(participant: str) -> str:
     return f"_ban/{participant}"
 
@@ -82,8 +99,9 @@ def owner(path: str) -> str | None:
 
 def typed(path: str, value: Any) -> Any:
     """A builtin value of the log as the struct that rules work with; unknown paths stay as they are."""
-    kind = _TYPES.get(path.partition("/")[0])
-    return value if kind is None else msgspec.convert(value, kind)
+    head, _, rest = path.partition("/")
+    kind = BoardElementField if head == "board" and "/" in rest else _TYPES.get(head)
+    return value if kind is None else msgspec.convert(value, kind, builtin_types=(bytes,))
 
 
 def people(state: State) -> Iterator[tuple[str, PersonField]]:

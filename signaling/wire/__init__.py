@@ -16,11 +16,30 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
+- ``board/<id>``: BoardField. ``board/<id>/e/<element>``: BoardElementField.
+- ``ink/<participant>``: true while they may draw on boards; ``ink/*``: all may.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
+from signaling.wire.board import (
+    MAX_BOARD_BYTES,
+    MAX_BOARD_ELEMENTS,
+    MAX_BOARD_NAME,
+    MAX_BOARDS,
+    MAX_INK_BYTES,
+    BoardClear,
+    BoardElementField,
+    BoardField,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    Ink,
+    SendInk,
+    SetInk,
+)
 from signaling.wire.client import (
     Chat,
     ClientMessage,
@@ -124,10 +143,15 @@ from signaling.wire.showing import Show, ShownField, ShownKind
 
 __all__ = [
     "CHAT_KEPT",
+    "MAX_BOARDS",
+    "MAX_BOARD_BYTES",
+    "MAX_BOARD_ELEMENTS",
+    "MAX_BOARD_NAME",
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
     "MAX_FRAME_BYTES",
+    "MAX_INK_BYTES",
     "MAX_NAME",
     "MAX_STILL",
     "MAX_STILL_SIDE",
@@ -137,6 +161,13 @@ __all__ = [
     "Answer",
     "Attendance",
     "AttendanceRow",
+    "BoardClear",
+    "BoardElementField",
+    "BoardField",
+    "BoardMake",
+    "BoardName",
+    "BoardPut",
+    "BoardRemove",
     "Chat",
     "ChatField",
     "ClientMessage",
@@ -150,6 +181,7 @@ __all__ = [
     "Hello",
     "IceServer",
     "Id",
+    "Ink",
     "JobState",
     "JobStep",
     "JoinReply",
@@ -178,8 +210,10 @@ __all__ = [
     "Remove",
     "RequestNumber",
     "RoleName",
+    "SendInk",
     "SendStill",
     "ServerMessage",
+    "SetInk",
     "SetMay",
     "SetRecordable",
     "SetRecorded",

@@ -6,6 +6,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signaling.wire.board import (
+    BoardClear,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    SendInk,
+    SetInk,
+)
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.showing import Show
 
@@ -173,4 +182,11 @@ ClientMessage = (
     | SetRecordable
     | End
     | Leave
+    | BoardMake
+    | BoardName
+    | BoardRemove
+    | BoardClear
+    | BoardPut
+    | SetInk
+    | SendInk
 )

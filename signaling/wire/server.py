@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from signaling.wire.board import Ink
 from signaling.wire.names import PictureName, RoleName, SourceName
 
 
@@ -15,7 +16,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
     chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended.
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, board, board_removed,
+    board_cleared, drawn, ink, ended.
     """
 
     number: int
@@ -178,6 +180,7 @@ ServerMessage = (
     | Watched
     | StillWanted
     | Still
+    | Ink
     | Speakers
     | Quality
     | MediaLost

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 
-function icon(name: string, content: ReactNode) {
+/** A sign of 24 by 24, drawn in lines. */
+export function icon(name: string, content: ReactNode) {
   const Icon = () => (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       {content}

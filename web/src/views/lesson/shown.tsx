@@ -5,6 +5,7 @@ import type { ComponentType } from "react";
 import type { LessonSurface } from "../../core/lesson";
 import type { Fields } from "../../core/store";
 import type { ShownField, ShownKind } from "../../generated/wire";
+import { BoardView } from "./board/BoardView";
 
 export interface ShownProps {
   /** The lesson's state at the moment that is looked at. */
@@ -16,7 +17,7 @@ export interface ShownProps {
   readonly onFailed: (error: unknown) => void;
 }
 
-export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = {};
+export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = { board: BoardView };
 
 /** What is shown at that moment; null: nothing that this page knows. */
 export function shownIn(fields: Fields): ShownField | null {

@@ -4,6 +4,8 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
+import { BoardsPanel } from "./board/BoardsPanel";
+import { BoardSign } from "./board/icons";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -21,7 +23,16 @@ export interface Tool {
   readonly Panel: ComponentType<ToolProps & { readonly onClose: () => void }>;
 }
 
-export const TOOLS: readonly Tool[] = [];
+export const TOOLS: readonly Tool[] = [
+  {
+    name: "boards",
+    for: "leaders",
+    Icon: BoardSign,
+    label: ({ board }) => board.tool,
+    help: ({ board }) => board.toolHelp,
+    Panel: BoardsPanel,
+  },
+];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
 export const CARDS: readonly ComponentType<ToolProps>[] = [];
