@@ -46,9 +46,9 @@ class BoardElementField(Struct, frozen=True, omit_defaults=True):
     """One element of a board; what has its default is left out.
 
     ``points`` belong to line, arrow and freedraw: pairs of int16, little-endian, in quarters of a unit
-    from (``x``, ``y``); ``pressures`` (freedraw) has a byte a point. Of two elements of one id the one with the
-    higher ``version`` counts, of equal ones that with the lower ``nonce``. ``order`` sorts elements from back to
-    front. ``by``: whose it is, filled in by the server.
+    from (``x``, ``y``); ``pressures`` (freedraw) has a byte a point. Of two elements of one id the one with
+    the higher ``version`` counts, of equal ones that with the lower ``nonce``. ``order`` sorts elements from
+    back to front. ``by``: whose it is, filled in by the server.
     """
 
     kind: ElementKind

@@ -38,7 +38,7 @@ const DEFAULTS = {
 } as const satisfies Partial<BoardElementField>;
 
 /** What a page holds at least of a board, in its units: wider than high, as screens are. */
-export const PAGE = { width: 1600, height: 900 } as const;
+export const PAGE = { width: 1200, height: 675 } as const;
 
 const read = new WeakMap<object, BoardElement>();
 

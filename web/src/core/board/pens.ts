@@ -94,7 +94,7 @@ export class PenSender {
   #waiting: Movement | null = null;
   #resting = false;
 
-  constructor(board: string, send: (message: SendInk) => void, later: (work: () => void, ms: number) => unknown = setTimeout) {
+  constructor(board: string, send: (message: SendInk) => void, later: (work: () => void, ms: number) => unknown = (work, ms) => setTimeout(work, ms)) {
     this.#board = board;
     this.#send = send;
     this.#later = later;

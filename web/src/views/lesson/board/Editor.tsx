@@ -62,6 +62,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
       currentItemFontFamily: HELVETICA,
       currentItemRoughness: 0,
       currentItemFontSize: 28,
+      activeTool: { type: "freedraw", customType: null, locked: false, lastActiveTool: null },
       scrollX: sight.scrollX,
       scrollY: sight.scrollY,
       zoom: { value: sight.zoom as AppState["zoom"]["value"] },
@@ -88,7 +89,6 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
       elementsOf(lesson.fields.get(), thing),
     );
     sceneRef.current = scene;
-    api.setActiveTool({ type: "freedraw" });
     return () => {
       scene.close();
       sceneRef.current = null;

@@ -20,7 +20,7 @@ export interface InkProps {
 }
 
 /**
- * Ink over a page of slides: lies over all of its positioned parent, whose width is the board's 1,600 units. Takes no
+ * Ink over a page of slides: lies over all of its positioned parent, whose width is the board's 1,200 units. Takes no
  * presses until its "Draw" button is pressed, so that what lies below is used as before.
  */
 export function Ink({ fields, thing, lesson, onFailed }: InkProps) {
