@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-import { excalidraw } from "./excalidraw";
+import { excalidraw } from "./excalidraw.ts";
 
 /** Where `npm run dev` finds a running server. */
 const server = "http://localhost:8080";

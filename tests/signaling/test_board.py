@@ -113,7 +113,7 @@ def test_older_versions_are_passed_over() -> None:
         assert made(state, TEACHER, put(e=pen(version, nonce))).set["board/b/e/e"].version == version
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=6), st.randoms())
 def test_two_hands_on_one_element_come_to_the_same_in_any_order(
     versions: list[tuple[int, int]], chance: random.Random

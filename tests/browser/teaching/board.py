@@ -18,7 +18,7 @@ async def box_of(person: Person, mark: str) -> dict[str, float]:
     place = await person.page.wait_for_selector(f"{by(mark)}:visible", timeout=LOADED_S * 1000)
     found = None if place is None else await place.bounding_box()
     assert found is not None
-    return dict(found)
+    return {side: float(found[side]) for side in ("x", "y", "width", "height")}
 
 
 async def open_tool(person: Person, name: str) -> None:
@@ -100,8 +100,8 @@ async def teacher_draws(teacher: Person, students: Sequence[Person]) -> None:
         await elements(person, 3)
     for student in students:
         assert await student.page.locator(by("board-edit")).count() == 0
-        assert "F = ma" in await student.page.locator(f"{by('board-look')} svg").first.text_content(), (
-            student.name
+        await student.page.wait_for_selector(
+            f"{by('board-look')} text:has-text('F = ma')", timeout=classroom.CLICK_MS
         )
 
 

@@ -21,7 +21,7 @@ export interface Pen {
   readonly strokes: readonly Stroke[];
 }
 
-export const POINTER_MS = 4_000;
+export const POINTER_MS = 2_000;
 /** A stroke whose element did not come: it was lost, or refused. */
 export const STROKE_MS = 6_000;
 export const LASER_MS = 900;

@@ -37,10 +37,10 @@ export function BoardsPanel({ lesson, onFailed }: ToolProps) {
         ))}
       </ul>
       {boards.length > 1 && (
-        <p className="boards-all">
+        <div className="boards-all">
           {text.board.all}
           <SaveMenu boards={boards.map(({ id, name }) => ({ name, elements: elementsOf(fields, id) }))} />
-        </p>
+        </div>
       )}
       <Rights lesson={lesson} fields={fields} onFailed={onFailed} />
     </div>

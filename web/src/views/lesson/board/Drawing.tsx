@@ -79,7 +79,7 @@ export function PenMarks({ pens, unit, nameOf }: { pens: readonly Pen[]; unit: n
       )}
       <g transform={`translate(${String(x)} ${String(y)}) scale(${String(unit)})`}>
         <circle r={5} fill="#e03131" stroke="#ffffff" strokeWidth={1.5} />
-        <text x={10} y={20} className="pen-name" fontSize={13}>
+        <text x={9} y={-7} className="pen-name" fontSize={12}>
           {nameOf(participant)}
         </text>
       </g>

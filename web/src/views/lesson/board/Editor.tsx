@@ -1,3 +1,5 @@
+import "./letters";
+
 import { CaptureUpdateAction, Excalidraw, MainMenu } from "@excalidraw/excalidraw";
 import type { AppState, ExcalidrawImperativeAPI, ExcalidrawInitialDataState, ExcalidrawProps } from "@excalidraw/excalidraw/types";
 import "@excalidraw/excalidraw/index.css";
@@ -5,7 +7,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { elementsOf, PAGE, type Point } from "../../../core/board/elements";
 import { PenSender } from "../../../core/board/pens";
-import { drawnFor, Scene, type Drawn } from "../../../core/board/scene";
+import { drawnFor, Scene } from "../../../core/board/scene";
 import type { Box } from "../../../core/board/shapes";
 import type { LessonSurface } from "../../../core/lesson";
 import type { Fields } from "../../../core/store";
@@ -75,7 +77,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
       {
         board: thing,
         self: { id: self.id, leads: self.leads },
-        all: () => api.getSceneElementsIncludingDeleted() as unknown as readonly Drawn[],
+        all: () => api.getSceneElementsIncludingDeleted(),
         put: (next) => {
           api.updateScene({ elements: next as unknown as SceneElements, captureUpdate: CaptureUpdateAction.NEVER });
         },
@@ -98,11 +100,16 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
   useEffect(() => {
     sceneRef.current?.take(elements);
   }, [elements, api]);
-  // Over slides the page always fills the width; a board of its own is fitted once.
+  // Over slides the page always fills the width; a board of its own is fitted until somebody moves it.
+  const fitted = useRef(sight);
   useEffect(() => {
-    if (!transparent || api === null) return;
-    lockTo(api, fitting(true, PAGE_BOX, width, height));
-  }, [api, transparent, width, height]);
+    if (api === null) return;
+    const { scrollX, scrollY, zoom } = api.getAppState();
+    if (!transparent && differ(fitted.current, { scrollX, scrollY, zoom: zoom.value })) return;
+    const all = transparent ? PAGE_BOX : boxOf(elementsOf(lesson.fields.get(), thing));
+    fitted.current = fitting(transparent, all, width, height);
+    lockTo(api, fitted.current);
+  }, [api, lesson, thing, transparent, width, height]);
 
   const onChange: NonNullable<ExcalidrawProps["onChange"]> = (_elements, { newElement, activeTool }) => {
     sceneRef.current?.changed();
@@ -110,7 +117,8 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
     if (newElement?.type !== "freedraw") return;
     const now = stroke.current;
     if (now.element !== newElement.id) stroke.current = { ...now, element: newElement.id, sent: 0 };
-    const added = newElement.points.slice(stroke.current.sent).map((at): Point => [newElement.x + Number(at[0]), newElement.y + Number(at[1])]);
+    const points = newElement.points as unknown as readonly Point[];
+    const added = points.slice(stroke.current.sent).map(([x, y]): Point => [newElement.x + x, newElement.y + y]);
     if (added.length === 0) return;
     stroke.current.sent = newElement.points.length;
     sender.move({ tool: "pen", element: newElement.id, points: added, stroke: newElement.strokeColor, thick: newElement.strokeWidth });
@@ -158,7 +166,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
           }
           setSight({ scrollX, scrollY, zoom: value });
         }}
-        renderTopRightUI={() => (
+        renderTopRightUI={(isMobile) => (isMobile ? (
           <button
             type="button"
             className="icon-button board-laser"
@@ -170,7 +178,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
           >
             <Laser />
           </button>
-        )}
+        ) : null)}
       >
         <MainMenu>
           <MainMenu.Item data-testid="board-menu-png" onSelect={() => { void import("./saving").then((saving) => saving.savePng({ name, elements })).catch(onFailed); }}>
@@ -211,13 +219,16 @@ const UI = {
 } as const;
 
 const PAGE_BOX: Box = { x: 0, y: 0, ...PAGE };
-/** Room for the tools above the page. */
+/** Room for the tools above the page, and for their settings beside it where it is wide. */
 const TOOLS_PX = 64;
+const SETTINGS_PX = 225;
+const WIDE_PX = 1000;
 
 function fitting(transparent: boolean, box: Box, width: number, height: number): Sight {
   if (transparent) return { scrollX: 0, scrollY: 0, zoom: Math.max(0.1, width / PAGE.width) };
-  const zoom = Math.max(0.1, Math.min(1, width / box.width, (height - TOOLS_PX) / box.height));
-  return { scrollX: width / zoom / 2 - box.x - box.width / 2, scrollY: (height + TOOLS_PX) / zoom / 2 - box.y - box.height / 2, zoom };
+  const beside = width < WIDE_PX ? 0 : SETTINGS_PX;
+  const zoom = Math.max(0.1, Math.min(1, (width - beside) / box.width, (height - TOOLS_PX) / box.height));
+  return { scrollX: (width + beside) / zoom / 2 - box.x - box.width / 2, scrollY: (height + TOOLS_PX) / zoom / 2 - box.y - box.height / 2, zoom };
 }
 
 function lockTo(api: ExcalidrawImperativeAPI, { scrollX, scrollY, zoom }: Sight): void {
