@@ -100,9 +100,8 @@ async def teacher_draws(teacher: Person, students: Sequence[Person]) -> None:
         await elements(person, 3)
     for student in students:
         assert await student.page.locator(by("board-edit")).count() == 0
-        await student.page.wait_for_selector(
-            f"{by('board-look')} text:has-text('F = ma')", timeout=classroom.CLICK_MS
-        )
+        written = f"{by('board-look')} text:has-text('F = ma')"
+        await student.page.wait_for_selector(written, timeout=classroom.CLICK_MS)
 
 
 async def student_draws(teacher: Person, student: Person, others: Sequence[Person], before: int) -> None:

@@ -28,12 +28,17 @@ export function Ink({ fields, thing, lesson, onFailed }: InkProps) {
   return (
     <div ref={place} className="board-ink" data-testid="board-ink" data-board={thing}>
       {lesson === null ? (
-        <Sheet fields={fields} thing={thing} lesson={null} {...size} />
+        <Sheet key={thing} fields={fields} thing={thing} lesson={null} {...size} />
       ) : (
         <LiveInk fields={fields} thing={thing} lesson={lesson} onFailed={onFailed} {...size} />
       )}
     </div>
   );
+}
+
+/** The same as what slides lay on each of their pages; `page` is `<slides>-<page>`. */
+export function PageInk({ page, ...rest }: Omit<InkProps, "thing"> & { readonly page: string }) {
+  return <Ink thing={page} {...rest} />;
 }
 
 function LiveInk({ fields, thing, lesson, onFailed, width, height }: InkProps & { lesson: LessonSurface; width: number; height: number }) {
@@ -48,7 +53,7 @@ function LiveInk({ fields, thing, lesson, onFailed, width, height }: InkProps & 
       {draws && Editor !== null && width > 0 ? (
         <Editor key={thing} fields={fields} thing={thing} lesson={lesson} name="" transparent width={width} height={height} onFailed={onFailed} />
       ) : (
-        <Sheet fields={fields} thing={thing} lesson={lesson} width={width} height={height} />
+        <Sheet key={thing} fields={fields} thing={thing} lesson={lesson} width={width} height={height} />
       )}
       {may && (
         <button
