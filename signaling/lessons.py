@@ -19,6 +19,7 @@ from signaling.log import (
     Clock,
     EventHeard,
     Heard,
+    InkHeard,
     LeaseHeard,
     LessonLog,
     LogUnreachable,
@@ -206,5 +207,7 @@ class Lessons:
                 live.seat_taken(heard.participant, heard.seat)
             case StillHeard():
                 live.media.hear_still(heard.still)
+            case InkHeard():
+                live.hear_ink(heard.process, heard.participant, heard.ink)
             case LeaseHeard():
                 live.spawn(live.media.lease_changed())

@@ -3,7 +3,8 @@
 Keys of a lesson share its hash tag: ``zvonok:{<lesson>}:state|log|meta`` (see log.lua), ``:seats`` (which
 socket a participant has, and in which process), ``:keeper`` (a process that holds the lesson in memory)
 and ``:recorder`` (the recorder that has claimed the lesson). Everything published on
-``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored, s seat taken, l lease changed.
+``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored, s seat taken, l lease changed,
+t still, i ink.
 """
 
 from __future__ import annotations
@@ -109,7 +110,17 @@ class StillHeard:
     still: bytes
 
 
-Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard
+@dataclass(frozen=True, slots=True)
+class InkHeard:
+    """Ink of somebody whose socket is in ``process``: packed ``signaling.wire.Ink``. Nothing keeps it."""
+
+    lesson: str
+    process: str
+    participant: str
+    ink: bytes
+
+
+Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard | InkHeard
 
 
 class Clock(Protocol):
@@ -300,6 +311,11 @@ class LessonLog:
         """Every process that holds the lesson hears of this still, this one too; nothing keeps it."""
         await self.pipeline.call("SPUBLISH", key(lesson, "live"), b"t:" + still)
 
+    async def tell_ink(self, lesson: str, participant: str, ink: bytes) -> None:
+        """Every process that holds the lesson hears of this ink, which is passed on here already."""
+        head = f"i{self.process}/{participant}:".encode()
+        await self.pipeline.call("SPUBLISH", key(lesson, "live"), head + ink)
+
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""
         found: dict[bytes, bytes] = await self.redis.hgetall(key(lesson, "seats"))
@@ -425,6 +441,9 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
         return LeaseHeard(lesson)
     if head[:1] == b"t":
         return StillHeard(lesson, rest)
+    if head[:1] == b"i":
+        process, _, participant = head[1:].decode().partition("/")
+        return InkHeard(lesson, process, participant, rest)
     return None
 
 

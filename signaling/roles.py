@@ -11,12 +11,14 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson import (
     apps,
+    board,
     chat,
     consent,
     ending,
     fields,
     films,
     hands,
+    ink,
     lock,
     materials,
     permissions,
@@ -64,6 +66,13 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetRecorded: _EVERYBODY,
     wire.SetRecordable: _LEADERS,
     wire.End: _TEACHER,
+    wire.BoardMake: _LEADERS,
+    wire.BoardName: _LEADERS,
+    wire.BoardRemove: _LEADERS,
+    wire.BoardClear: _LEADERS,
+    wire.BoardPut: _EVERYBODY,
+    wire.SetInk: _LEADERS,
+    wire.SendInk: _EVERYBODY,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
 
@@ -92,6 +101,12 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.SetRecorded: consent.set_recorded,
     wire.SetRecordable: consent.set_recordable,
     wire.End: ending.end,
+    wire.BoardMake: board.make,
+    wire.BoardName: board.name,
+    wire.BoardRemove: board.remove,
+    wire.BoardClear: board.clear,
+    wire.BoardPut: board.put,
+    wire.SetInk: ink.set_ink,
 }
 """Commands that change the lesson, with the rule that decides each."""
 

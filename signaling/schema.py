@@ -22,6 +22,7 @@ from msgspec import inspect as mi
 from signaling import wire
 from signaling.wire import (
     apps,
+    board,
     client,
     fields,
     films,
@@ -36,7 +37,20 @@ from signaling.wire import (
 
 OUT: Final = Path(__file__).resolve().parent.parent / "web" / "src" / "generated"
 HTTP_REQUESTS: Final[tuple[type[Struct], ...]] = (wire.JoinRequest, wire.NewLesson, wire.SignIn)
-_MODULES: Final = (names, fields, client, showing, materials, films, apps, slides, server, http, library)
+_MODULES: Final = (
+    names,
+    fields,
+    board,
+    client,
+    showing,
+    materials,
+    films,
+    apps,
+    slides,
+    server,
+    http,
+    library,
+)
 _UNIONS: Final = ("ClientMessage", "ServerMessage")
 
 

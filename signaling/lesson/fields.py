@@ -13,6 +13,8 @@ import msgspec
 
 from signaling.wire import (
     AppField,
+    BoardElementField,
+    BoardField,
     ChatField,
     FilmField,
     LessonField,
@@ -35,6 +37,7 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
+INK_OF_ALL: Final = "ink/*"
 LEADERS_ONLY: Final = ("lobby/",)
 OWN: Final = ("unrecorded/", "score/")
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
@@ -53,6 +56,8 @@ _TYPES: Final[dict[str, Any]] = {
     "film": FilmField,
     "app": AppField,
     "score": ScoreField,
+    "board": BoardField,
+    "ink": bool,
     "unrecorded": UnrecordedField,
     "hand": int,
     "on": bool,
@@ -85,6 +90,18 @@ def unrecorded(participant: str) -> str:
     return f"unrecorded/{participant}"
 
 
+def board(board_id: str) -> str:
+    return f"board/{board_id}"
+
+
+def element(board_id: str, element_id: str) -> str:
+    return f"board/{board_id}/e/{element_id}"
+
+
+def ink(participant: str) -> str:
+    return f"ink/{participant}"
+
+
 def ban(participant: str) -> str:
     return f"_ban/{participant}"
 
@@ -96,8 +113,9 @@ def owner(path: str) -> str | None:
 
 def typed(path: str, value: Any) -> Any:
     """A builtin value of the log as the struct that rules work with; unknown paths stay as they are."""
-    kind = _TYPES.get(path.partition("/")[0])
-    return value if kind is None else msgspec.convert(value, kind)
+    head, _, rest = path.partition("/")
+    kind = BoardElementField if head == "board" and "/" in rest else _TYPES.get(head)
+    return value if kind is None else msgspec.convert(value, kind, builtin_types=(bytes,))
 
 
 def people(state: State) -> Iterator[tuple[str, PersonField]]:

@@ -20,12 +20,31 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``film/<id>``: FilmField of a material that is played for all; ``app/<id>``: AppField.
 - ``score/<participant>/<app>``: ScoreField; seen by leaders and themselves.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
+- ``board/<id>``: BoardField. ``board/<id>/e/<element>``: BoardElementField.
+- ``ink/<participant>``: true while they may draw on boards; ``ink/*``: all may.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
 from __future__ import annotations
 
 from signaling.wire.apps import AddApp, AppField, AppInfo, AppList, Score, ScoreField
+from signaling.wire.board import (
+    MAX_BOARD_BYTES,
+    MAX_BOARD_ELEMENTS,
+    MAX_BOARD_NAME,
+    MAX_BOARDS,
+    MAX_INK_BYTES,
+    BoardClear,
+    BoardElementField,
+    BoardField,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    Ink,
+    SendInk,
+    SetInk,
+)
 from signaling.wire.client import (
     Chat,
     ClientMessage,
@@ -152,11 +171,16 @@ from signaling.wire.slides import (
 
 __all__ = [
     "CHAT_KEPT",
+    "MAX_BOARDS",
+    "MAX_BOARD_BYTES",
+    "MAX_BOARD_ELEMENTS",
+    "MAX_BOARD_NAME",
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
     "MAX_FILM_MS",
     "MAX_FRAME_BYTES",
+    "MAX_INK_BYTES",
     "MAX_MATERIALS",
     "MAX_NAME",
     "MAX_STILL",
@@ -172,6 +196,13 @@ __all__ = [
     "AppList",
     "Attendance",
     "AttendanceRow",
+    "BoardClear",
+    "BoardElementField",
+    "BoardField",
+    "BoardMake",
+    "BoardName",
+    "BoardPut",
+    "BoardRemove",
     "Chat",
     "ChatField",
     "ClientMessage",
@@ -187,6 +218,7 @@ __all__ = [
     "Hello",
     "IceServer",
     "Id",
+    "Ink",
     "JobState",
     "JobStep",
     "JoinReply",
@@ -227,9 +259,11 @@ __all__ = [
     "RoleName",
     "Score",
     "ScoreField",
+    "SendInk",
     "SendStill",
     "ServerMessage",
     "SetBrowse",
+    "SetInk",
     "SetMay",
     "SetRecordable",
     "SetRecorded",

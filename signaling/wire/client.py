@@ -7,6 +7,15 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from signaling.wire.apps import Score
+from signaling.wire.board import (
+    BoardClear,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    SendInk,
+    SetInk,
+)
 from signaling.wire.films import PlayFilm, ShowFilm
 from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
@@ -188,4 +197,11 @@ ClientMessage = (
     | SetRecordable
     | End
     | Leave
+    | BoardMake
+    | BoardName
+    | BoardRemove
+    | BoardClear
+    | BoardPut
+    | SetInk
+    | SendInk
 )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from signaling.wire.board import Ink
 from signaling.wire.names import PictureName, RoleName, SourceName
 
 
@@ -17,7 +18,8 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     chat, hand_up, hand_down, hands_down, may, stage, shown, slides_queued, slides_making, slides_ready,
     slides_failed, slides_removed, slides_page, slides_browse, locked, unlocked, teacher_in, teacher_away,
     recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
-    material_added, material_changed, material_removed, sharing, film, score.
+    material_added, material_changed, material_removed, sharing, film, score, board, board_removed,
+    board_cleared, drawn, ink.
     """
 
     number: int
@@ -180,6 +182,7 @@ ServerMessage = (
     | Watched
     | StillWanted
     | Still
+    | Ink
     | Speakers
     | Quality
     | MediaLost

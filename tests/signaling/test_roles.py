@@ -45,6 +45,13 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetRecorded: {T, C, S},
     wire.SetRecordable: {T, C},
     wire.End: {T},
+    wire.BoardMake: {T, C},
+    wire.BoardName: {T, C},
+    wire.BoardRemove: {T, C},
+    wire.BoardClear: {T, C},
+    wire.BoardPut: {T, C, S},
+    wire.SetInk: {T, C},
+    wire.SendInk: {T, C, S},
 }
 MESSAGES: dict[type[Any], Any] = {
     wire.Publish: wire.Publish(1, "camera", on=True),
@@ -75,6 +82,12 @@ MESSAGES: dict[type[Any], Any] = {
     },
     wire.SetRecordable: wire.SetRecordable(1, ("camera",)),
     wire.End: wire.End(1),
+    wire.BoardMake: wire.BoardMake(1, "new", "Forces"),
+    wire.BoardName: wire.BoardName(1, "drawn", "Light"),
+    wire.BoardRemove: wire.BoardRemove(1, "drawn"),
+    wire.BoardClear: wire.BoardClear(1, "drawn"),
+    wire.BoardPut: wire.BoardPut(1, "drawn", gone=("e",)),
+    wire.SetInk: wire.SetInk(1, on=True, participant="p"),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}
 
@@ -96,7 +109,9 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | {"on/p/microphone": True, "board/b": {}} | MATERIALS | SLIDES
+    state = full() | {"on/p/microphone": True, "board/b": {}, "ink/m": True} | MATERIALS | SLIDES
+    drawn = wire.BoardElementField("ellipse", 0, 0, 1, 1, 1, 1, by="m")
+    state |= {"board/drawn": wire.BoardField("Forces", 1, "t"), "board/drawn/e/e": drawn}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

@@ -1,1 +1,1 @@
-"""What is taught with in a lesson, each as a few steps of people in their browsers."""
+"""Steps of lessons in which the tools for teaching are used, one file a capability."""

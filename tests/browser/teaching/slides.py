@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.browser.classroom import by, click
+from tests.browser.classroom import by, click, own_id
 from tests.browser.person import Person, eventually
 from tests.signaling import decks
 
@@ -83,6 +84,25 @@ async def pages_are_chosen_by_their_pictures(teacher: Person, students: Sequence
     await click(teacher, "slides-thumb-5")
     for somebody in (teacher, *students):
         await sees_page(somebody, 5)
+
+
+async def the_teacher_points(teacher: Person, students: Sequence[Person]) -> None:
+    """A dot with a name on everybody's page."""
+    await click(teacher, "slides-pointer")
+    who = await own_id(teacher)
+    box = await teacher.page.locator(by("slides-page")).bounding_box()
+    assert box is not None
+    for somebody in students:
+
+        async def seen(somebody: Person = somebody) -> bool:
+            step = time.monotonic() % 1 * 40
+            await teacher.page.mouse.move(box["x"] + box["width"] / 2 + step, box["y"] + box["height"] / 2)
+            return await somebody.page.locator(by(f"pen-{who}")).count() > 0
+
+        await eventually(seen, bool, f"{somebody.name} sees where the teacher points")
+    for somebody in students:
+        await somebody.photograph(f"slides-pointer-{somebody.name}")
+    await click(teacher, "slides-pointer")
 
 
 async def slides_are_taken_away(teacher: Person, students: Sequence[Person], slides: str) -> None:

@@ -48,6 +48,7 @@ async def test_slides_before_the_class(playwright: Playwright, chromium: Path, t
         await teacher.photograph("slides-teacher-ru")
         await boris.photograph("slides-student-dark-en")
         await vera.photograph("slides-phone-ru")
+        await slides.the_teacher_points(teacher, students)
         await slides.a_student_looks_ahead(teacher, boris, shown)
         await teacher.photograph("slides-panel-ru")
         await click(boris, "slides-next")

@@ -15,7 +15,7 @@ import { onWake } from "./sleep";
 import { Sources, type Controllable } from "./sources";
 import { leads, LessonStore, SOURCES, type Fields } from "./store";
 import { Stills, StillSender } from "./stills";
-import type { LessonOptions, LessonSurface } from "./surface";
+import type { LessonOptions, LessonSurface, Telling, Told } from "./surface";
 import {
   Failed,
   type ChatMessage,
@@ -62,6 +62,7 @@ export class Lesson implements LessonSurface {
   readonly #phone = isPhone(navigator.userAgent, Math.min(screen.width, screen.height));
   readonly #phase = new Value<Phase>({ name: "joining" });
   readonly #listeners = new Set<(notice: Notice) => void>();
+  readonly #toldListeners = new Set<(message: Told) => void>();
   readonly #stops: (() => void)[] = [];
   readonly #mounts = new Map<number, object>();
   readonly #store: LessonStore;
@@ -190,6 +191,15 @@ export class Lesson implements LessonSurface {
     return () => this.#listeners.delete(listener);
   }
 
+  tell(message: Telling): void {
+    if (this.#phase.get().name === "live") this.#signalling.send(message);
+  }
+
+  onTold(listener: (message: Told) => void): () => void {
+    this.#toldListeners.add(listener);
+    return () => this.#toldListeners.delete(listener);
+  }
+
   start(): void {
     const { devices } = this.#options;
     const speaker = (): void => void this.#playback.setSpeaker(devices.present("speaker"));
@@ -229,6 +239,7 @@ export class Lesson implements LessonSurface {
     this.#stills.clear();
     this.#vitals.close();
     this.#listeners.clear();
+    this.#toldListeners.clear();
   }
 
   comeBack(): void {
@@ -399,6 +410,9 @@ export class Lesson implements LessonSurface {
         return this.#stillSender.want(message.source);
       case "still":
         return this.saving.get().lite ? this.#stills.add(message) : undefined;
+      case "ink":
+        for (const listener of [...this.#toldListeners]) listener(message);
+        return;
       case "speakers":
         return this.#store.setSpeakers(message);
       case "quality":

@@ -1,6 +1,6 @@
 /** What the views may use of a lesson: types only. */
 
-import type { JoinReply } from "../generated/wire";
+import type { Ink, JoinReply, SendInk } from "../generated/wire";
 import type { Devices } from "./devices";
 import type { Request } from "./signalling";
 import type { Fields } from "./store";
@@ -32,6 +32,9 @@ export interface LessonOptions {
   readonly joined: JoinReply;
   readonly devices: Devices;
 }
+
+export type Telling = SendInk;
+export type Told = Ink;
 
 /**
  * Calling rule: make one, `start()` it, use it, `leave()` or `close()` it. Readables may be read from the start.
@@ -104,6 +107,10 @@ export interface LessonSurface {
   /** Large for oneself only; null: as the lesson says. */
   setPin(participant: string | null): void;
 
+  /** Says what gets no answer and nobody keeps; lost without a line. */
+  tell(message: Telling): void;
+  /** What others say so. */
+  onTold(listener: (message: Told) => void): () => void;
   /** What a capability asks of the server. */
   request(request: Request): Promise<void>;
   say(text: string): Promise<void>;

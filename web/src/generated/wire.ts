@@ -11,6 +11,15 @@ export const MAX_STILL_SIDE = 640;
 export const MAX_TITLE = 120;
 export const MAX_TIME_MS = 8640000000000000;
 export const CHAT_KEPT = 200;
+export const MAX_BOARDS = 100;
+export const MAX_BOARD_NAME = 60;
+export const MAX_BOARD_ELEMENTS = 3000;
+export const MAX_BOARD_BYTES = 1048576;
+export const MAX_INK_BYTES = 1310720;
+export const MAX_PUT = 16;
+export const MAX_STROKE_POINTS = 1500;
+export const MAX_INK_POINTS = 128;
+export const POINTS_A_UNIT = 4;
 export const MAX_MATERIALS = 100;
 export const MAX_URL = 500;
 export const MAX_FILM_MS = 43200000;
@@ -32,6 +41,18 @@ export type VideoState = "recording" | "processing" | "ready" | "failed";
 export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
 export type JobState = "waiting" | "running" | "done" | "failed";
+
+export type ElementKind = "rectangle" | "ellipse" | "diamond" | "line" | "arrow" | "freedraw" | "text";
+
+export type FillStyle = "solid" | "hachure" | "cross-hatch" | "zigzag";
+
+export type LineStyle = "solid" | "dashed" | "dotted";
+
+export type ArrowHead = "none" | "arrow" | "bar" | "dot" | "circle" | "triangle";
+
+export type TextAlign = "left" | "center" | "right";
+
+export type InkTool = "pointer" | "pen" | "laser" | "away";
 
 export type ShownKind = "board" | "slides" | "film" | "app";
 
@@ -121,6 +142,140 @@ export interface RecordingField {
 export interface UnrecordedField {
   readonly by_self: boolean;
   readonly by_leader: boolean;
+}
+
+/** A board. ``over``: the slides on whose page it lies; None: it is one of its own and has a name. */
+export interface BoardField {
+  readonly name: string;
+  readonly at_ms: number;
+  readonly by: string;
+  readonly over: string | null;
+}
+
+/**
+ * One element of a board; what has its default is left out.
+ *
+ * ``points`` belong to line, arrow and freedraw: pairs of int16, little-endian, in quarters of a unit
+ * from (``x``, ``y``); ``pressures`` (freedraw) has a byte a point. Of two elements of one id the one with
+ * the higher ``version`` counts, of equal ones that with the lower ``nonce``. ``order`` sorts elements from
+ * back to front. ``by``: whose it is, filled in by the server.
+ */
+export interface BoardElementField {
+  readonly kind: ElementKind;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly version: number;
+  readonly nonce: number;
+  readonly order: string;
+  readonly by: string;
+  readonly angle: number;
+  readonly seed: number;
+  readonly stroke: string;
+  readonly fill: string;
+  readonly fill_style: FillStyle;
+  readonly thick: number;
+  readonly line: LineStyle;
+  readonly rough: number;
+  readonly opacity: number;
+  readonly round: number;
+  readonly points: Uint8Array;
+  readonly pressures: Uint8Array;
+  readonly head: ArrowHead;
+  readonly tail: ArrowHead;
+  readonly text: string;
+  readonly size: number;
+  readonly font: number;
+  readonly align: TextAlign;
+  readonly spacing: number;
+}
+
+/** Leaders: a new board of this id, put before everybody if ``show``. Refused: ``too_many_boards``. */
+export interface BoardMake {
+  readonly t: "board_make";
+  readonly id: number;
+  readonly board: string;
+  readonly name: string;
+  readonly show?: boolean;
+}
+
+/** Leaders: another name for a board. */
+export interface BoardName {
+  readonly t: "board_name";
+  readonly id: number;
+  readonly board: string;
+  readonly name: string;
+}
+
+/** Leaders: a board goes with all that is on it. */
+export interface BoardRemove {
+  readonly t: "board_remove";
+  readonly id: number;
+  readonly board: string;
+}
+
+/** Leaders: everything on a board goes. */
+export interface BoardClear {
+  readonly t: "board_clear";
+  readonly id: number;
+  readonly board: string;
+}
+
+/**
+ * Who may draw: these elements are finished or changed, these are gone. Students change their own only.
+ * A board over the page of slides that are shown is made by it. Refused: ``not_allowed``, ``not_found``,
+ * ``board_full``, ``bad_request``.
+ */
+export interface BoardPut {
+  readonly t: "board_put";
+  readonly id: number;
+  readonly board: string;
+  readonly elements?: Readonly<globalThis.Record<string, BoardElementField>>;
+  readonly gone?: readonly string[];
+}
+
+/**
+ * Leaders: who may draw on boards: a student, or all (``participant`` None). Off for all takes it back
+ * from each one too.
+ */
+export interface SetInk {
+  readonly t: "set_ink";
+  readonly id: number;
+  readonly on: boolean;
+  readonly participant?: string | null;
+}
+
+/**
+ * Who may draw: where one's pen is now. No reply; what is too much or not allowed is dropped.
+ *
+ * ``points``: what was added since the last one, as in BoardElementField; ``element``: the stroke that it
+ * will be. ``tool`` away: nothing any more.
+ */
+export interface SendInk {
+  readonly t: "send_ink";
+  readonly board: string;
+  readonly tool: InkTool;
+  readonly x?: number;
+  readonly y?: number;
+  readonly points?: Uint8Array;
+  readonly element?: string | null;
+  readonly stroke?: string;
+  readonly thick?: number;
+}
+
+/** Where somebody's pen is, on the board before the class; as SendInk. Nothing keeps it. */
+export interface Ink {
+  readonly t: "ink";
+  readonly participant: string;
+  readonly board: string;
+  readonly tool: InkTool;
+  readonly x: number;
+  readonly y: number;
+  readonly points: Uint8Array;
+  readonly element: string | null;
+  readonly stroke: string;
+  readonly thick: number;
 }
 
 /**
@@ -506,7 +661,8 @@ export interface RemoveSlides {
  * chat, hand_up, hand_down, hands_down, may, stage, shown, slides_queued, slides_making, slides_ready,
  * slides_failed, slides_removed, slides_page, slides_browse, locked, unlocked, teacher_in, teacher_away,
  * recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended,
- * material_added, material_changed, material_removed, sharing, film, score.
+ * material_added, material_changed, material_removed, sharing, film, score, board, board_removed,
+ * board_cleared, drawn, ink.
  */
 export interface Event {
   readonly t: "event";
@@ -979,7 +1135,14 @@ export type ClientMessage =
   | SetRecorded
   | SetRecordable
   | End
-  | Leave;
+  | Leave
+  | BoardMake
+  | BoardName
+  | BoardRemove
+  | BoardClear
+  | BoardPut
+  | SetInk
+  | SendInk;
 
 export type ServerMessage =
   | Welcome
@@ -992,6 +1155,7 @@ export type ServerMessage =
   | Watched
   | StillWanted
   | Still
+  | Ink
   | Speakers
   | Quality
   | MediaLost

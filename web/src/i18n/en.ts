@@ -1,4 +1,5 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
+import { boardWords } from "./board.en";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
 import { slidesWords } from "./slides.en";
@@ -48,6 +49,8 @@ const refusals: Record<RefusalCode, string> = {
   internal: "Something went wrong on the server. Try again; if it happens again, tell the administrator.",
   shutting_down: "The server is being restarted. Try again in a moment.",
   slow: "Your connection was too slow to keep up. Try again.",
+  board_full: "The board is full. Erase something, or take a new board.",
+  too_many_boards: "There are too many boards in this lesson. Remove one that is not needed.",
   recording_running: "The lesson is being recorded already. To record other things, stop the recording first.",
   recording_unavailable: "This server has no recorder: lessons cannot be recorded here. Tell the administrator.",
   withdrawal_unknown: "This video is from before it was kept who is in it when. Nobody can be taken out of it; its teacher can delete it.",
@@ -445,6 +448,7 @@ export const en = {
     help: "It can be open only once. You can go on there, or bring it back here.",
     here: "Go on here",
   },
+  ...boardWords,
   ...lineWords,
   ...materialWords,
   ...slidesWords,

@@ -1,4 +1,5 @@
 import type { Dictionary } from "./en";
+import { boardWords } from "./board.ru";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
 import { slidesWords } from "./slides.ru";
@@ -49,6 +50,8 @@ const refusals: Record<RefusalCode, string> = {
   internal: "На сервере что-то пошло не так. Попробуйте ещё раз; если не поможет, скажите администратору.",
   shutting_down: "Сервер перезапускается. Попробуйте через минуту.",
   slow: "Соединение было слишком медленным. Попробуйте ещё раз.",
+  board_full: "Доска заполнена. Сотрите что-нибудь или возьмите новую доску.",
+  too_many_boards: "На этом уроке слишком много досок. Удалите ненужную.",
   recording_running: "Урок уже записывается. Чтобы записывать другое, сначала остановите запись.",
   recording_unavailable: "На этом сервере нет рекордера: записывать уроки здесь нельзя. Скажите администратору.",
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
@@ -444,6 +447,7 @@ export const ru: Dictionary = {
     help: "Он может быть открыт только один раз. Продолжайте там или верните его сюда.",
     here: "Продолжить здесь",
   },
+  ...boardWords,
   ...lineWords,
   ...materialWords,
   ...slidesWords,

@@ -34,6 +34,7 @@ export const slidesWords = {
     of: (page: number, pages: number) => `${page} / ${pages}`,
     before: "Previous page",
     next: "Next page",
+    pointer: "Point: everybody sees where",
     strip: "All pages",
     goTo: (page: number) => `Page ${page}`,
     alt: (page: number, pages: number, name: string, heading: string) =>

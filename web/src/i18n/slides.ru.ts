@@ -33,6 +33,7 @@ export const slidesWords: Pick<Dictionary, "slides"> = {
     of: (page, pages) => `${page} / ${pages}`,
     before: "Предыдущая страница",
     next: "Следующая страница",
+    pointer: "Указка: все видят, где она",
     strip: "Все страницы",
     goTo: (page) => `Страница ${page}`,
     alt: (page, pages, name, heading) => `Страница ${page} из ${pages}, ${name}${heading === "" ? "" : `: ${heading}`}`,

@@ -1,4 +1,5 @@
 import type { LessonSurface } from "../../src/core/lesson";
+import type { Telling, Told } from "../../src/core/surface";
 import type {
   ChatMessage,
   Connection,
@@ -90,6 +91,7 @@ export class FakeLesson implements LessonSurface {
   readonly stills = new Value<readonly StillImage[]>([]);
   readonly traffic = new Value<Traffic>({ downBytes: 0, upBytes: 0, downBps: 0, upBps: 0 });
   readonly #listeners = new Set<(notice: Notice) => void>();
+  readonly #told = new Set<(message: Told) => void>();
 
   constructor(self: Person, others: readonly Person[] = []) {
     const me = { ...self, self: true };
@@ -133,6 +135,17 @@ export class FakeLesson implements LessonSurface {
       this.#listeners.delete(listener);
     };
   };
+  tell = (message: Telling) => void this.calls.push(["tell", message]);
+  onTold = (listener: (message: Told) => void) => {
+    this.#told.add(listener);
+    return () => {
+      this.#told.delete(listener);
+    };
+  };
+  /** As if somebody else had said so. */
+  hear(message: Told): void {
+    for (const listener of this.#told) listener(message);
+  }
   start = () => undefined;
   leave = () => this.#act("leave");
   close = () => undefined;

@@ -117,6 +117,20 @@ describe("slides before the class", () => {
     expect(lesson.calls).toEqual([["request", { t: "turn_page", slides: "s1", page: 9 }]]);
   });
 
+  it("let everybody see where who leads points, and that they do no more", () => {
+    const lesson = shown(teacher);
+    const box = screen.getByTestId("slides-page");
+    vi.spyOn(box, "getBoundingClientRect").mockReturnValue(new DOMRect(100, 50, 800, 450));
+    fireEvent.pointerMove(box, { clientX: 500, clientY: 275 });
+    expect(lesson.calls).toEqual([]);
+    fireEvent.click(screen.getByTestId("slides-pointer"));
+    fireEvent.pointerMove(box, { clientX: 500, clientY: 275 });
+    const [call] = lesson.calls;
+    expect(call?.[0]).toBe("tell");
+    expect(call?.[1]).toMatchObject({ t: "send_ink", board: "s1-3", tool: "pointer" });
+    fireEvent.pointerLeave(box);
+  });
+
   it("say what is missing while they are made, or when a page does not come", () => {
     const lesson = shown(ann, { state: "making", done: 2 });
     expect(screen.getByTestId("slides-wait").textContent).toContain("page 2 of 12");

@@ -8,6 +8,7 @@ import type { ShownField, ShownKind } from "../../generated/wire";
 import { AppView } from "./materials/AppView";
 import { FilmView } from "./materials/FilmView";
 import { SlidesView } from "./slides";
+import { BoardView } from "./board/BoardView";
 
 export interface ShownProps {
   /** The lesson's state at the moment that is looked at. */
@@ -23,6 +24,7 @@ export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = {
   film: FilmView,
   app: AppView,
   slides: SlidesView,
+  board: BoardView,
 };
 
 /** What is shown at that moment; null: nothing that this page knows. */

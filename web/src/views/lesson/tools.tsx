@@ -8,6 +8,8 @@ import { Materials } from "./materials/icons";
 import { MaterialsPanel } from "./materials/MaterialsPanel";
 import { SlidesPanel } from "./slides";
 import { SlidesIcon } from "./slides/icons";
+import { BoardsPanel } from "./board/BoardsPanel";
+import { BoardSign } from "./board/icons";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -41,6 +43,14 @@ export const TOOLS: readonly Tool[] = [
     label: (text) => text.materials.title,
     help: (text) => text.materials.help,
     Panel: MaterialsPanel,
+  },
+  {
+    name: "boards",
+    for: "leaders",
+    Icon: BoardSign,
+    label: ({ board }) => board.tool,
+    help: ({ board }) => board.toolHelp,
+    Panel: BoardsPanel,
   },
 ];
 

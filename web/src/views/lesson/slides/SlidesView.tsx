@@ -7,9 +7,10 @@ import { useText } from "../../text";
 import { Busy } from "../../widgets";
 import type { ShownProps } from "../shown";
 import { PageAddresses } from "./addresses";
-import { Strip } from "./icons";
+import { Pointer, Strip } from "./icons";
 import { usePageKeys } from "./keys";
 import { OVERLAYS } from "./overlay";
+import { usePointer } from "./pointer";
 import { Thumbnails } from "./Thumbnails";
 
 /** Slides before the class: everybody sees the page that leaders turned to. */
@@ -77,10 +78,12 @@ interface PagesProps extends ShownProps {
   readonly onBack?: () => void;
 }
 
-function Pages({ slides, page, leads, turn, away = false, onBack, ...overlay }: PagesProps) {
+function Pages({ slides, page, leads, turn, away = false, onBack, fields, lesson, onFailed }: PagesProps) {
   const text = useText();
   const [box, size] = useSize<HTMLDivElement>();
   const [strip, setStrip] = useState(false);
+  const [pointing, setPointing] = useState(false);
+  const pointer = usePointer(lesson, `${slides.id}-${page}`, leads && pointing);
   const drawn = fitted(formOf(slides, page), size);
   usePageKeys(page, turn);
   const nextForm = page < slides.pages ? fitted(formOf(slides, page + 1), size) : null;
@@ -91,7 +94,8 @@ function Pages({ slides, page, leads, turn, away = false, onBack, ...overlay }: 
       <div ref={box} className="slides-area">
         {size.width > 0 && (
           <div
-            className="slides-page"
+            {...pointer}
+            className={leads && pointing ? "slides-page pointing" : "slides-page"}
             data-testid="slides-page"
             data-slides={slides.id}
             data-page={page}
@@ -99,7 +103,7 @@ function Pages({ slides, page, leads, turn, away = false, onBack, ...overlay }: 
           >
             <PagePicture slides={slides} page={page} part={partFor(drawn, devicePixelRatio)} />
             {OVERLAYS.map((Overlay, index) => (
-              <Overlay key={index} {...overlay} {...drawn} page={`${slides.id}-${page}`} />
+              <Overlay key={index} {...drawn} fields={fields} lesson={lesson} onFailed={onFailed} page={`${slides.id}-${page}`} />
             ))}
           </div>
         )}
@@ -143,6 +147,21 @@ function Pages({ slides, page, leads, turn, away = false, onBack, ...overlay }: 
         {away && (
           <button type="button" className="button small primary slides-back" data-testid="slides-back" onClick={onBack}>
             {text.slides.backToTeacher}
+          </button>
+        )}
+        {leads && (
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={text.slides.pointer}
+            title={text.slides.pointer}
+            aria-pressed={pointing}
+            data-testid="slides-pointer"
+            onClick={() => {
+              setPointing(!pointing);
+            }}
+          >
+            <Pointer />
           </button>
         )}
         {leads && slides.pages > 1 && (

@@ -7,4 +7,11 @@ export const SlidesIcon = icon(
     <path d="M8 20.5l4-3.5 4 3.5M7.5 9h6M7.5 12.5h9" />
   </>,
 );
+export const Pointer = icon(
+  "Pointer",
+  <>
+    <circle cx="12" cy="12" r="3" />
+    <path d="M12 3v4M12 17v4M3 12h4M17 12h4" />
+  </>,
+);
 export const Strip = icon("Strip", <path d="M3 5h18v8H3zM3 16.5h5v3.5H3zM9.5 16.5h5v3.5h-5zM16 16.5h5v3.5h-5z" />);

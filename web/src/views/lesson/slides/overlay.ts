@@ -7,6 +7,7 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../../core/lesson";
 import type { Fields } from "../../../core/store";
+import { PageInk } from "../board/Ink";
 
 export interface OverlayProps {
   readonly fields: Fields;
@@ -20,4 +21,4 @@ export interface OverlayProps {
   readonly onFailed: (error: unknown) => void;
 }
 
-export const OVERLAYS: readonly ComponentType<OverlayProps>[] = [];
+export const OVERLAYS: readonly ComponentType<OverlayProps>[] = [PageInk];
