@@ -59,11 +59,11 @@ def locked_pdf() -> bytes:
 
 
 def picture_bomb() -> bytes:
-    """A small PDF of one picture of 60,000 x 60,000 pixels."""
-    row = zlib.compress(bytes(60_000 * 64), 9)
+    """A PDF of some 300 kB, of one picture of 16,000 x 16,000 pixels: a quarter of a gigabyte."""
+    row = zlib.compress(bytes(16_000 * 16_000), 1)
     whole = pdf((400, 300))
     image = (
-        b"<</Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8"
+        b"<</Type/XObject/Subtype/Image/Width 16000/Height 16000/ColorSpace/DeviceGray/BitsPerComponent 8"
         b"/Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(row), row)
     )
     return (

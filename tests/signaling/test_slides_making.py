@@ -215,12 +215,19 @@ async def test_what_is_no_office_file_is_broken(tmp_path: Path, office: str) -> 
 
 
 @pytest.mark.long
-async def test_a_picture_bomb_in_a_pdf_is_too_heavy_or_too_slow(tmp_path: Path) -> None:
-    with pytest.raises(NotMade, match=r"too_heavy|too_slow|broken"):
-        await made(making(tmp_path, wall_s=20), tmp_path, decks.picture_bomb())
+async def test_a_picture_bomb_in_a_pdf_stays_within_the_bounds(tmp_path: Path) -> None:
+    """It is made or it is said why not: the memory that it may have is less than what it unpacks to."""
+    reason = ""
+    try:
+        await made(making(tmp_path, memory=240 << 20, wall_s=30), tmp_path, decks.picture_bomb())
+    except NotMade as not_made:
+        reason = not_made.reason
+    if reason not in ("too_heavy", "too_slow"):
+        assert min(page(tmp_path, "1-thumb.webp").convert("L").tobytes()) < 30, f"black, or why not: {reason}"
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_three_hundred_pages_are_made_one_by_one(tmp_path: Path) -> None:
     said = await made(making(tmp_path, wall_s=300), tmp_path, decks.pdf(*[(720, 405)] * 300))
     assert [each.page for each in said if isinstance(each, Page)] == list(range(1, 301))
