@@ -118,14 +118,8 @@ async def test_what_a_dead_process_left_is_told_and_made_when_asked_again(school
         lambda: (found := field(teacher, slides)) and found.state == "ready" and found, "made"
     )
     assert ready.pages == 1
-
-
-async def test_pages_are_deleted_with_the_lessons_files(school: School) -> None:
-    lesson, teacher, _ = await lesson_of_two(school)
-    _, reply = await bring(teacher, lesson.lesson, brought.picture(), "схема.png")
-    await ends(teacher, reply["slides"])
     kept = school.signalling.slides._kept
     folder: Path = school.signalling._settings.paths.materials / lesson.lesson
     assert len(list(folder.glob("*-pages/*"))) == 4
     await kept.forget(*await kept.rows.of_lesson(lesson.lesson))
-    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert [path for path in folder.rglob("*") if path.is_file()] == [], "they go with the lesson's files"

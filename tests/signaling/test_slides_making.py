@@ -63,6 +63,7 @@ async def test_a_strip_of_a_metre_keeps_its_form(tmp_path: Path) -> None:
     assert abs(large.width / large.height - 2835 / 142) < 0.2
 
 
+@pytest.mark.long
 async def test_letters_of_a_font_that_is_not_there_are_told(tmp_path: Path) -> None:
     said = await made(making(tmp_path), tmp_path, decks.pdf((400, 300), font="ComicSansMS"))
     assert said[-1] == Fonts(fonts=True)
@@ -152,7 +153,7 @@ time.sleep(60)
 
 
 async def test_children_of_the_program_end_with_it(tmp_path: Path) -> None:
-    bounds = replace(making(tmp_path).bounds, wall_s=1.0)
+    bounds = replace(making(tmp_path).bounds, wall_s=0.5)
     work = tmp_path / "var" / "work"
     work.mkdir()
     os.mkfifo(work / "held")
