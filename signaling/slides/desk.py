@@ -24,6 +24,7 @@ from signaling import metrics
 from signaling.catalog.materials import Material
 from signaling.files.api import StoreAway
 from signaling.lesson import slides as rules
+from signaling.lesson.fields import is_ended
 from signaling.lessons import Lessons
 from signaling.live import LiveLesson
 from signaling.log import LessonLog, LogUnreachable, heed_cancellation
@@ -66,7 +67,7 @@ class SlidesDesk:
                         swept = True
                     while await self.look():
                         pass
-                except (*LogUnreachable, SQLAlchemyError, OSError) as error:
+                except (*LogUnreachable, SQLAlchemyError, OSError, Refused) as error:
                     log.warning("slides: trying again", extra={"reason": type(error).__name__})
                 except Exception:
                     metrics.failures.labels("slides").inc()
@@ -84,6 +85,8 @@ class SlidesDesk:
         waiting: list[tuple[int, LiveLesson, str]] = []
         left: list[tuple[LiveLesson, str, str]] = []
         for live in self._lessons.held():
+            if is_ended(live.state):
+                continue  # nothing changes there any more: it must not stand before others
             for slides, field in rules.all_slides(live.state):
                 work: SlidesWork | None = live.state.get(rules.work_of(slides))
                 if field.state == "queued":

@@ -97,6 +97,22 @@ async def test_what_is_no_page_is_refused_at_once_and_what_is_broken_with_a_reas
     assert not list(materials.glob("*/*-pages/*"))
 
 
+async def test_a_lesson_that_is_over_holds_up_no_other(school: School) -> None:
+    _, teacher, _ = await lesson_of_two(school)
+    live = school.signalling.lessons.held()[0]
+    waiting = {
+        rules.path_of("sx"): wire.SlidesField("old.pdf", teacher.me, 1),
+        rules.work_of("sx"): SlidesWork("gone", "application/pdf"),
+    }
+    ended = msgspec.structs.replace(live.state["lesson"], state="ended")
+    await live.execute(lambda state: Change("ended", waiting | {"lesson": ended}), None)
+    other = await school.lesson(teacher)
+    await teacher.enter(other.teacher_link)
+    _, reply = await bring(teacher, other.lesson, brought.picture(), "схема.png")
+    assert (await ends(teacher, reply["slides"])).state == "ready"
+    assert live.state[rules.path_of("sx")].state == "queued"
+
+
 async def test_what_a_dead_process_left_is_told_and_made_when_asked_again(school: School) -> None:
     lesson, teacher, _ = await lesson_of_two(school)
     _, reply = await bring(teacher, lesson.lesson, brought.picture(), "схема.png")
