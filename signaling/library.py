@@ -147,6 +147,11 @@ class Library:
             return False
         return found.state == "ready" or found.teacher == viewer.teacher
 
+    async def lesson_of(self, viewer: Viewer, video: str) -> str:
+        """The lesson of a video that somebody may watch; as ``page`` refuses."""
+        await self.page(viewer, video)
+        return (await self._find(video)).lesson
+
     async def file(self, stamp: str, video: str, file: str) -> Found:
         """What a signed address leads to; see ``media_address``."""
         wanted = check_address(self._media_key, stamp, video, file, self._now_ms() // 1000)

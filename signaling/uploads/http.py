@@ -37,9 +37,15 @@ from signaling.uploads.address import LIFETIME_S, check_address, issue_address
 from signaling.uploads.keeping import MIB, Kept, Upload
 from signaling.uploads.kinds import kind_of, named
 from signaling.uploads.pictures import renew
-from signaling.uploads.receiving import receive
+from signaling.uploads.receiving import make_ready, receive
 from signaling.wire.apps import AddApp, AppField, AppInfo, AppList
-from signaling.wire.materials import MaterialAdded, MaterialAddress, MaterialField
+from signaling.wire.materials import (
+    MaterialAdded,
+    MaterialAddress,
+    MaterialField,
+    VideoMaterial,
+    VideoMaterials,
+)
 
 AT_ONCE: Final = 2
 """Files that one person brings at a time."""
@@ -103,6 +109,8 @@ class Uploads:
         router.add_get("/api/apps", self._apps)
         router.add_post("/api/lessons/{lesson}/apps", self._add_app)
         router.add_get("/api/materials/{material}", self._address)
+        router.add_get("/api/library/{video}/materials", self._of_video)
+        router.add_get("/api/links/{code}/video/materials", self._of_link)
         router.add_get("/material/{stamp}/{material}/{use}", self._file)
 
     # --- bringing ------------------------------------------------------------------------------------
@@ -124,7 +132,7 @@ class Uploads:
                 )
                 material = secrets.token_hex(10)
                 path = self._incoming / material
-                await asyncio.to_thread(partial(self._incoming.mkdir, parents=True, exist_ok=True))
+                await asyncio.to_thread(make_ready, self._incoming)
                 try:
                     size = await receive(request, path, self._kept.file_limit, self._reserve)
                     async with self._looking:
@@ -183,15 +191,48 @@ class Uploads:
 
     async def _may_see(self, request: web.Request, material: Material) -> bool:
         browser = self._door.browser(request)
-        try:
-            async with self._lessons.get(material.lesson) as live:
+        async with self._lessons.get(material.lesson) as live:
+            try:
                 self._admission.actor(browser, live)
                 return True
-        except Refused as refused:
-            if refused.code == "internal":
-                raise
+            except Refused:
+                given = _leads(live.state, material.by)
         viewer = Viewer(browser.teacher, self._door.came_by_library_link(request))
-        return await self._library.may_watch(viewer, material.lesson)
+        return given and await self._library.may_watch(viewer, material.lesson)
+
+    async def _of_video(self, request: web.Request) -> web.Response:
+        viewer = Viewer(self._door.browser(request).teacher, self._door.came_by_library_link(request))
+        return await self._beside(await self._library.lesson_of(viewer, request.match_info["video"]))
+
+    async def _of_link(self, request: web.Request) -> web.Response:
+        browser = self._door.browser(request)
+        asked = self._admission.participant(browser, request.match_info["code"])
+        lesson, participant = await self._door.guarded(request, asked)
+        viewer = Viewer(browser.teacher, self._door.came_by_library_link(request))
+        let_in = partial(self._admission.was_let_in, browser, lesson, participant)
+        await self._library.page_of_lesson(viewer, lesson.id, let_in)
+        return await self._beside(lesson.id)
+
+    async def _beside(self, lesson: str) -> web.Response:
+        """What leaders gave; what students brought was for the lesson."""
+        try:
+            async with self._lessons.get(lesson) as live:
+                state = dict(live.state)
+        except Refused as refused:
+            if refused.code != "not_found":
+                raise
+            state = {}  # its log is forgotten, and with it its files
+        found = sorted(materials.materials(state), key=lambda each: each[1].place)
+        expires_s = self._now_ms() // 1000 + LIFETIME_S
+        given = tuple(
+            VideoMaterial(
+                field.name, field.kind, field.group, field.bytes,
+                field.url or issue_address(self._key, material, "download", expires_s),
+            )
+            for material, field in found
+            if field.kind != "app" and _leads(state, field.by)
+        )  # fmt: skip
+        return as_json(VideoMaterials(given))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info
@@ -267,6 +308,11 @@ def _name(request: web.Request) -> str:
     except UnicodeDecodeError:
         raise Refused("bad_request", "name") from None
     return texts.file_name(said.replace("\\", "/").rpartition("/")[2], 110)
+
+
+def _leads(state: State, participant: str) -> bool:
+    person = state.get(fields.person(participant))
+    return person is not None and person.role in ("teacher", "co_teacher")
 
 
 def _check_here(state: State, actor: Actor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+import time
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,20 @@ from sfu.model import Refused
 PIECE: Final = 256 * 1024
 SILENCE_S: Final = 30.0
 LONGEST_S: Final = 20 * 60.0
+_LEFT_S: Final = 2 * LONGEST_S
 _LOOK_EVERY: Final = 8 << 20
 """Bytes after which the disk's room is looked at again."""
+
+
+def make_ready(folder: Path) -> None:
+    """The folder is there, and nothing in it that a kill has left. Blocks."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        try:
+            if file.stat().st_mtime < time.time() - _LEFT_S:
+                file.unlink()
+        except FileNotFoundError:  # its own request removed it
+            pass
 
 
 async def receive(request: web.Request, path: Path, limit: int, reserve: int) -> int:

@@ -115,6 +115,8 @@ from signaling.wire.materials import (
     NameMaterial,
     SetSharing,
     SharingField,
+    VideoMaterial,
+    VideoMaterials,
 )
 from signaling.wire.names import (
     CHAT_KEPT,
@@ -295,6 +297,8 @@ __all__ = [
     "VideoInfo",
     "VideoJob",
     "VideoList",
+    "VideoMaterial",
+    "VideoMaterials",
     "VideoPage",
     "VideoPeople",
     "VideoPerson",

@@ -77,3 +77,20 @@ class MaterialAddress(Struct, frozen=True):
 
     download: str
     view: str | None = None
+
+
+class VideoMaterial(Struct, frozen=True):
+    """A file or a link that leaders gave the class, as it stands beside the lesson's video."""
+
+    name: str
+    kind: MaterialKind
+    group: MaterialGroup | None
+    bytes: int
+    url: str
+    """Of a link; of a file its address, good for 15 minutes."""
+
+
+class VideoMaterials(Struct, frozen=True):
+    """In their order."""
+
+    materials: tuple[VideoMaterial, ...]

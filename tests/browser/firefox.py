@@ -6,7 +6,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,10 +96,22 @@ async def play_in_firefox(file: Path, seek_to_s: Sequence[float], send: Send | N
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
+    address = f"http://127.0.0.1:{port}/#[{','.join(map(str, seek_to_s))}]"
+    try:
+        async with running(firefox, address), asyncio.timeout(LIMIT_S):
+            return await heard
+    except TimeoutError:
+        raise AssertionError(f"Firefox said nothing about {file.name} within {LIMIT_S:g} s") from None
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def running(firefox: Path, address: str) -> AsyncIterator[None]:
+    """A Firefox without a window, of a profile of its own, at this address."""
     profile = Path(tempfile.mkdtemp(prefix="zvonok-firefox-"))
     lines = [f'user_pref("{name}", {str(value).lower()});' for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines), encoding="utf-8")
-    address = f"http://127.0.0.1:{port}/#[{','.join(map(str, seek_to_s))}]"
     process = await asyncio.create_subprocess_exec(
         str(firefox), "--headless", "--no-remote", "--profile", str(profile), address,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
@@ -106,13 +119,9 @@ async def play_in_firefox(file: Path, seek_to_s: Sequence[float], send: Send | N
         start_new_session=True,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(LIMIT_S):
-            return await heard
-    except TimeoutError:
-        raise AssertionError(f"Firefox said nothing about {file.name} within {LIMIT_S:g} s") from None
+        yield
     finally:
         if process.returncode is None:
             os.killpg(process.pid, 9)  # its own group: content processes too
         await process.wait()
-        await runner.cleanup()
         shutil.rmtree(profile, ignore_errors=True)

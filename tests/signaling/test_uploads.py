@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +13,10 @@ import msgspec
 import pytest
 
 from signaling import wire
+from signaling.tickets import issue_library_key
 from tests.signaling import brought
 from tests.signaling.conftest import Start
+from tests.signaling.library_parts import recorded
 from tests.signaling.parts import Clock, FakeWorker, Person, School, until, until_answer
 
 pytestmark = pytest.mark.asyncio
@@ -195,6 +198,18 @@ async def test_two_at_once_a_third_waits_and_an_aborted_one_leaves_nothing(schoo
     assert sum(path.startswith("material/") for path in teacher.fields) == 1
 
 
+async def test_what_a_kill_left_goes_with_the_next_file(school: School) -> None:
+    lesson, teacher, _ = await lesson_of_two(school)
+    incoming = school.signalling._settings.paths.incoming
+    incoming.mkdir()
+    old, young = incoming / "old", incoming / "young"
+    old.write_bytes(b"x")
+    young.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    assert (await bring(teacher, lesson.lesson, brought.PDF))[0] == 200
+    assert left(school) == [young]
+
+
 async def test_a_page_of_another_site_brings_nothing(school: School) -> None:
     lesson, teacher, _ = await lesson_of_two(school)
     status, reply = await bring(teacher, lesson.lesson, brought.PDF, Origin="https://evil.example")
@@ -225,3 +240,23 @@ async def test_who_was_removed_or_is_gone_brings_and_sees_nothing(school: School
 
     await teacher.send(wire.End(1000))
     await until_answer(is_over, "no more files in a lesson that is over")
+
+
+async def test_beside_the_video_stands_what_leaders_gave(school: School) -> None:
+    lesson, teacher, student = await lesson_of_two(school)
+    await teacher.done(wire.SetSharing, students=True)
+    await bring(student, lesson.lesson, brought.PDF, "Маша.pdf")
+    _, film = await bring(teacher, lesson.lesson, brought.MP4, "Опыт.mp4")
+    await teacher.done(wire.AddLink, url="https://example.org")
+    await recorded(school, lesson, "v1")
+    library = school.person()
+    assert (await library.get("/api/library/v1/materials"))[0] == 401
+    key = issue_library_key(school.signalling.keys.cookies, school.signalling._now_ms() // 1000)
+    await library.post("/api/library/sign-in", {"key": key})
+    code = lesson.student_link.rpartition("/")[2]
+    for path in ("/api/library/v1/materials", f"/api/links/{code}/video/materials"):
+        status, body = await library.get(path)
+        assert status == 200, body
+        assert [each["name"] for each in body["materials"]] == ["Опыт.mp4", "example.org"]
+        assert (await fetch(library, body["materials"][0]["url"]))[1] == brought.MP4
+    assert (await library.get(f"/api/materials/{film['material']}"))[0] == 200

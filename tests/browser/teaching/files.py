@@ -34,6 +34,9 @@ document.getElementById("said").dataset.alone = String(!mayReach && !cookies);
 addEventListener("message", (event) => {
   if (event.data?.type === "zvonok.start") document.documentElement.lang = event.data.language;
 });
+if (location.hash === "#hurry") {
+  setTimeout(() => document.getElementById("right").click());
+}
 document.getElementById("right").onclick = () => {
   parent.postMessage({ type: "zvonok.score", points: 9, of: 3 }, "*");
   parent.postMessage({ type: "zvonok.score", points: "3", of: 3 }, "*");
@@ -50,12 +53,16 @@ class AppServer:
 
 
 @asynccontextmanager
-async def app_server() -> AsyncIterator[AppServer]:
-    """Serve the app on a port of its own, with the headers that docs/apps.md asks for."""
-    headers = {
-        "Cross-Origin-Embedder-Policy": "require-corp",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-    }
+async def app_server(*, silent: bool = False) -> AsyncIterator[AppServer]:
+    """Serve the app on a port of its own, with the headers of docs/apps.md, or ``silent`` without."""
+    headers = (
+        {}
+        if silent
+        else {
+            "Cross-Origin-Embedder-Policy": "require-corp",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+    )
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=_APP_PAGE, content_type="text/html", headers=headers)
@@ -189,6 +196,9 @@ async def film_is_played(teacher: Person, students: Sequence[Person]) -> None:
     for each in everybody:
         await each.page.wait_for_selector(f"{by('shown')}[data-kind=film]", state="attached")
         await each.page.wait_for_selector(by("film-video"), state="attached")
+        look = each.page.locator(by(f"look-{film}"))
+        if await look.count():
+            await look.click()
     await click(teacher, "film-play")
     await in_step(everybody, "played")
     await teacher.page.locator(by("film-position")).focus()
@@ -224,6 +234,9 @@ async def app_tells_results(teacher: Person, students: Sequence[Person]) -> None
     await click(teacher, "materials-add-app")
     app = await id_of(teacher, APP)
     await click(teacher, f"show-{app}")
+    for each in students:
+        if await each.page.locator(by("materials-panel")).is_visible():
+            await click(each, "close-panel")
     for each in (teacher, *students):
         frame = each.page.frame_locator(by("app-frame"))
         said = frame.locator("#said[data-alone]")
@@ -237,6 +250,8 @@ async def app_tells_results(teacher: Person, students: Sequence[Person]) -> None
     await teacher.page.wait_for_selector(f"{by('app-results')} li")
     for other in students[1:]:
         assert await other.page.locator(by("app-own")).count() == 0
+    for each in (teacher, *students):
+        await each.photograph(f"files-app-{each.name}")
     await click(teacher, "app-stop")
     for each in (teacher, *students):
         await each.page.wait_for_selector(by("shown"), state="detached")

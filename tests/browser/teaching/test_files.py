@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,10 +12,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from playwright.async_api import Playwright
 
+from signaling.headers import security
 from tests.browser import classroom
 from tests.browser.conftest import Studio
+from tests.browser.firefox import running
 from tests.browser.person import FAKE_DEVICES, MAY_PLAY, Person, person
 from tests.browser.teaching import files
 from tests.serving import serving
@@ -82,3 +87,61 @@ async def test_it_is_to_be_read_in_both_languages(story: Story) -> None:
     for each in (story.teacher, *story.students):
         await files.open_panel(each)
     await photograph(story, "after")
+
+
+FRAMES = """
+const heard = { with: [], without: [] };
+const tell = () => fetch("/said", { method: "POST", body: JSON.stringify(heard) });
+addEventListener("message", (event) => {
+  for (const name of Object.keys(heard))
+    if (event.source === document.getElementById(name).contentWindow)
+      heard[name].push([event.origin, event.data]);
+  if (heard.with.length === 3) setTimeout(tell, 2000);
+});
+for (const name of Object.keys(heard)) {
+  const frame = document.createElement("iframe");
+  frame.id = name;
+  frame.setAttribute("sandbox", "allow-scripts");
+  frame.setAttribute("credentialless", "");
+  frame.src = new URLSearchParams(location.search).get(name) + "#hurry";
+  document.body.append(frame);
+}
+"""
+
+
+async def test_firefox_runs_an_app_that_has_the_headers_and_no_other(firefox: Path) -> None:
+    """In a page with our own headers: what docs/apps.md says of other browsers than Chromium."""
+    said: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    async with AsyncExitStack() as stack:
+        good = await stack.enter_async_context(files.app_server())
+        silent = await stack.enter_async_context(files.app_server(silent=True))
+
+        async def page(request: web.Request) -> web.Response:
+            origin = f"http://{request.host}"
+            frames = tuple(app.url.rstrip("/") for app in (good, silent))
+            body = '<!doctype html><body><script src="/frames.js"></script>'
+            return web.Response(text=body, content_type="text/html", headers=security(origin, frames))
+
+        async def script(_: web.Request) -> web.Response:
+            return web.Response(text=FRAMES, content_type="text/javascript")
+
+        async def hear(request: web.Request) -> web.Response:
+            if not said.done():
+                said.set_result(json.loads(await request.text()))
+            return web.Response()
+
+        application = web.Application()
+        application.router.add_get("/", page)
+        application.router.add_get("/frames.js", script)
+        application.router.add_post("/said", hear)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}/?with={good.url}&without={silent.url}"
+        await stack.enter_async_context(running(firefox, address))
+        async with asyncio.timeout(60):
+            heard = await said
+    assert [origin for origin, _ in heard["with"]] == ["null"] * 3
+    assert heard["with"][2][1] == {"type": "zvonok.score", "points": 2, "of": 3}
+    assert heard["without"] == []

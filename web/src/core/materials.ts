@@ -1,6 +1,6 @@
 /** Files, links and apps of a lesson: read from its fields, brought and fetched over HTTP. */
 
-import type { AddApp, AppInfo, AppList, ErrorReply, MaterialAdded, MaterialAddress, MaterialField, SharingField } from "../generated/wire";
+import type { AddApp, AppInfo, AppList, ErrorReply, MaterialAdded, MaterialAddress, MaterialField, SharingField, VideoMaterial, VideoMaterials } from "../generated/wire";
 import { request } from "./api";
 import type { Fields } from "./store";
 import { Failed } from "./types";
@@ -110,4 +110,10 @@ function parsed(text: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** What leaders gave the class, beside the lesson's video: of the library, or of a join link. */
+export async function besideVideo(of: { readonly video: string } | { readonly code: string }): Promise<readonly VideoMaterial[]> {
+  const path = "code" in of ? `links/${encodeURIComponent(of.code)}/video` : `library/${encodeURIComponent(of.video)}`;
+  return (await request<VideoMaterials>(`/api/${path}/materials`)).materials;
 }

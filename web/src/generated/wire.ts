@@ -513,6 +513,20 @@ export interface MaterialAddress {
   readonly view: string | null;
 }
 
+/** A file or a link that leaders gave the class, as it stands beside the lesson's video. */
+export interface VideoMaterial {
+  readonly name: string;
+  readonly kind: MaterialKind;
+  readonly group: MaterialGroup | null;
+  readonly bytes: number;
+  readonly url: string;
+}
+
+/** In their order. */
+export interface VideoMaterials {
+  readonly materials: readonly VideoMaterial[];
+}
+
 /**
  * How a material of this id is played: it was at ``position_ms`` at server time ``at_ms``, and goes on
  * from there while it is ``playing``. ``by``: who said so last.

@@ -15,6 +15,7 @@ import { HowToOpen } from "./LibraryPage";
 import { useExtras } from "./player/extras";
 import { PlayerBox } from "./player/PlayerBox";
 import { Replay, type Beside } from "./player/Replay";
+import { VideoMaterials } from "./lesson/materials/VideoMaterials";
 import { usePolling } from "./polling";
 import { codeOfError, Problem, useSentence, waitOfError } from "./problems";
 import { useReadable } from "./readable";
@@ -212,6 +213,7 @@ function Theatre({ page, load, from, code, back, onWithdrawn }: {
               </Link>
             </div>
           </div>
+          <VideoMaterials video={video.video} code={code} />
           <details className="player-keys">
             <summary>{text.player.keysTitle}</summary>
             <p>{text.player.keys}</p>

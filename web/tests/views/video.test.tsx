@@ -49,7 +49,7 @@ const TIMELINE: Timeline = {
 };
 
 function open(answer: (asked: Asked) => Reply, element = <LibraryVideoPage video="v1" />) {
-  const asked = serve(answer);
+  const asked = serve((one) => (one.path.endsWith("/materials") ? { body: { materials: [] } } : answer(one)));
   render(
     <StrictMode>
       <Language initial="en">{element}</Language>

@@ -15,10 +15,12 @@ interface Props extends Pick<ToolProps, "lesson" | "onFailed"> {
   readonly fields: Fields;
   /** All ids, as they are shown. */
   readonly order: readonly string[];
+  /** Where the panel covers what is shown: leads there. */
+  readonly onLook: (() => void) | null;
 }
 
 /** One material: what it is, to take it, and for leaders to show it to all. */
-export function MaterialRow({ lesson, material, fields, order, onFailed }: Props) {
+export function MaterialRow({ lesson, material, fields, order, onFailed, onLook }: Props) {
   const text = useText();
   const { leads, id: self } = useReadable(lesson.self);
   const { id, name, kind } = material;
@@ -32,7 +34,9 @@ export function MaterialRow({ lesson, material, fields, order, onFailed }: Props
       : kind === "app"
         ? lesson.request({ t: "show", kind: "app", thing: id })
         : lesson.request({ t: "show_film", material: id });
-    request.catch(onFailed);
+    request.then(() => {
+      if (!isShown) onLook?.();
+    }, onFailed);
   };
   return (
     <li className="material" data-testid={`material-${id}`} data-name={name} data-shown={isShown}>
@@ -60,8 +64,13 @@ export function MaterialRow({ lesson, material, fields, order, onFailed }: Props
           {isShown && ` · ${text.materials.shown}`}
           {kind === "file" && material.by !== self && lesson.nameOf(material.by) !== "" && ` · ${text.materials.by(lesson.nameOf(material.by))}`}
         </small>
+        {isShown && onLook !== null && (
+          <button type="button" className="button primary" data-testid={`look-${id}`} onClick={onLook}>
+            {text.materials.look}
+          </button>
+        )}
         {leads && shows && (
-          <button type="button" className={isShown ? "button" : "button primary"} data-testid={`show-${id}`} onClick={show}>
+          <button type="button" className="button" data-testid={`show-${id}`} onClick={show}>
             {isShown ? text.materials.hide : text.materials.show}
           </button>
         )}

@@ -1,30 +1,29 @@
 import { useEffect, useRef, useState } from "react";
 
 import { addApp, allowedApps, materialsOf, studentsMayAdd, type AppInfo } from "../../../core/materials";
+import { uploadsOf, type Uploads } from "../../../core/uploads";
 import { knownRefusal } from "../../../i18n";
 import { Close, Warning } from "../../icons";
-import { useReadable } from "../../readable";
+import { useMedia, useReadable } from "../../readable";
 import { useText } from "../../text";
 import type { ToolProps } from "../tools";
 import { Add, App, Web } from "./icons";
 import { MaterialRow } from "./MaterialRow";
-import { useUploads, type Uploads } from "./uploads";
 
 /** What is asked of the file chooser; the server looks for itself. */
 const ACCEPT =
   "image/png,image/jpeg,image/webp,image/gif,audio/*,video/mp4,video/webm,.mov,.pdf,.docx,.doc,.pptx,.ppt,.xlsx,.xls,.odt,.odp,.ods,.txt,.csv,.md";
 
 /** Everybody finds files, links and apps here; leaders (students when they may) add some. */
-export function MaterialsPanel({ lesson, onFailed }: ToolProps) {
+export function MaterialsPanel({ lesson, onFailed, onClose }: ToolProps & { readonly onClose: () => void }) {
   const text = useText();
   const { leads } = useReadable(lesson.self);
   const fields = useReadable(lesson.fields);
   const list = materialsOf(fields);
   const students = studentsMayAdd(fields);
-  const [said, setSaid] = useState("");
-  const uploads = useUploads(lesson.id, (name) => {
-    setSaid(text.materials.added(name));
-  });
+  const narrow = useMedia("(max-width: 720px)");
+  const uploads = uploadsOf(lesson.id);
+  const added = useReadable(uploads.added);
   const mayAdd = leads || students;
   const order = list.map(({ id }) => id);
 
@@ -43,16 +42,16 @@ export function MaterialsPanel({ lesson, onFailed }: ToolProps) {
         uploads.add(event.dataTransfer.files);
       }}
     >
-      {mayAdd && <Adding lesson={lesson} leads={leads} onFailed={onFailed} uploads={uploads} />}
+      {mayAdd && <Adding lesson={lesson} leads={leads} onFailed={onFailed} uploads={uploads} urls={list.map(({ url }) => url)} />}
       <p className="hidden" role="status" data-testid="materials-said">
-        {said}
+        {added === "" ? "" : text.materials.added(added)}
       </p>
       {list.length === 0 ? (
         <p className="note materials-empty">{leads ? text.materials.emptyLeads : text.materials.empty}</p>
       ) : (
         <ul className="material-list" aria-label={text.materials.title}>
           {list.map((material) => (
-            <MaterialRow key={material.id} lesson={lesson} material={material} fields={fields} order={order} onFailed={onFailed} />
+            <MaterialRow key={material.id} lesson={lesson} material={material} fields={fields} order={order} onFailed={onFailed} onLook={narrow ? onClose : null} />
           ))}
         </ul>
       )}
@@ -73,7 +72,14 @@ export function MaterialsPanel({ lesson, onFailed }: ToolProps) {
   );
 }
 
-function Adding({ lesson, leads, onFailed, uploads }: Pick<ToolProps, "lesson" | "onFailed"> & { leads: boolean; uploads: Uploads }) {
+interface AddingProps extends Pick<ToolProps, "lesson" | "onFailed"> {
+  leads: boolean;
+  uploads: Uploads;
+  /** Of what is there already. */
+  urls: readonly string[];
+}
+
+function Adding({ lesson, leads, onFailed, uploads, urls }: AddingProps) {
   const text = useText();
   const chooser = useRef<HTMLInputElement>(null);
   const [linking, setLinking] = useState(false);
@@ -114,7 +120,7 @@ function Adding({ lesson, leads, onFailed, uploads }: Pick<ToolProps, "lesson" |
           event.target.value = "";
         }}
       />
-      {uploads.list.length > 0 && <Going uploads={uploads} />}
+      <Going uploads={uploads} />
       {leads && (
         <div className="materials-more">
           {linking ? (
@@ -138,13 +144,13 @@ function Adding({ lesson, leads, onFailed, uploads }: Pick<ToolProps, "lesson" |
               {text.materials.addLink}
             </button>
           )}
-          {apps.map(({ name, url }) => (
+          {apps.filter(({ url }) => !urls.includes(url)).map(({ name, url }) => (
             <button
               key={url}
               type="button"
               className="button"
               data-testid="materials-add-app"
-              title={text.materials.addApp}
+              title={`${text.materials.addApp}: ${name}`}
               onClick={() => {
                 addApp(lesson.id, url).catch(onFailed);
               }}
@@ -162,9 +168,11 @@ function Adding({ lesson, leads, onFailed, uploads }: Pick<ToolProps, "lesson" |
 
 function Going({ uploads }: { uploads: Uploads }) {
   const text = useText();
+  const list = useReadable(uploads.list);
+  if (list.length === 0) return null;
   return (
     <ul className="material-uploads">
-      {uploads.list.map(({ key, file, part, state, code }) => (
+      {list.map(({ key, file, part, state, code }) => (
         <li key={key} data-testid="material-upload" data-state={state}>
           {state === "failed" ? (
             <p role="alert" className="material-failed">
