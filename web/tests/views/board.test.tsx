@@ -30,7 +30,7 @@ describe("the boards' panel", () => {
   const panel = (fields = FIELDS) => {
     const lesson = new FakeLesson(person("t", { role: "teacher", leads: true }), [person("p"), person("q")]);
     lesson.fields.set(fields);
-    show(<BoardsPanel lesson={lesson} onFailed={never} onClose={() => undefined} />);
+    show(<BoardsPanel lesson={lesson} onFailed={never} />);
     return lesson;
   };
   it("makes one that is shown at once, under the next number", () => {
