@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from tests.browser import classroom
@@ -105,32 +104,70 @@ async def teacher_draws(teacher: Person, students: Sequence[Person]) -> None:
 
 
 async def student_draws(teacher: Person, student: Person, others: Sequence[Person], before: int) -> None:
-    """By permission, until it is taken back; what was drawn stays."""
+    """By permission, with the panel open; what is drawn stays. Undone is one's own only."""
     who = await classroom.own_id(student)
     await teacher.page.locator(by(f"ink-{who}")).click(timeout=classroom.CLICK_MS)
     await editor(student)
     await stroke(student, [(0.4, 0.5), (0.5, 0.7), (0.6, 0.5)])
     for person in (teacher, student, *others):
         await elements(person, before + 1)
+    await student.page.locator(f"{by('board-edit')} [data-testid=button-undo]:visible").first.click(
+        timeout=classroom.CLICK_MS
+    )
+    for person in (teacher, student, *others):
+        await elements(person, before)
+    await stroke(student, [(0.4, 0.5), (0.5, 0.7), (0.6, 0.5)])
+    for person in (teacher, student, *others):
+        await elements(person, before + 1)
+
+
+async def permission_ends(teacher: Person, student: Person, count: int) -> None:
+    """Who may draw no longer only looks on, at all that there is."""
+    who = await classroom.own_id(student)
     await teacher.page.locator(by(f"ink-{who}")).click(timeout=classroom.CLICK_MS)
     await student.page.wait_for_selector(by("board-look"), timeout=classroom.CLICK_MS)
-    await elements(student, before + 1)
+    await elements(student, count)
 
 
-async def board_story(teacher: Person, students: Sequence[Person]) -> None:
-    """The whole: made, drawn on, a student draws, one reloads and has it all, put away."""
-    await new_board(teacher)
-    await teacher_draws(teacher, students)
-    await student_draws(teacher, students[-1], students[:-1], 3)
-    await students[0].page.reload()
-    await classroom.in_lesson(students[0])
-    await students[0].page.wait_for_selector(by("board-look"), timeout=classroom.CLICK_MS)
-    await elements(students[0], 4)
+async def comes_back(student: Person, count: int) -> None:
+    """A reload, after which everything is there."""
+    await student.page.reload()
+    await classroom.in_lesson(student)
+    await student.page.wait_for_selector(by("board-look"), timeout=classroom.CLICK_MS)
+    await elements(student, count)
+
+
+async def keeps(student: Person) -> bytes:
+    """The board as a picture on one's own device."""
+    async with student.page.expect_download() as download:
+        await click(student, "board-save")
+        await click(student, "board-save-png")
+    return (await (await download.value).path()).read_bytes()
+
+
+async def put_away(teacher: Person, students: Sequence[Person]) -> None:
+    """The board is hidden and the panel closed: nobody sees it any more."""
     await click(teacher, "board-hide")
-    await asyncio.gather(
-        *(
-            person.page.wait_for_selector(by("board"), state="detached", timeout=classroom.CLICK_MS)
-            for person in (teacher, *students)
-        )
-    )
+    for person in (teacher, *students):
+        await person.page.wait_for_selector(by("board"), state="detached", timeout=classroom.CLICK_MS)
     await click(teacher, "close-panel")
+
+
+async def board_story(teacher: Person, students: Sequence[Person], *, photographs: bool = False) -> None:
+    """The whole: made, drawn on, a student draws, one reloads and has it all, kept, put away."""
+
+    async def photograph(when: str) -> None:
+        for person in (teacher, *students) if photographs else ():
+            await person.photograph(f"board-{when}-{person.name}")
+
+    await new_board(teacher)
+    await photograph("empty")
+    await teacher_draws(teacher, students)
+    await photograph("drawn")
+    await student_draws(teacher, students[-1], students[:-1], 3)
+    await photograph("two")
+    await permission_ends(teacher, students[-1], 4)
+    await comes_back(students[0], 4)
+    assert (await keeps(students[0]))[:8] == b"\x89PNG\r\n\x1a\n"
+    await photograph("looked")
+    await put_away(teacher, students)

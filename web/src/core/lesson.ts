@@ -15,7 +15,7 @@ import { onWake } from "./sleep";
 import { Sources, type Controllable } from "./sources";
 import { leads, LessonStore, SOURCES, type Fields } from "./store";
 import { Stills, StillSender } from "./stills";
-import type { LessonOptions, LessonSurface, Telling, Told } from "./surface";
+import type { LessonOptions, LessonSurface, Telling } from "./surface";
 import {
   Failed,
   type ChatMessage,
@@ -62,7 +62,7 @@ export class Lesson implements LessonSurface {
   readonly #phone = isPhone(navigator.userAgent, Math.min(screen.width, screen.height));
   readonly #phase = new Value<Phase>({ name: "joining" });
   readonly #listeners = new Set<(notice: Notice) => void>();
-  readonly #toldListeners = new Set<(message: Told) => void>();
+  readonly #passing = new Set<(message: ServerMessage) => void>();
   readonly #stops: (() => void)[] = [];
   readonly #mounts = new Map<number, object>();
   readonly #store: LessonStore;
@@ -195,9 +195,9 @@ export class Lesson implements LessonSurface {
     if (this.#phase.get().name === "live") this.#signalling.send(message);
   }
 
-  onTold(listener: (message: Told) => void): () => void {
-    this.#toldListeners.add(listener);
-    return () => this.#toldListeners.delete(listener);
+  onPassing(listener: (message: ServerMessage) => void): () => void {
+    this.#passing.add(listener);
+    return () => this.#passing.delete(listener);
   }
 
   start(): void {
@@ -239,7 +239,7 @@ export class Lesson implements LessonSurface {
     this.#stills.clear();
     this.#vitals.close();
     this.#listeners.clear();
-    this.#toldListeners.clear();
+    this.#passing.clear();
   }
 
   comeBack(): void {
@@ -411,7 +411,7 @@ export class Lesson implements LessonSurface {
       case "still":
         return this.saving.get().lite ? this.#stills.add(message) : undefined;
       case "ink":
-        for (const listener of [...this.#toldListeners]) listener(message);
+        for (const listener of [...this.#passing]) listener(message);
         return;
       case "speakers":
         return this.#store.setSpeakers(message);

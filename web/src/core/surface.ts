@@ -1,6 +1,6 @@
 /** What the views may use of a lesson: types only. */
 
-import type { Ink, JoinReply, SendInk } from "../generated/wire";
+import type { JoinReply, SendInk, ServerMessage } from "../generated/wire";
 import type { Devices } from "./devices";
 import type { Request } from "./signalling";
 import type { Fields } from "./store";
@@ -34,7 +34,6 @@ export interface LessonOptions {
 }
 
 export type Telling = SendInk;
-export type Told = Ink;
 
 /**
  * Calling rule: make one, `start()` it, use it, `leave()` or `close()` it. Readables may be read from the start.
@@ -109,8 +108,8 @@ export interface LessonSurface {
 
   /** Says what gets no answer and nobody keeps; lost without a line. */
   tell(message: Telling): void;
-  /** What others say so. */
-  onTold(listener: (message: Told) => void): () => void;
+  /** Messages of capabilities that pass and are in no field. */
+  onPassing(listener: (message: ServerMessage) => void): () => void;
   /** What a capability asks of the server. */
   request(request: Request): Promise<void>;
   say(text: string): Promise<void>;

@@ -22,6 +22,7 @@ export const boardWords = {
     removeAsk: "The board goes with all that is on it.",
     removeYes: "Remove the board",
     clear: "Clear the board",
+    clearAsk: "All that is on it goes, for everybody, and does not come back.",
     all: "All boards as one file",
     who: "Who draws",
     whoNote: "You always may. Students change what they drew themselves.",

@@ -63,6 +63,8 @@ describe("shapes", () => {
       expect({ ...toWire(fromWire(element, false)), by: element.by, id: element.id }).toEqual(element);
     }
     expect(toWire({ ...fromWire(ellipse, false), type: "embeddable" })).toBeNull();
+    expect(toWire({ ...fromWire(ellipse, false), strokeColor: "rgb(1, 2, 3)", backgroundColor: "#FFF" })).toMatchObject({ stroke: "#1e1e1e", fill: "#FFF" });
+    expect(toWire({ ...fromWire(ellipse, false), type: "text", text: "F", fontSize: 900 })?.size).toBe(500);
     expect(toWire({ ...fromWire(ellipse, false), type: "text", text: " " })).toBeNull();
     expect(drawnFor(ellipse, { id: "p", leads: false }).locked).toBe(false);
     expect(drawnFor(ellipse, { id: "q", leads: false }).locked).toBe(true);

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { packPoints } from "../../src/core/board/elements";
 import { BoardsPanel } from "../../src/views/lesson/board/BoardsPanel";
 import { BoardView } from "../../src/views/lesson/board/BoardView";
-import { Ink } from "../../src/views/lesson/board/Ink";
+import { Ink, PageInk } from "../../src/views/lesson/board/Ink";
 import { shownIn } from "../../src/views/lesson/shown";
 import { Language } from "../../src/views/text";
 import { FakeLesson, person } from "./fake";
@@ -119,7 +119,7 @@ describe("ink over a page", () => {
     expect(screen.getByLabelText("Drawn on the page: 2 marks")).toBeTruthy();
     unmount();
     const teacher = new FakeLesson(person("t", { role: "teacher", leads: true }));
-    show(<Ink fields={FIELDS} thing="s1-3" lesson={teacher} onFailed={never} />);
+    show(<PageInk fields={FIELDS} page="s1-3" lesson={teacher} onFailed={never} />);
     expect(screen.queryByLabelText(/^Drawn/)).toBeNull();
     expect(screen.getByTestId("board-ink-on").getAttribute("aria-pressed")).toBe("false");
   });

@@ -1,5 +1,5 @@
 import type { LessonSurface } from "../../src/core/lesson";
-import type { Telling, Told } from "../../src/core/surface";
+import type { Telling } from "../../src/core/surface";
 import type {
   ChatMessage,
   Connection,
@@ -20,6 +20,7 @@ import type {
 } from "../../src/core/types";
 import type { Request } from "../../src/core/signalling";
 import type { Fields } from "../../src/core/store";
+import type { ServerMessage } from "../../src/generated/wire";
 import { Value } from "../../src/core/value";
 
 const OFF: OwnSource = { state: "off", stream: null, failure: null };
@@ -91,7 +92,7 @@ export class FakeLesson implements LessonSurface {
   readonly stills = new Value<readonly StillImage[]>([]);
   readonly traffic = new Value<Traffic>({ downBytes: 0, upBytes: 0, downBps: 0, upBps: 0 });
   readonly #listeners = new Set<(notice: Notice) => void>();
-  readonly #told = new Set<(message: Told) => void>();
+  readonly #passing = new Set<(message: ServerMessage) => void>();
 
   constructor(self: Person, others: readonly Person[] = []) {
     const me = { ...self, self: true };
@@ -136,15 +137,15 @@ export class FakeLesson implements LessonSurface {
     };
   };
   tell = (message: Telling) => void this.calls.push(["tell", message]);
-  onTold = (listener: (message: Told) => void) => {
-    this.#told.add(listener);
+  onPassing = (listener: (message: ServerMessage) => void) => {
+    this.#passing.add(listener);
     return () => {
-      this.#told.delete(listener);
+      this.#passing.delete(listener);
     };
   };
   /** As if somebody else had said so. */
-  hear(message: Told): void {
-    for (const listener of this.#told) listener(message);
+  hear(message: ServerMessage): void {
+    for (const listener of this.#passing) listener(message);
   }
   start = () => undefined;
   leave = () => this.#act("leave");

@@ -63,14 +63,14 @@ export function toWire(drawn: Drawn): BoardElementField | null {
     height: cut(drawn.height),
     version: drawn.version,
     nonce: drawn.versionNonce,
-    order: drawn.index ?? "",
+    order: drawn.index !== null && drawn.index.length <= 64 ? drawn.index : "",
     by: "",
     angle: drawn.angle,
     seed: drawn.seed,
-    stroke: drawn.strokeColor,
-    fill: drawn.backgroundColor,
+    stroke: colourOf(drawn.strokeColor, "#1e1e1e"),
+    fill: colourOf(drawn.backgroundColor, "transparent"),
     fill_style: drawn.fillStyle as FillStyle,
-    thick: drawn.strokeWidth,
+    thick: Math.min(100, drawn.strokeWidth),
     line: drawn.strokeStyle as LineStyle,
     rough: drawn.roughness,
     opacity: Math.round(drawn.opacity),
@@ -80,7 +80,7 @@ export function toWire(drawn: Drawn): BoardElementField | null {
     head: headOf(drawn.endArrowhead),
     tail: headOf(drawn.startArrowhead),
     text: type === "text" ? text.slice(0, 1000) : "",
-    size: drawn.fontSize ?? 20,
+    size: Math.min(500, drawn.fontSize ?? 20),
     font: drawn.fontFamily ?? 2,
     align: (drawn.textAlign ?? "left") as TextAlign,
     spacing: drawn.lineHeight ?? 1.25,
@@ -158,6 +158,11 @@ export function drawnFor(element: BoardElement, self: SceneOptions["self"]): Dra
 
 function cut(value: number): number {
   return Math.max(-100_000, Math.min(100_000, Math.round(value * 100) / 100));
+}
+
+/** The editor takes any word of CSS for a colour. */
+function colourOf(written: string, otherwise: string): string {
+  return /^(#[0-9a-f]{3,8}|transparent)$/i.test(written) ? written : otherwise;
 }
 
 function headOf(name: string | null | undefined): ArrowHead {

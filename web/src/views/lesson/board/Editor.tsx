@@ -13,6 +13,7 @@ import type { LessonSurface } from "../../../core/lesson";
 import type { Fields } from "../../../core/store";
 import { useReadable } from "../../readable";
 import { useWords } from "../../text";
+import { Dialog } from "../../widgets";
 import { PenMarks } from "./Drawing";
 import { Laser } from "./icons";
 import { boxOf } from "./Looker";
@@ -50,6 +51,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const [sight, setSight] = useState<Sight>(() => fitting(transparent, boxOf(elementsOf(fields, thing)), width, height));
   const [laser, setLaser] = useState(false);
+  const [clearing, setClearing] = useState(false);
   const elements = useMemo(() => elementsOf(fields, thing), [fields, thing]);
   const pens = usePens(lesson, fields, thing);
   const [sender] = useState(() => new PenSender(thing, (message) => { lesson.tell(message); }));
@@ -188,12 +190,33 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
             {text.board.savePdf}
           </MainMenu.Item>
           {self.leads && (
-            <MainMenu.Item data-testid="board-menu-clear" onSelect={() => { lesson.request({ t: "board_clear", board: thing }).catch(onFailed); }}>
+            <MainMenu.Item data-testid="board-menu-clear" onSelect={() => { setClearing(true); }}>
               {text.board.clear}
             </MainMenu.Item>
           )}
         </MainMenu>
       </Excalidraw>
+      {clearing && (
+        <Dialog title={text.board.clear} testId="board-clear-dialog" onClose={() => { setClearing(false); }}>
+          <p>{text.board.clearAsk}</p>
+          <div className="dialog-buttons">
+            <button type="button" className="button" onClick={() => { setClearing(false); }}>
+              {text.common.cancel}
+            </button>
+            <button
+              type="button"
+              className="button danger"
+              data-testid="board-clear-yes"
+              onClick={() => {
+                setClearing(false);
+                lesson.request({ t: "board_clear", board: thing }).catch(onFailed);
+              }}
+            >
+              {text.board.clear}
+            </button>
+          </div>
+        </Dialog>
+      )}
       <svg
         className="board-pens"
         viewBox={[-sight.scrollX, -sight.scrollY, width / sight.zoom, height / sight.zoom].join(" ")}

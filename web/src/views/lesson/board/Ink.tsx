@@ -47,7 +47,7 @@ function LiveInk({ fields, thing, lesson, onFailed, width, height }: InkProps & 
   const may = mayDraw(fields, self);
   const [on, setOn] = useState(false);
   const draws = may && on;
-  const { Editor } = useEditor(draws);
+  const { Editor, failed, again } = useEditor(draws);
   return (
     <>
       {draws && Editor !== null && width > 0 ? (
@@ -55,6 +55,16 @@ function LiveInk({ fields, thing, lesson, onFailed, width, height }: InkProps & 
       ) : (
         <Sheet key={thing} fields={fields} thing={thing} lesson={lesson} width={width} height={height} />
       )}
+      <p role="status" className={failed ? "board-failed" : "hidden"}>
+        {failed && (
+          <>
+            {text.board.notLoaded}{" "}
+            <button type="button" className="button small" onClick={again}>
+              {text.board.again}
+            </button>
+          </>
+        )}
+      </p>
       {may && (
         <button
           type="button"

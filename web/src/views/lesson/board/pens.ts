@@ -12,8 +12,8 @@ export function usePens(lesson: LessonSurface | null, fields: Fields, board: str
   const [pens] = useState(() => new Pens(board));
   useEffect(
     () =>
-      lesson?.onTold((message) => {
-        pens.add(message, performance.now());
+      lesson?.onPassing((message) => {
+        if (message.t === "ink") pens.add(message, performance.now());
       }),
     [lesson, pens],
   );
