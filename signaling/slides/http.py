@@ -17,6 +17,7 @@ from signaling.lesson import slides as rules
 from signaling.lesson.change import Actor
 from signaling.lesson.fields import State
 from signaling.lessons import Lessons
+from signaling.links import new_id
 from signaling.uploads.keeping import Kept, Upload
 from signaling.wire.slides import SlidesAdded
 
@@ -39,7 +40,7 @@ class SlidesTaker:
         if upload.kind.group not in rules.FIT:
             raise Refused("slides_unfit")
         await self._kept.keep(upload, "slides")
-        slides = f"s{upload.id}"
+        slides = f"s{new_id()}"  # of its own: the whole file is found by no page
         try:
             await upload.live.execute(
                 lambda state: rules.bring(

@@ -122,7 +122,11 @@ async def test_what_a_dead_process_left_is_told_and_made_when_asked_again(school
     live = school.signalling.lessons.held()[0]
     before = live.state[rules.path_of(slides)]
     making = msgspec.structs.replace(before, state="making")
-    work = SlidesWork(slides.removeprefix("s"), "image/png", "dead")
+    kept = school.signalling.slides._kept
+    (source,) = {each for _, each in await kept.rows.of_lesson(lesson.lesson)} - {slides}
+    for whole in (source, slides):
+        assert (await teacher.get(f"/api/materials/{whole}"))[0] == 404, "only pages are given out"
+    work = SlidesWork(source, "image/png", "dead")
     left = {rules.path_of(slides): making, rules.work_of(slides): work}
     await live.execute(lambda state: Change("slides_making", left), None)
     failed = await until(
@@ -134,7 +138,6 @@ async def test_what_a_dead_process_left_is_told_and_made_when_asked_again(school
         lambda: (found := field(teacher, slides)) and found.state == "ready" and found, "made"
     )
     assert ready.pages == 1
-    kept = school.signalling.slides._kept
     folder: Path = school.signalling._settings.paths.materials / lesson.lesson
     assert len(list(folder.glob("*-pages/*"))) == 4
     await kept.forget(*await kept.rows.of_lesson(lesson.lesson))
