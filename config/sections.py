@@ -188,6 +188,16 @@ class Materials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(dict.fromkeys(f"{parts.scheme}://{parts.netloc}" for parts in found))
 
 
+class Slides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How files become slides: pages, seconds and MiB of memory of one file at most. ``office``: the program
+    that reads office files, auto: LibreOffice where it is installed; empty: they are refused."""
+
+    max_pages: Annotated[int, Meta(ge=1, le=1000)]
+    limit_s: Annotated[int, Meta(ge=10, le=3600)]
+    memory_mb: Annotated[int, Meta(ge=256, le=16384)]
+    office: str
+
+
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where video lessons are kept: a bucket of an S3-compatible store, or, ``url`` empty, a folder.
 
@@ -273,6 +283,11 @@ class Paths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Folder of files that are just coming."""
         return Path(self.var) / "incoming"
 
+    @property
+    def making(self) -> Path:
+        """Folder of what is being made of them."""
+        return Path(self.var) / "making"
+
     def given(self, name: str) -> str:
         """What an administrator put into ``keys`` under this name; raises SettingsError."""
         file = self.keys / name
@@ -322,6 +337,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recorder: Recorder
     retention: Retention
     materials: Materials
+    slides: Slides
     store: Store
     jobs: Jobs
     log: Log

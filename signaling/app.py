@@ -43,6 +43,9 @@ from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.quiz_http import QuizRoutes
 from signaling.retention import Retention
+from signaling.slides.desk import SlidesDesk
+from signaling.slides.http import SlidesRoutes, SlidesTaker
+from signaling.slides.making import Making
 from signaling.tickets import KeyRing
 from signaling.uploads.http import Uploads
 from signaling.uploads.keeping import Kept
@@ -146,15 +149,18 @@ class Signalling:
         self.uploads = Uploads(
             settings, self.door, self.admission, self.lessons, self.library, kept, self._now_ms
         )
+        self.uploads.takers["slides"] = SlidesTaker(kept)
+        SlidesRoutes(self.door, self.admission, self.lessons, kept.files)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
+        self.slides = SlidesDesk(self.lessons, self.log, kept, Making.of(settings), settings.paths.making)
         retention = Retention(self.catalog, videos, kept, settings.retention, self._now_ms)
         announced = Announced(self.catalog, self.workers.placement, self._now_ms)
         self.watch = Watch(self.log.ping, self.workers.placement.workers, self.catalog.ping)
         watching = (self.watch.beat(), self.watch.look_at_redis(), self.watch.look_at_sql())
         for work in (
             self.archive.run(), self.library.run(), retention.run(), announced.run(), self.workers.run(),
-            *watching,
+            self.slides.run(), *watching,
         ):  # fmt: skip
             closing.push_async_callback(stop, asyncio.create_task(work))
         server = settings.server

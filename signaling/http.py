@@ -50,6 +50,7 @@ STATUS: Final = {
     "picture_too_large": 422, "materials_full": 409, "lesson_files_full": 409, "no_room": 507,
     "upload_broken": 400, "not_allowed": 403, "name_taken_teacher": 409,
     "withdrawal_unknown": 409, "video_busy": 409,
+    "slides_unfit": 422, "slides_full": 409, "slides_busy": 409,
 }  # fmt: skip
 """HTTP status of each refusal."""
 

@@ -20,6 +20,7 @@ from signaling.log import (
     Clock,
     EventHeard,
     Heard,
+    InkHeard,
     LeaseHeard,
     LessonLog,
     LogUnreachable,
@@ -210,5 +211,7 @@ class Lessons:
                 live.media.hear_still(heard.still)
             case ReactionHeard():
                 live.reactions.hear(heard.participant, heard.kind, time.monotonic())
+            case InkHeard():
+                live.hear_ink(heard.process, heard.participant, heard.ink)
             case LeaseHeard():
                 live.spawn(live.media.lease_changed())

@@ -18,6 +18,7 @@ from signaling import wire
 from signaling.answering import Answers
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
+from signaling.inking import Inking
 from signaling.lesson import ending, fields, presence, quiz, reacting, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
@@ -50,6 +51,9 @@ class Client(Protocol):
 
     def send(self, message: bytes) -> None:
         """Queue a message; a client that does not read is closed, never waited for."""
+
+    def send_passing(self, message: bytes) -> None:
+        """Queue what is worth nothing later: lost where much is waiting."""
 
     def close(self, code: str, *, retry: bool = False) -> None:
         """Say ``closed`` and end the socket."""
@@ -98,6 +102,7 @@ class LiveLesson:
         self.closed = False
         self.idle_since_ms = now_ms()
         self.objectives = LessonObjectives()
+        self._inking = Inking()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
         self.reactions = LessonReactions()
         self._answers = Answers(self.execute, self.spawn)
@@ -135,6 +140,29 @@ class LiveLesson:
         still = self.media.stills.take(participant, message, time.monotonic())
         if still is not None:
             self.spawn(self._tell_still(encode(still)))
+
+    def ink(self, client: Client, message: wire.SendInk) -> None:
+        """A client's pen as it moves, to all who look at that board, in every process; waits for nothing."""
+        who = client.participant
+        ink = self._inking.take(self.state, Actor(who, client.role), message, time.monotonic())
+        if ink is not None:
+            data = encode(ink)
+            self._pass_on(who, data)
+            self.spawn(self._tell_ink(who, data))
+
+    def hear_ink(self, process: str, participant: str, ink: bytes) -> None:
+        """Ink that some process has passed on to its own clients."""
+        if process != self._log.process:
+            self._pass_on(participant, ink)
+
+    def _pass_on(self, participant: str, ink: bytes) -> None:
+        for client in self.clients.values():
+            if client.participant != participant:
+                client.send_passing(ink)
+
+    async def _tell_ink(self, participant: str, ink: bytes) -> None:
+        with suppress(*LogUnreachable):
+            await self._log.tell_ink(self.lesson, participant, ink)
 
     async def _tell_still(self, still: bytes) -> None:
         with suppress(*LogUnreachable):
@@ -427,6 +455,7 @@ class LiveLesson:
 
     async def _leave(self, participant: str) -> None:
         self._graces.pop(participant, None)
+        self._inking.forget(participant)
         moment = self.moment()
         ends_ms = self._limits.without_teacher_ends_ms
         await self.execute(lambda state: presence.leave(state, participant, ends_ms, moment), participant)

@@ -3,7 +3,8 @@
 Keys of a lesson share its hash tag: ``zvonok:{<lesson>}:state|log|meta`` (see log.lua), ``:seats`` (which
 socket a participant has, and in which process), ``:keeper`` (a process that holds the lesson in memory)
 and ``:recorder`` (the recorder that has claimed the lesson). Everything published on
-``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored, s seat taken, l lease changed.
+``zvonok:{<lesson>}:live`` begins with a letter: e event, r restored, s seat taken, l lease changed,
+t still, i ink.
 """
 
 from __future__ import annotations
@@ -118,7 +119,17 @@ class ReactionHeard:
     kind: str
 
 
-Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard | ReactionHeard
+@dataclass(frozen=True, slots=True)
+class InkHeard:
+    """Ink of somebody whose socket is in ``process``: packed ``signaling.wire.Ink``. Nothing keeps it."""
+
+    lesson: str
+    process: str
+    participant: str
+    ink: bytes
+
+
+Heard = EventHeard | RestoredHeard | SeatHeard | LeaseHeard | StillHeard | ReactionHeard | InkHeard
 
 
 class Clock(Protocol):
@@ -318,6 +329,11 @@ class LessonLog:
         """As ``tell_still``, of a reaction."""
         await self.pipeline.call("SPUBLISH", key(lesson, "live"), f"a{participant}:{kind}".encode())
 
+    async def tell_ink(self, lesson: str, participant: str, ink: bytes) -> None:
+        """Every process that holds the lesson hears of this ink, which is passed on here already."""
+        head = f"i{self.process}/{participant}:".encode()
+        await self.pipeline.call("SPUBLISH", key(lesson, "live"), head + ink)
+
     async def seats(self, lesson: str) -> dict[str, str]:
         """Participant -> ``<process>/<socket>`` that was last theirs."""
         found: dict[bytes, bytes] = await self.redis.hgetall(key(lesson, "seats"))
@@ -445,6 +461,9 @@ def parse_published(channel: bytes, data: bytes) -> Heard | None:
         return StillHeard(lesson, rest)
     if head[:1] == b"a":
         return ReactionHeard(lesson, head[1:].decode(), rest.decode())
+    if head[:1] == b"i":
+        process, _, participant = head[1:].decode().partition("/")
+        return InkHeard(lesson, process, participant, rest)
     return None
 
 

@@ -32,6 +32,7 @@ failures = Counter("zvonok_failures", "Faults of our own", ["where"])
 for _where in (
     "announced",
     "retention",
+    "slides",
     "archive",
     "http",
     "lessons",

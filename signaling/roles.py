@@ -11,6 +11,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson import (
     apps,
+    board,
     calling,
     calming,
     chat,
@@ -19,6 +20,7 @@ from signaling.lesson import (
     fields,
     films,
     hands,
+    ink,
     lock,
     materials,
     permissions,
@@ -29,6 +31,7 @@ from signaling.lesson import (
     reacting,
     recording,
     showing,
+    slides,
     stage,
     timing,
 )
@@ -67,6 +70,10 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetPickable: _LEADERS,
     wire.Calm: _LEADERS,
     wire.ReadSealed: _LEADERS,
+    wire.MakeSlides: _LEADERS,
+    wire.TurnPage: _LEADERS,
+    wire.SetBrowse: _LEADERS,
+    wire.RemoveSlides: _LEADERS,
     wire.AddLink: _LEADERS,
     wire.NameMaterial: _LEADERS,
     wire.MoveMaterial: _LEADERS,
@@ -83,6 +90,13 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetQuiz: _LEADERS,
     wire.QuizAnswer: _STUDENTS,
     wire.End: _TEACHER,
+    wire.BoardMake: _LEADERS,
+    wire.BoardName: _LEADERS,
+    wire.BoardRemove: _LEADERS,
+    wire.BoardClear: _LEADERS,
+    wire.BoardPut: _EVERYBODY,
+    wire.SetInk: _LEADERS,
+    wire.SendInk: _EVERYBODY,
 }
 """Command -> roles that may give it. What is not here is given by nobody."""
 
@@ -107,6 +121,10 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.Pick: picking.pick,
     wire.SetPickable: picking.set_pickable,
     wire.Calm: calming.calm,
+    wire.MakeSlides: slides.make,
+    wire.TurnPage: slides.turn,
+    wire.SetBrowse: slides.set_browse,
+    wire.RemoveSlides: slides.remove,
     wire.AddLink: materials.add_link,
     wire.NameMaterial: materials.name_material,
     wire.MoveMaterial: materials.move_material,
@@ -123,6 +141,12 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.SetQuiz: quiz.set_quiz,
     wire.QuizAnswer: quiz.answer,
     wire.End: ending.end,
+    wire.BoardMake: board.make,
+    wire.BoardName: board.name,
+    wire.BoardRemove: board.remove,
+    wire.BoardClear: board.clear,
+    wire.BoardPut: calming.held(board.put),
+    wire.SetInk: ink.set_ink,
 }
 """Commands that change the lesson, with the rule that decides each."""
 

@@ -23,11 +23,13 @@ log = logging.getLogger(__name__)
 
 MAX_QUEUED: Final = 512
 MAX_QUEUED_BYTES: Final = 2 * 1024 * 1024
+MAX_QUEUED_BEFORE_PASSING: Final = 32
 
 FRAMES: Final = Rate(burst=120, per_s=40)
 REQUESTS: Final = Rate(burst=40, per_s=10)
 CHATS: Final = Rate(burst=8, per_s=1)
 OFFERS: Final = Rate(burst=6, per_s=0.5)
+PUTS: Final = Rate(burst=30, per_s=8)
 RETRY: Final = frozenset({"slow", "shutting_down", "internal", "rate_limited", "hello_timeout"})
 """Codes after which a client may come back by itself."""
 
@@ -62,6 +64,7 @@ class Session:
         self._requests = Bucket(REQUESTS, now)
         self._chats = Bucket(CHATS, now)
         self._offers = Bucket(OFFERS, now)
+        self._puts = Bucket(PUTS, now)
 
     # --- as a lesson sees it ------------------------------------------------------------------------
 
@@ -80,6 +83,10 @@ class Session:
         self._queue.append(message)
         self._queued_bytes += len(message)
         self._wake()
+
+    def send_passing(self, message: bytes) -> None:
+        if len(self._queue) < MAX_QUEUED_BEFORE_PASSING:
+            self.send(message)
 
     def close(self, code: str, *, retry: bool = False) -> None:
         if self._closing is None and not self._gone:
@@ -179,6 +186,9 @@ class Session:
             case wire.SendStill():
                 if self._is_in(lesson):
                     lesson.still(self.participant, message)
+            case wire.SendInk():
+                if self._is_in(lesson):
+                    lesson.ink(self, message)
             case _:
                 await self._request(lesson, message)
 
@@ -218,7 +228,7 @@ class Session:
 
     def _limit(self, message: wire.ClientMessage) -> None:
         now = time.monotonic()
-        buckets = [self._requests]
+        buckets = [self._puts if isinstance(message, wire.BoardPut) else self._requests]
         if isinstance(message, wire.Chat):
             buckets.append(self._chats)
         elif isinstance(message, wire.Offer):

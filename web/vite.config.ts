@@ -1,11 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+import { excalidraw } from "./excalidraw.ts";
+
 /** Where `npm run dev` finds a running server. */
 const server = "http://localhost:8080";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), excalidraw()],
   build: {
     target: "es2022",
     // The pages' Content-Security-Policy allows neither data: nor inline scripts.

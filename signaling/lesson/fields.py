@@ -14,6 +14,8 @@ import msgspec
 from signaling.wire import (
     AppField,
     AtBoardField,
+    BoardElementField,
+    BoardField,
     CalledField,
     CalmField,
     ChatField,
@@ -37,6 +39,8 @@ from signaling.wire import (
     ScoreField,
     SharingField,
     ShownField,
+    SlidesField,
+    SlidesWork,
     TimerField,
     UnrecordedField,
 )
@@ -48,6 +52,7 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
+INK_OF_ALL: Final = "ink/*"
 CALM: Final = "calm"
 TIMER: Final = "timer"
 NO_REACTIONS: Final = "no_reactions"
@@ -106,11 +111,15 @@ _TYPES: Final[dict[str, Any]] = {
     "lobby": LobbyField,
     "recording": RecordingField,
     "shown": ShownField,
+    "slides": SlidesField,
+    "_slides": SlidesWork,
     "material": MaterialField,
     "sharing": SharingField,
     "film": FilmField,
     "app": AppField,
     "score": ScoreField,
+    "board": BoardField,
+    "ink": bool,
     "unrecorded": UnrecordedField,
     "calm": CalmField,
     "timer": TimerField,
@@ -120,7 +129,6 @@ _TYPES: Final[dict[str, Any]] = {
     "picked": PickedField,
     "called": CalledField,
     "at_board": AtBoardField,
-    "ink": bool,
     "quiz": QuizField,
     "quiz_plan": QuizPlanField,
     "quiz_question": QuestionField,
@@ -173,6 +181,14 @@ def picker(participant: str) -> str:
     return f"picker/{participant}"
 
 
+def board(board_id: str) -> str:
+    return f"board/{board_id}"
+
+
+def element(board_id: str, element_id: str) -> str:
+    return f"board/{board_id}/e/{element_id}"
+
+
 def ink(participant: str) -> str:
     """True: this student may draw."""
     return f"ink/{participant}"
@@ -195,8 +211,9 @@ def author(value: Any) -> str | None:
 
 def typed(path: str, value: Any) -> Any:
     """A builtin value of the log as the struct that rules work with; unknown paths stay as they are."""
-    kind = _TYPES.get(path.partition("/")[0])
-    return value if kind is None else msgspec.convert(value, kind)
+    head, _, rest = path.partition("/")
+    kind = BoardElementField if head == "board" and "/" in rest else _TYPES.get(head)
+    return value if kind is None else msgspec.convert(value, kind, builtin_types=(bytes,))
 
 
 def people(state: State) -> Iterator[tuple[str, PersonField]]:
@@ -233,6 +250,11 @@ def lesson(state: State) -> LessonField:
     """The lesson's own field; raises KeyError before it was opened."""
     value: LessonField = state[LESSON]
     return value
+
+
+def is_ended(state: State) -> bool:
+    """Whether nothing changes any more."""
+    return LESSON not in state or lesson(state).state == "ended"
 
 
 def is_live(state: State) -> bool:

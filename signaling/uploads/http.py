@@ -52,6 +52,8 @@ AT_ONCE: Final = 2
 ALL_AT_ONCE: Final = 64
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 NAME_HEADER: Final = "X-File-Name"
+_NOT_GIVEN: Final = frozenset({"slides", "pages"})
+"""Purposes of files that go out page by page only, to who may see the page."""
 _SHOWN: Final = frozenset({"image", "audio", "video"})
 _RATE: Final = Rate(burst=30, per_s=0.2)
 
@@ -182,7 +184,7 @@ class Uploads:
     async def _address(self, request: web.Request) -> web.Response:
         """For who is or was let into its lesson, and for who may watch its video."""
         material = await self._kept.rows.find(_id(request, "material"))
-        if material is None or not await self._may_see(request, material):
+        if material is None or material.purpose in _NOT_GIVEN or not await self._may_see(request, material):
             raise Refused("not_found")
         expires_s = self._now_ms() // 1000 + LIFETIME_S
         kind = material.media_type.partition("/")[0]

@@ -9,7 +9,7 @@ from typing import Final
 from config.sections import Materials as Room
 from sfu.model import Refused
 from signaling.catalog.materials import Material, Materials
-from signaling.files.api import Files, Stored
+from signaling.files.api import Files, Stored, remove_all
 from signaling.lesson.change import Actor
 from signaling.live import LiveLesson
 from signaling.uploads.kinds import FileKind
@@ -80,5 +80,7 @@ class Kept:
     async def forget(self, *materials: tuple[str, str]) -> None:
         """Remove files by (lesson, id), their rows last: what a kill leaves is found again by them."""
         if materials:
+            for lesson, material in materials:
+                await remove_all(self.files, f"{lesson}/{material}-pages/")
             await self.files.remove(*(f"{lesson}/{material}" for lesson, material in materials))
             await self.rows.remove([material for _, material in materials])

@@ -31,6 +31,9 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``chat_muted/<participant>``: true for who may not write; ``chat_next/<participant>``: server time in ms at
   which they may again; both seen by leaders and themselves.
 - ``quiz...``: quizzes, ``signaling.lesson.quiz``.
+- ``slides/<id>``: SlidesField; ``_slides/<id>``: SlidesWork until they are made.
+- ``board/<id>``: BoardField. ``board/<id>/e/<element>``: BoardElementField.
+- ``ink/<participant>``: true while they may draw on boards; ``ink/*``: all may.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 
@@ -43,6 +46,23 @@ from signaling.wire.apps import (
     AppList,
     Score,
     ScoreField,
+)
+from signaling.wire.board import (
+    MAX_BOARD_BYTES,
+    MAX_BOARD_ELEMENTS,
+    MAX_BOARD_NAME,
+    MAX_BOARDS,
+    MAX_INK_BYTES,
+    BoardClear,
+    BoardElementField,
+    BoardField,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    Ink,
+    SendInk,
+    SetInk,
 )
 from signaling.wire.calling import (
     AnswerCall,
@@ -242,6 +262,15 @@ from signaling.wire.showing import (
     ShownField,
     ShownKind,
 )
+from signaling.wire.slides import (
+    MakeSlides,
+    RemoveSlides,
+    SetBrowse,
+    SlidesAdded,
+    SlidesField,
+    SlidesWork,
+    TurnPage,
+)
 from signaling.wire.timing import (
     MAX_TIMER_S,
     SetTimer,
@@ -251,11 +280,16 @@ from signaling.wire.timing import (
 __all__ = [
     "CHAT_KEPT",
     "HELD_EACH",
+    "MAX_BOARDS",
+    "MAX_BOARD_BYTES",
+    "MAX_BOARD_ELEMENTS",
+    "MAX_BOARD_NAME",
     "MAX_CHAT",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
     "MAX_FILM_MS",
     "MAX_FRAME_BYTES",
+    "MAX_INK_BYTES",
     "MAX_LESSON_QUESTIONS",
     "MAX_MATERIALS",
     "MAX_NAME",
@@ -290,6 +324,13 @@ __all__ = [
     "AtBoardField",
     "Attendance",
     "AttendanceRow",
+    "BoardClear",
+    "BoardElementField",
+    "BoardField",
+    "BoardMake",
+    "BoardName",
+    "BoardPut",
+    "BoardRemove",
     "Call",
     "CalledField",
     "Calm",
@@ -313,6 +354,7 @@ __all__ = [
     "Hello",
     "IceServer",
     "Id",
+    "Ink",
     "JobState",
     "JobStep",
     "JoinReply",
@@ -327,6 +369,7 @@ __all__ = [
     "LobbyField",
     "Lock",
     "MakeQuiz",
+    "MakeSlides",
     "MaterialAdded",
     "MaterialAddress",
     "MaterialField",
@@ -371,6 +414,7 @@ __all__ = [
     "Refused",
     "Remove",
     "RemoveChat",
+    "RemoveSlides",
     "RequestNumber",
     "RoleName",
     "Score",
@@ -378,10 +422,13 @@ __all__ = [
     "Sealed",
     "SealedMessage",
     "Seat",
+    "SendInk",
     "SendStill",
     "ServerMessage",
+    "SetBrowse",
     "SetChat",
     "SetChatWords",
+    "SetInk",
     "SetMay",
     "SetPickable",
     "SetQuiz",
@@ -397,6 +444,9 @@ __all__ = [
     "ShownField",
     "ShownKind",
     "SignIn",
+    "SlidesAdded",
+    "SlidesField",
+    "SlidesWork",
     "SlotContent",
     "Slots",
     "SourceName",
@@ -411,6 +461,7 @@ __all__ = [
     "TimelineMissing",
     "TimelinePart",
     "TimerField",
+    "TurnPage",
     "UnrecordedField",
     "VideoInfo",
     "VideoJob",

@@ -7,6 +7,15 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from signaling.wire.apps import Score
+from signaling.wire.board import (
+    BoardClear,
+    BoardMake,
+    BoardName,
+    BoardPut,
+    BoardRemove,
+    SendInk,
+    SetInk,
+)
 from signaling.wire.calling import AnswerCall, Call, Seat
 from signaling.wire.calming import Calm, ReadSealed
 from signaling.wire.chat import Chat, JudgeChat, MuteChat, RemoveChat, SetChat, SetChatWords
@@ -17,6 +26,7 @@ from signaling.wire.picking import Pick, SetPickable
 from signaling.wire.quiz import MakeQuiz, QuizAnswer, SetQuiz
 from signaling.wire.reacting import React, SetReactions
 from signaling.wire.showing import Show
+from signaling.wire.slides import MakeSlides, RemoveSlides, SetBrowse, TurnPage
 from signaling.wire.timing import SetTimer
 
 
@@ -191,6 +201,10 @@ ClientMessage = (
     | ShowFilm
     | PlayFilm
     | Score
+    | MakeSlides
+    | TurnPage
+    | SetBrowse
+    | RemoveSlides
     | Lock
     | Remove
     | Record
@@ -201,4 +215,11 @@ ClientMessage = (
     | QuizAnswer
     | End
     | Leave
+    | BoardMake
+    | BoardName
+    | BoardRemove
+    | BoardClear
+    | BoardPut
+    | SetInk
+    | SendInk
 )

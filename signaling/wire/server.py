@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from signaling.wire.board import Ink
 from signaling.wire.calming import Sealed
 from signaling.wire.names import PictureName, RoleName, SourceName
 from signaling.wire.reacting import Reactions
@@ -21,7 +22,9 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
     reactions_off, material_added, material_changed, material_removed, sharing, film, score,
     chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
-    quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed, ended.
+    quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed,
+    slides_queued, slides_making, slides_ready, slides_failed, slides_removed, slides_page, slides_browse,
+    board, board_removed, board_cleared, drawn, ink, ended.
     """
 
     number: int
@@ -184,6 +187,7 @@ ServerMessage = (
     | Watched
     | StillWanted
     | Still
+    | Ink
     | Speakers
     | Reactions
     | Sealed

@@ -98,7 +98,10 @@ def test_nobodys_private_fields_are_in_a_recordings_log() -> None:
 
 
 def test_a_state_too_big_for_one_record_is_told_in_pages() -> None:
-    raw = {f"board/b/e/{n}": pack({"by": "t", "p": "x" * 9000}) for n in range(100)}
+    raw = {
+        f"app/{n}": pack({"name": "x" * 9000, "url": "https://a.example", "origin": "https://a.example"})
+        for n in range(100)
+    }
     told = logbook.restated(Replica(1, {**raw, "person/t": pack(person("Anna", "teacher"))}), 1)
     assert set().union(*(page.set for page in told)) >= raw.keys()
     assert all(len(pack(page.set)) < 300 * 1024 for page in told)

@@ -13,6 +13,7 @@ from signaling.roles import COMMANDS, RULES, check, decide
 from tests.signaling.test_materials import MATERIALS
 from tests.signaling.test_quiz import running
 from tests.signaling.test_rules import full
+from tests.signaling.test_slides_rules import SLIDES
 
 T, C, S = Role.TEACHER, Role.CO_TEACHER, Role.STUDENT
 EXPECTED: dict[type[Any], set[Role]] = {
@@ -43,6 +44,10 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetPickable: {T, C},
     wire.Calm: {T, C},
     wire.ReadSealed: {T, C},
+    wire.MakeSlides: {T, C},
+    wire.TurnPage: {T, C},
+    wire.SetBrowse: {T, C},
+    wire.RemoveSlides: {T, C},
     wire.AddLink: {T, C},
     wire.NameMaterial: {T, C},
     wire.MoveMaterial: {T, C},
@@ -59,6 +64,13 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.SetQuiz: {T, C},
     wire.QuizAnswer: {S},
     wire.End: {T},
+    wire.BoardMake: {T, C},
+    wire.BoardName: {T, C},
+    wire.BoardRemove: {T, C},
+    wire.BoardClear: {T, C},
+    wire.BoardPut: {T, C, S},
+    wire.SetInk: {T, C},
+    wire.SendInk: {T, C, S},
 }
 MESSAGES: dict[type[Any], Any] = {
     wire.Publish: wire.Publish(1, "camera", on=True),
@@ -81,6 +93,10 @@ MESSAGES: dict[type[Any], Any] = {
     wire.Pick: wire.Pick(1),
     wire.SetPickable: wire.SetPickable(1, "p", on=False),
     wire.Calm: wire.Calm(1, on=True),
+    wire.MakeSlides: wire.MakeSlides(1, slides="f"),
+    wire.TurnPage: wire.TurnPage(1, "s", 2),
+    wire.SetBrowse: wire.SetBrowse(1, "s", browse=True),
+    wire.RemoveSlides: wire.RemoveSlides(1, "s"),
     wire.AddLink: wire.AddLink(1, "https://example.org"),
     wire.NameMaterial: wire.NameMaterial(1, "f", "New"),
     wire.MoveMaterial: wire.MoveMaterial(1, "f"),
@@ -101,6 +117,12 @@ MESSAGES: dict[type[Any], Any] = {
     wire.SetQuiz: wire.SetQuiz(1, "q", "close"),
     wire.QuizAnswer: wire.QuizAnswer(1, "q", 0, (1,)),
     wire.End: wire.End(1),
+    wire.BoardMake: wire.BoardMake(1, "new", "Forces"),
+    wire.BoardName: wire.BoardName(1, "drawn", "Light"),
+    wire.BoardRemove: wire.BoardRemove(1, "drawn"),
+    wire.BoardClear: wire.BoardClear(1, "drawn"),
+    wire.BoardPut: wire.BoardPut(1, "drawn", gone=("e",)),
+    wire.SetInk: wire.SetInk(1, on=True, participant="p"),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}
 
@@ -122,9 +144,12 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | MATERIALS | running() | {"on/p/microphone": True, "board/b": {}}
+    state = full() | MATERIALS | SLIDES | running()
+    state |= {"on/p/microphone": True, "board/b": {}, "ink/m": True}
     state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
     state |= {"held/p/h": wire.HeldField("P", "hi", 1, "mode")}
+    drawn = wire.BoardElementField("ellipse", 0, 0, 1, 1, 1, 1, by="m")
+    state |= {"board/drawn": wire.BoardField("Forces", 1, "t"), "board/drawn/e/e": drawn}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

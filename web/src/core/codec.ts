@@ -16,6 +16,7 @@ const KINDS: Readonly<Record<ServerMessage["t"], true>> = {
   watched: true,
   still_wanted: true,
   still: true,
+  ink: true,
   speakers: true,
   reactions: true,
   sealed: true,

@@ -15,7 +15,7 @@ import { onWake } from "./sleep";
 import { Sources, type Controllable } from "./sources";
 import { leads, LessonStore, SOURCES, type Fields } from "./store";
 import { Stills, StillSender } from "./stills";
-import type { LessonOptions, LessonSurface } from "./surface";
+import type { LessonOptions, LessonSurface, Telling } from "./surface";
 import {
   Failed,
   type ChatMessage,
@@ -196,6 +196,10 @@ export class Lesson implements LessonSurface {
     return () => this.#listeners.delete(listener);
   }
 
+  tell(message: Telling): void {
+    if (this.#phase.get().name === "live") this.#signalling.send(message);
+  }
+
   start(): void {
     const { devices } = this.#options;
     const speaker = (): void => void this.#playback.setSpeaker(devices.present("speaker"));
@@ -235,6 +239,7 @@ export class Lesson implements LessonSurface {
     this.#stills.clear();
     this.#vitals.close();
     this.#listeners.clear();
+    this.#passing.clear();
   }
 
   comeBack(): void {

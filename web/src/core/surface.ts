@@ -1,7 +1,7 @@
 /** What the views may use of a lesson: types only. */
 
-import type { JoinReply, ServerMessage } from "../generated/wire";
 import type { Chime } from "./chime";
+import type { JoinReply, SendInk, ServerMessage } from "../generated/wire";
 import type { Devices } from "./devices";
 import type { Request } from "./signalling";
 import type { Fields } from "./store";
@@ -34,11 +34,14 @@ export interface LessonOptions {
   readonly devices: Devices;
 }
 
+export type Telling = SendInk;
+
 /**
  * Calling rule: make one, `start()` it, use it, `leave()` or `close()` it. Readables may be read from the start.
  * Actions give a promise that rejects with `Failed` (code) when they were refused; nothing was changed then.
  */
 export interface LessonSurface {
+  /** The lesson's id, for addresses. */
   readonly id: string;
   readonly phase: Readable<Phase>;
   readonly connection: Readable<Connection>;
@@ -106,6 +109,8 @@ export interface LessonSurface {
   /** Large for oneself only; null: as the lesson says. */
   setPin(participant: string | null): void;
 
+  /** Says what gets no answer and nobody keeps; lost without a line. */
+  tell(message: Telling): void;
   /** What a capability asks of the server. */
   request(request: Request): Promise<void>;
   setHand(up: boolean): Promise<void>;

@@ -12,6 +12,15 @@ export const MAX_TITLE = 120;
 export const MAX_TIME_MS = 8640000000000000;
 export const CHAT_KEPT = 200;
 export const MAX_POINTS = 1000000;
+export const MAX_BOARDS = 100;
+export const MAX_BOARD_NAME = 60;
+export const MAX_BOARD_ELEMENTS = 3000;
+export const MAX_BOARD_BYTES = 1048576;
+export const MAX_INK_BYTES = 1310720;
+export const MAX_PUT = 16;
+export const MAX_STROKE_POINTS = 1500;
+export const MAX_INK_POINTS = 128;
+export const POINTS_A_UNIT = 4;
 export const SEALED_MS = 60000;
 export const SEALED_KEPT = 300;
 export const HELD_EACH = 5;
@@ -33,6 +42,9 @@ export const MAX_QUIZ_SECONDS = 3600;
 export const QUIZ_LATE_MS = 2000;
 export const QUIZ_WITHHELD_BELOW = 3;
 export const QUIZ_TOLD = 8;
+export const MAX_SLIDES = 20;
+export const MAX_SLIDES_PAGES = 1000;
+export const MAX_SLIDES_WAITING = 5;
 export const MAX_TIMER_S = 10800;
 
 export type SourceName = "microphone" | "camera" | "screen" | "screen_sound";
@@ -48,6 +60,18 @@ export type VideoState = "recording" | "processing" | "ready" | "failed";
 export type JobStep = "thumbnails" | "sound" | "chapters" | "composite";
 
 export type JobState = "waiting" | "running" | "done" | "failed";
+
+export type ElementKind = "rectangle" | "ellipse" | "diamond" | "line" | "arrow" | "freedraw" | "text";
+
+export type FillStyle = "solid" | "hachure" | "cross-hatch" | "zigzag";
+
+export type LineStyle = "solid" | "dashed" | "dotted";
+
+export type ArrowHead = "none" | "arrow" | "bar" | "dot" | "circle" | "triangle";
+
+export type TextAlign = "left" | "center" | "right";
+
+export type InkTool = "pointer" | "pen" | "laser" | "away";
 
 export type ChatMode = "open" | "held" | "closed";
 
@@ -66,6 +90,10 @@ export type QuizStep = "start" | "next" | "close" | "show" | "hide" | "reveal" |
 export type ReactionName = "thumbs_up" | "clap" | "slower" | "faster" | "lost";
 
 export type ShownKind = "board" | "slides" | "film" | "app";
+
+export type SlidesState = "queued" | "making" | "ready" | "failed";
+
+export type SlidesFailure = "no_office" | "encrypted" | "broken" | "empty" | "too_many_pages" | "too_heavy" | "too_slow" | "interrupted" | "disk_full" | "gone" | "failed";
 
 /**
  * The lesson itself. ``state``: waiting (no teacher yet or now), live, ended.
@@ -324,6 +352,140 @@ export interface AppList {
 /** One of ``AppList``, by its address. */
 export interface AddApp {
   readonly url: string;
+}
+
+/** A board. ``over``: the slides on whose page it lies; None: it is one of its own and has a name. */
+export interface BoardField {
+  readonly name: string;
+  readonly at_ms: number;
+  readonly by: string;
+  readonly over: string | null;
+}
+
+/**
+ * One element of a board; what has its default is left out.
+ *
+ * ``points`` belong to line, arrow and freedraw: pairs of int16, little-endian, in quarters of a unit
+ * from (``x``, ``y``); ``pressures`` (freedraw) has a byte a point. Of two elements of one id the one with
+ * the higher ``version`` counts, of equal ones that with the lower ``nonce``. ``order`` sorts elements from
+ * back to front. ``by``: whose it is, filled in by the server.
+ */
+export interface BoardElementField {
+  readonly kind: ElementKind;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly version: number;
+  readonly nonce: number;
+  readonly order: string;
+  readonly by: string;
+  readonly angle: number;
+  readonly seed: number;
+  readonly stroke: string;
+  readonly fill: string;
+  readonly fill_style: FillStyle;
+  readonly thick: number;
+  readonly line: LineStyle;
+  readonly rough: number;
+  readonly opacity: number;
+  readonly round: number;
+  readonly points: Uint8Array;
+  readonly pressures: Uint8Array;
+  readonly head: ArrowHead;
+  readonly tail: ArrowHead;
+  readonly text: string;
+  readonly size: number;
+  readonly font: number;
+  readonly align: TextAlign;
+  readonly spacing: number;
+}
+
+/** Leaders: a new board of this id, put before everybody if ``show``. Refused: ``too_many_boards``. */
+export interface BoardMake {
+  readonly t: "board_make";
+  readonly id: number;
+  readonly board: string;
+  readonly name: string;
+  readonly show?: boolean;
+}
+
+/** Leaders: another name for a board. */
+export interface BoardName {
+  readonly t: "board_name";
+  readonly id: number;
+  readonly board: string;
+  readonly name: string;
+}
+
+/** Leaders: a board goes with all that is on it. */
+export interface BoardRemove {
+  readonly t: "board_remove";
+  readonly id: number;
+  readonly board: string;
+}
+
+/** Leaders: everything on a board goes. */
+export interface BoardClear {
+  readonly t: "board_clear";
+  readonly id: number;
+  readonly board: string;
+}
+
+/**
+ * Who may draw: these elements are finished or changed, these are gone. Students change their own only.
+ * A board over the page of slides that are shown is made by it. Refused: ``not_allowed``, ``not_found``,
+ * ``board_full``, ``bad_request``.
+ */
+export interface BoardPut {
+  readonly t: "board_put";
+  readonly id: number;
+  readonly board: string;
+  readonly elements?: Readonly<globalThis.Record<string, BoardElementField>>;
+  readonly gone?: readonly string[];
+}
+
+/**
+ * Leaders: who may draw on boards: a student, or all (``participant`` None). Off for all takes it back
+ * from each one too.
+ */
+export interface SetInk {
+  readonly t: "set_ink";
+  readonly id: number;
+  readonly on: boolean;
+  readonly participant?: string | null;
+}
+
+/**
+ * Who may draw: where one's pen is now. No reply; what is too much or not allowed is dropped.
+ *
+ * ``points``: what was added since the last one, as in BoardElementField; ``element``: the stroke that it
+ * will be. ``tool`` away: nothing any more.
+ */
+export interface SendInk {
+  readonly t: "send_ink";
+  readonly board: string;
+  readonly tool: InkTool;
+  readonly x?: number;
+  readonly y?: number;
+  readonly points?: Uint8Array;
+  readonly element?: string | null;
+  readonly stroke?: string;
+  readonly thick?: number;
+}
+
+/** Where somebody's pen is, on the board before the class; as SendInk. Nothing keeps it. */
+export interface Ink {
+  readonly t: "ink";
+  readonly participant: string;
+  readonly board: string;
+  readonly tool: InkTool;
+  readonly x: number;
+  readonly y: number;
+  readonly points: Uint8Array;
+  readonly element: string | null;
+  readonly stroke: string;
+  readonly thick: number;
 }
 
 /**
@@ -878,6 +1040,77 @@ export interface ShownField {
 }
 
 /**
+ * Slides. ``page`` is before the class, from 1; ``done`` of ``pages`` are made. ``browse``: students may
+ * look at the other pages by themselves. ``replaced``: letters look different, as fonts were missing.
+ *
+ * ``forms`` tell the pages' widths and heights in order, in a unit of their own. ``folder`` is what their
+ * addresses are made of; empty until they are being made.
+ */
+export interface SlidesField {
+  readonly name: string;
+  readonly by: string;
+  readonly at_ms: number;
+  readonly state: SlidesState;
+  readonly pages: number;
+  readonly done: number;
+  readonly page: number;
+  readonly browse: boolean;
+  readonly replaced: boolean;
+  readonly failure: SlidesFailure | null;
+  readonly folder: string;
+  readonly forms: readonly (readonly [number, number, number])[];
+}
+
+/**
+ * What slides are to be made of, until they are: a kept file and its media type; which signalling process
+ * is at it. It never leaves the server.
+ */
+export interface SlidesWork {
+  readonly source: string;
+  readonly media_type: string;
+  readonly process: string | null;
+}
+
+/** Reply to a file that was brought as slides: the field ``slides/<slides>`` is there. */
+export interface SlidesAdded {
+  readonly slides: string;
+}
+
+/**
+ * Leaders: make slides of a file of the materials (PDF, office file, picture), or try again with
+ * ``slides`` that failed. Refused: ``not_found``, ``slides_unfit``, ``slides_full``, ``slides_busy``.
+ */
+export interface MakeSlides {
+  readonly t: "make_slides";
+  readonly id: number;
+  readonly material?: string | null;
+  readonly slides?: string | null;
+}
+
+/** Leaders: another page for everybody; a page beyond the last one is the last one. */
+export interface TurnPage {
+  readonly t: "turn_page";
+  readonly id: number;
+  readonly slides: string;
+  readonly page: number;
+}
+
+/** Leaders: whether students may look at other pages by themselves. */
+export interface SetBrowse {
+  readonly t: "set_browse";
+  readonly id: number;
+  readonly slides: string;
+  readonly browse: boolean;
+}
+
+/** Leaders: take slides out of the lesson, also from before the class. */
+export interface RemoveSlides {
+  readonly t: "remove_slides";
+  readonly id: number;
+  readonly slides: string;
+}
+
+/**
  * Leaders: start the timer anew with so many seconds, add so many, hold it, let it go on, or put it away.
  * Refused: ``not_found`` when there is none.
  */
@@ -909,7 +1142,9 @@ export interface TimerField {
  * called, uncalled, not_now, at_board, seated, calm, calm_over, timer, picked, pickable, reactions_on,
  * reactions_off, material_added, material_changed, material_removed, sharing, film, score,
  * chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
- * quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed, ended.
+ * quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed,
+ * slides_queued, slides_making, slides_ready, slides_failed, slides_removed, slides_page, slides_browse,
+ * board, board_removed, board_cleared, drawn, ink, ended.
  */
 export interface Event {
   readonly t: "event";
@@ -1399,6 +1634,10 @@ export type ClientMessage =
   | ShowFilm
   | PlayFilm
   | Score
+  | MakeSlides
+  | TurnPage
+  | SetBrowse
+  | RemoveSlides
   | Lock
   | Remove
   | Record
@@ -1408,7 +1647,14 @@ export type ClientMessage =
   | SetQuiz
   | QuizAnswer
   | End
-  | Leave;
+  | Leave
+  | BoardMake
+  | BoardName
+  | BoardRemove
+  | BoardClear
+  | BoardPut
+  | SetInk
+  | SendInk;
 
 export type ServerMessage =
   | Welcome
@@ -1421,6 +1667,7 @@ export type ServerMessage =
   | Watched
   | StillWanted
   | Still
+  | Ink
   | Speakers
   | Reactions
   | Sealed

@@ -1,8 +1,10 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
 import { leadingRefusals, leadingWords } from "./leading.en";
 import { chatRefusals, chatWords } from "./chat.en";
+import { boardWords } from "./board.en";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
+import { slidesWords } from "./slides.en";
 import { counted } from "./plural";
 import { quizWords } from "./quiz.en";
 import { videoWords } from "./video.en";
@@ -55,11 +57,16 @@ const refusals: Record<RefusalCode, string> = {
   shutting_down: "The server is being restarted. Try again in a moment.",
   slow: "Your connection was too slow to keep up. Try again.",
   ...leadingRefusals,
+  board_full: "The board is full. Erase something, or take a new board.",
+  too_many_boards: "There are too many boards in this lesson. Remove one that is not needed.",
   recording_running: "The lesson is being recorded already. To record other things, stop the recording first.",
   recording_unavailable: "This server has no recorder: lessons cannot be recorded here. Tell the administrator.",
   withdrawal_unknown: "This video is from before it was kept who is in it when. Nobody can be taken out of it; its teacher can delete it.",
   address_expired: "This address was good for a short time only. Open the video lesson again.",
   library_key_bad: "This library link is not valid. Check that it was copied whole, or ask the school for a new one.",
+  slides_unfit: "This file can’t be shown as slides. Add a PDF, a presentation, a document or a picture.",
+  slides_full: "There are 20 slides files in this lesson already. Remove one you don’t need, then add this one.",
+  slides_busy: "Five files are being prepared. Wait until one is ready, then add this one.",
   video_busy: "The video lesson is being worked on right now. Try again in a minute.",
   ...materialRefusals,
   network: "The server cannot be reached. Check the internet connection and try again.",
@@ -447,6 +454,8 @@ export const en = {
   ...materialWords,
   ...chatWords,
   ...quizWords,
+  ...boardWords,
+  ...slidesWords,
   ...videoWords,
 };
 

@@ -1,8 +1,10 @@
 import type { Dictionary } from "./en";
 import { leadingRefusals, leadingWords } from "./leading.ru";
 import { chatRefusals, chatWords } from "./chat.ru";
+import { boardWords } from "./board.ru";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
+import { slidesWords } from "./slides.ru";
 import { counted } from "./plural";
 import { quizWords } from "./quiz.ru";
 import { videoWords } from "./video.ru";
@@ -56,11 +58,16 @@ const refusals: Record<RefusalCode, string> = {
   shutting_down: "Сервер перезапускается. Попробуйте через минуту.",
   slow: "Соединение было слишком медленным. Попробуйте ещё раз.",
   ...leadingRefusals,
+  board_full: "Доска заполнена. Сотрите что-нибудь или возьмите новую доску.",
+  too_many_boards: "На этом уроке слишком много досок. Удалите ненужную.",
   recording_running: "Урок уже записывается. Чтобы записывать другое, сначала остановите запись.",
   recording_unavailable: "На этом сервере нет рекордера: записывать уроки здесь нельзя. Скажите администратору.",
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
   address_expired: "Этот адрес действовал недолго. Откройте видеоурок заново.",
   library_key_bad: "Ссылка на видеотеку не подходит. Проверьте, что она скопирована целиком, или попросите в школе новую.",
+  slides_unfit: "Этот файл нельзя показать слайдами. Добавьте PDF, презентацию, документ или картинку.",
+  slides_full: "В этом уроке уже 20 файлов со слайдами. Удалите ненужный и добавьте этот.",
+  slides_busy: "Сейчас готовятся пять файлов. Подождите, пока один будет готов, и добавьте этот.",
   video_busy: "С видеоуроком сейчас работает сервер. Попробуйте через минуту.",
   ...materialRefusals,
   network: "Сервер недоступен. Проверьте интернет и попробуйте ещё раз.",
@@ -446,5 +453,7 @@ export const ru: Dictionary = {
   ...materialWords,
   ...chatWords,
   ...quizWords,
+  ...boardWords,
+  ...slidesWords,
   ...videoWords,
 };

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 
+/** A sign of 24 by 24, drawn in lines. */
 export function icon(name: string, content: ReactNode) {
   const Icon = () => (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

@@ -1,4 +1,5 @@
 import type { LessonSurface } from "../../src/core/lesson";
+import type { Telling } from "../../src/core/surface";
 import type {
   ChatMessage,
   Connection,
@@ -18,9 +19,9 @@ import type {
   Traffic,
 } from "../../src/core/types";
 import type { Chime } from "../../src/core/chime";
-import type { ServerMessage } from "../../src/generated/wire";
 import type { Request } from "../../src/core/signalling";
 import type { Fields } from "../../src/core/store";
+import type { ServerMessage } from "../../src/generated/wire";
 import { Value } from "../../src/core/value";
 
 const OFF: OwnSource = { state: "off", stream: null, failure: null };
@@ -146,6 +147,7 @@ export class FakeLesson implements LessonSurface {
       this.#listeners.delete(listener);
     };
   };
+  tell = (message: Telling) => void this.calls.push(["tell", message]);
   start = () => undefined;
   leave = () => this.#act("leave");
   close = () => undefined;

@@ -47,9 +47,10 @@ describe("refusals", () => {
     not_allowed not_found text_empty offer_malformed offer_too_big offer_no_codec offer_sections no_worker worker_lost
     stale_epoch stale_number bad_request origin_refused internal shutting_down slow
     recording_running recording_unavailable address_expired library_key_bad video_busy withdrawal_unknown
-    calm reactions_off nobody_to_pick
+    calm reactions_off nobody_to_pick slides_unfit slides_full slides_busy
     file_too_big file_type_refused file_empty file_broken picture_too_large
-    lesson_files_full materials_full no_room upload_broken link_refused`.split(/\s+/);
+    lesson_files_full materials_full no_room upload_broken link_refused
+    quiz_closed quiz_answered quiz_full board_full too_many_boards`.split(/\s+/);
 
   it.each(SERVER)("%s is known", (code) => {
     expect(knownRefusal(code)).toBe(code);

@@ -7,6 +7,8 @@ import type { Fields } from "../../core/store";
 import type { ShownField, ShownKind } from "../../generated/wire";
 import { AppView } from "./materials/AppView";
 import { FilmView } from "./materials/FilmView";
+import { SlidesView } from "./slides";
+import { BoardView } from "./board/BoardView";
 
 export interface ShownProps {
   /** The lesson's state at the moment that is looked at. */
@@ -18,7 +20,12 @@ export interface ShownProps {
   readonly onFailed: (error: unknown) => void;
 }
 
-export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = { film: FilmView, app: AppView };
+export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = {
+  film: FilmView,
+  app: AppView,
+  slides: SlidesView,
+  board: BoardView,
+};
 
 /** What is shown at that moment; null: nothing that this page knows. */
 export function shownIn(fields: Fields): ShownField | null {

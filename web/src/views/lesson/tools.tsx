@@ -12,6 +12,10 @@ import { MaterialsPanel } from "./materials/MaterialsPanel";
 import { ChatAnnouncer } from "./chat/Announcer";
 import { QuizCard } from "./quiz/QuizCard";
 import { QUIZ_TOOL } from "./quiz/tool";
+import { SlidesPanel } from "./slides";
+import { SlidesIcon } from "./slides/icons";
+import { BoardsPanel } from "./board/BoardsPanel";
+import { BoardSign } from "./board/icons";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -30,6 +34,22 @@ export interface Tool {
 }
 
 export const TOOLS: readonly Tool[] = [
+  {
+    name: "boards",
+    for: "leaders",
+    Icon: BoardSign,
+    label: ({ board }) => board.tool,
+    help: ({ board }) => board.toolHelp,
+    Panel: BoardsPanel,
+  },
+  {
+    name: "slides",
+    for: "leaders",
+    Icon: SlidesIcon,
+    label: (text) => text.slides.title,
+    help: (text) => text.slides.help,
+    Panel: SlidesPanel,
+  },
   QUIZ_TOOL,
   {
     name: "materials",

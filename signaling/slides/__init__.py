@@ -1,0 +1,1 @@
+"""Slides: a PDF, an office file or a picture as pages that every browser can show."""
