@@ -17,7 +17,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
-from signaling.lesson import ending, fields, presence, recording
+from signaling.lesson import ending, fields, groups, presence, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
@@ -210,8 +210,13 @@ class LiveLesson:
     def _happened(self, event: Record) -> None:
         # Clients first: that they are recorded is said to people before the worker may begin.
         encoded = Encoded(event)
+        of_groups = self.replica.of_groups
         for client in list(self.clients.values()):
-            client.send(encoded.for_view(client.view, client.participant))
+            who = client.participant
+            if of_groups and client.view is View.STUDENT and event.moves(who):
+                self._welcome(client, None)  # what the former group said is not theirs any more
+            else:
+                client.send(encoded.for_view(client.view, who, self.replica.group(who)))
         self.media.changed(event)
         self._recording.tick(recording.running(self.state))
         self._settle()
@@ -443,6 +448,10 @@ class LiveLesson:
         if ends_at_ms is not None and now_ms >= ends_at_ms:
             moment = self.moment()
             await self.execute(lambda now: ending.end_without_teacher(now, moment), None)
+        groups_end_ms = groups.ends_at_ms(state)
+        if groups_end_ms is not None and now_ms >= groups_end_ms:
+            over = self.moment()
+            await self.execute(lambda now: groups.time_over(now, over), None)
         if self.clients and not self.media.ready:
             self.media.worker_lost()
 

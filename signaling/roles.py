@@ -14,6 +14,7 @@ from signaling.lesson import (
     consent,
     ending,
     fields,
+    groups,
     hands,
     lock,
     permissions,
@@ -25,6 +26,7 @@ from signaling.lesson import (
 )
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import State
+from signaling.wire import groups as wire_groups
 
 _EVERYBODY: Final = frozenset(Role)
 _LEADERS: Final = frozenset({Role.TEACHER, Role.CO_TEACHER})
@@ -42,6 +44,16 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.SetMay: _LEADERS,
     wire.SetStage: _LEADERS,
     wire.Show: _LEADERS,
+    wire_groups.MakeGroups: _LEADERS,
+    wire_groups.SpreadGroups: _LEADERS,
+    wire_groups.OpenGroups: _LEADERS,
+    wire_groups.ExtendGroups: _LEADERS,
+    wire_groups.CloseGroups: _LEADERS,
+    wire_groups.GoToGroup: _EVERYBODY,
+    wire_groups.AskIn: _EVERYBODY,
+    wire_groups.SpeakToAll: _LEADERS,
+    wire_groups.TellGroups: _LEADERS,
+    wire_groups.GroupChat: _EVERYBODY,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
@@ -59,6 +71,16 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.SetMay: permissions.set_may,
     wire.SetStage: stage.set_stage,
     wire.Show: showing.show,
+    wire_groups.MakeGroups: groups.make,
+    wire_groups.SpreadGroups: groups.spread,
+    wire_groups.OpenGroups: groups.open_groups,
+    wire_groups.ExtendGroups: groups.extend,
+    wire_groups.CloseGroups: groups.close,
+    wire_groups.GoToGroup: groups.go,
+    wire_groups.AskIn: groups.ask_in,
+    wire_groups.SpeakToAll: groups.speak,
+    wire_groups.TellGroups: groups.tell,
+    wire_groups.GroupChat: groups.say,
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,

@@ -20,11 +20,11 @@ from msgspec import Struct
 from msgspec import inspect as mi
 
 from signaling import wire
-from signaling.wire import client, fields, http, library, names, server, showing
+from signaling.wire import client, fields, groups, http, library, names, server, showing
 
 OUT: Final = Path(__file__).resolve().parent.parent / "web" / "src" / "generated"
 HTTP_REQUESTS: Final[tuple[type[Struct], ...]] = (wire.JoinRequest, wire.NewLesson, wire.SignIn)
-_MODULES: Final = (names, fields, client, showing, server, http, library)
+_MODULES: Final = (names, fields, client, showing, groups, server, http, library)
 _UNIONS: Final = ("ClientMessage", "ServerMessage")
 
 

@@ -20,6 +20,7 @@ from signaling.wire import (
     ShownField,
     UnrecordedField,
 )
+from signaling.wire.groups import AskField, GroupField, GroupNoticeField, GroupsField
 
 State = Mapping[str, Any]
 
@@ -28,9 +29,13 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
+GROUPS: Final = "groups"
+GROUP_NOTICE: Final = "group_notice"
 LEADERS_ONLY: Final = ("lobby/",)
 OWN: Final = ("unrecorded/",)
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
+GROUPS_OWN: Final = ("ask/", "group_chat/")
+"""Paths whose second step is a group: leaders see them and who is in that group, nobody else."""
 
 _TYPES: Final[dict[str, Any]] = {
     "lesson": LessonField,
@@ -40,6 +45,13 @@ _TYPES: Final[dict[str, Any]] = {
     "recording": RecordingField,
     "shown": ShownField,
     "unrecorded": UnrecordedField,
+    "groups": GroupsField,
+    "group": GroupField,
+    "group_notice": GroupNoticeField,
+    "ask": AskField,
+    "group_chat": ChatField,
+    "in": str,
+    "speech": int,
     "hand": int,
     "on": bool,
     "_ban": bool,
@@ -71,6 +83,26 @@ def unrecorded(participant: str) -> str:
     return f"unrecorded/{participant}"
 
 
+def group(group_id: str) -> str:
+    return f"group/{group_id}"
+
+
+def in_group(participant: str) -> str:
+    return f"in/{participant}"
+
+
+def ask(group_id: str) -> str:
+    return f"ask/{group_id}"
+
+
+def speech(participant: str) -> str:
+    return f"speech/{participant}"
+
+
+def group_chat(group_id: str, message_id: str) -> str:
+    return f"group_chat/{group_id}/{message_id}"
+
+
 def ban(participant: str) -> str:
     return f"_ban/{participant}"
 
@@ -78,6 +110,11 @@ def ban(participant: str) -> str:
 def owner(path: str) -> str | None:
     """Who of the students may see this field; None: it is nobody's own."""
     return path.split("/", 2)[1] if path.startswith(OWN) else None
+
+
+def groups_own(path: str) -> str | None:
+    """The group whose members may see this field; None: it is no group's own."""
+    return path.split("/", 2)[1] if path.startswith(GROUPS_OWN) else None
 
 
 def typed(path: str, value: Any) -> Any:

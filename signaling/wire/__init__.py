@@ -16,6 +16,8 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``recording``: RecordingField, from the first time that somebody pressed record.
 - ``shown``: ShownField while the class looks at something together.
 - ``unrecorded/<participant>``: UnrecordedField of who must not be recorded; seen by leaders and themselves.
+- ``groups``, ``group/<group>``, ``in/<participant>`` (group), ``ask/<group>``, ``speech/<participant>``,
+  ``group_notice``, ``group_chat/<group>/<id>``: ``signaling.wire.groups``.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 

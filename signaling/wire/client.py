@@ -6,6 +6,18 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signaling.wire.groups import (
+    AskIn,
+    CloseGroups,
+    ExtendGroups,
+    GoToGroup,
+    GroupChat,
+    MakeGroups,
+    OpenGroups,
+    SpeakToAll,
+    SpreadGroups,
+    TellGroups,
+)
 from signaling.wire.names import MAX_CHAT, MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.showing import Show
 
@@ -166,6 +178,16 @@ ClientMessage = (
     | SetMay
     | SetStage
     | Show
+    | MakeGroups
+    | SpreadGroups
+    | OpenGroups
+    | ExtendGroups
+    | CloseGroups
+    | GoToGroup
+    | AskIn
+    | SpeakToAll
+    | TellGroups
+    | GroupChat
     | Lock
     | Remove
     | Record
