@@ -448,7 +448,8 @@ class LessonMedia:
         if not push.speakers and push.group:
             del self._speakers[push.group]
         if not groups.is_open(self._audience.state):
-            self._audience.to_everybody(wire.Speakers(push.speakers))
+            together = self._speakers.get("")  # of groups that are over the worker only tells that they are
+            self._audience.to_everybody(wire.Speakers(() if together is None else together.speakers))
             return
         for participant, person in fields.people(self._audience.state):
             if person.here and (Role(person.role).leads or self._group(participant) == push.group):
