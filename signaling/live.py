@@ -38,6 +38,8 @@ class Client(Protocol):
     participant: str
     role: Role
     view: View
+    group: str | None
+    """Whose own fields it was sent; its lesson keeps this."""
     seat: str
 
     @property
@@ -210,13 +212,14 @@ class LiveLesson:
     def _happened(self, event: Record) -> None:
         # Clients first: that they are recorded is said to people before the worker may begin.
         encoded = Encoded(event)
-        of_groups = self.replica.of_groups
         for client in list(self.clients.values()):
             who = client.participant
-            if of_groups and client.view is View.STUDENT and event.moves(who):
-                self._welcome(client, None)  # what the former group said is not theirs any more
+            group = self.replica.group(who)
+            if client.view is View.STUDENT and client.group != group:
+                client.send(encode(self.replica.moved(event, who, client.group)))
+                client.group = group
             else:
-                client.send(encoded.for_view(client.view, who, self.replica.group(who)))
+                client.send(encoded.for_view(client.view, who, group))
         self.media.changed(event)
         self._recording.tick(recording.running(self.state))
         self._settle()
@@ -420,6 +423,7 @@ class LiveLesson:
                 )
             )
         )
+        client.group = self.replica.group(client.participant)
         self.media.repeat(client.participant)
 
     async def _place(self) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 from sfu.model import Role
 from signaling.codec import builtins, encode, pack, unpack
 from signaling.lesson.change import Change
@@ -136,11 +138,6 @@ class Replica:
         found: str | None = self.state.get(in_group(who))
         return found
 
-    @property
-    def of_groups(self) -> bool:
-        """Whether any field is a group's own."""
-        return any(path.startswith(GROUPS_OWN) for path in self.state)
-
     def fields(self, view: View, who: str = "") -> dict[str, Any]:
         """The whole state for a client of this class, as builtins."""
         group = self.group(who)
@@ -158,6 +155,17 @@ class Replica:
             return None
         group = self.group(who)
         return tuple(event.seen_by(view, who, group) for event in missed)
+
+    def moved(self, event: Record, who: str, before: str | None) -> Event:
+        """The last event, for a student who by it is no longer in the group ``before``: with what is the own of
+        the one they are in now, without what is that one's."""
+        group = self.group(who)
+        seen = event.seen_by(View.STUDENT, who, group)
+        of_groups = {path: whose for path in (*self.raw, *event.delete) if (whose := groups_own(path))}
+        own = {p: unpack(self.raw[p]) for p, whose in of_groups.items() if whose == group and p in self.raw}
+        former = [path for path, whose in of_groups.items() if whose == before]
+        gone = dict.fromkeys((*seen.delete, *former))
+        return msgspec.structs.replace(seen, set={**seen.set, **own}, delete=tuple(gone))
 
 
 class Encoded:

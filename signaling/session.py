@@ -45,6 +45,7 @@ class Session:
         self.participant = ""
         self.role = Role.STUDENT
         self.view = View.STUDENT
+        self.group: str | None = None
         self.seat = seat
         self._lessons = lessons
         self._keys = keys

@@ -95,6 +95,7 @@ async def test_a_groups_words_stay_in_it_and_go_with_who_is_moved(school: School
     moved = await teacher.done(GoToGroup, group="2", participant=petya.me)
     await until(lambda: petya.number >= moved, "moved while here")
     assert secrets(petya) == []
+    assert len(petya.of(wire.Welcome)) == 1, "by an event like any other"
     assert await petya.refused(GoToGroup, group="1") == "not_allowed"
 
 
