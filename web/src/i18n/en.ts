@@ -1,4 +1,5 @@
 import type { RefusalAction, RefusalCode } from "./refusals";
+import { groupsWords } from "./groups.en";
 import { lineWords } from "./line.en";
 import { counted } from "./plural";
 import { videoWords } from "./video.en";
@@ -46,6 +47,8 @@ const refusals: Record<RefusalCode, string> = {
   internal: "Something went wrong on the server. Try again; if it happens again, tell the administrator.",
   shutting_down: "The server is being restarted. Try again in a moment.",
   slow: "Your connection was too slow to keep up. Try again.",
+  groups_open: "The groups are open. Close them first, then make others.",
+  groups_closed: "The groups are closed: everybody is together again.",
   recording_running: "The lesson is being recorded already. To record other things, stop the recording first.",
   recording_unavailable: "This server has no recorder: lessons cannot be recorded here. Tell the administrator.",
   withdrawal_unknown: "This video is from before it was kept who is in it when. Nobody can be taken out of it; its teacher can delete it.",
@@ -439,6 +442,7 @@ export const en = {
     help: "It can be open only once. You can go on there, or bring it back here.",
     here: "Go on here",
   },
+  ...groupsWords,
   ...lineWords,
   ...videoWords,
 };

@@ -1,4 +1,5 @@
 import type { Dictionary } from "./en";
+import { groupsWords } from "./groups.ru";
 import { lineWords } from "./line.ru";
 import { counted } from "./plural";
 import { videoWords } from "./video.ru";
@@ -47,6 +48,8 @@ const refusals: Record<RefusalCode, string> = {
   internal: "На сервере что-то пошло не так. Попробуйте ещё раз; если не поможет, скажите администратору.",
   shutting_down: "Сервер перезапускается. Попробуйте через минуту.",
   slow: "Соединение было слишком медленным. Попробуйте ещё раз.",
+  groups_open: "Группы сейчас открыты. Сначала закройте их, потом сделайте другие.",
+  groups_closed: "Группы закрыты: все уже снова вместе.",
   recording_running: "Урок уже записывается. Чтобы записывать другое, сначала остановите запись.",
   recording_unavailable: "На этом сервере нет рекордера: записывать уроки здесь нельзя. Скажите администратору.",
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
@@ -438,6 +441,7 @@ export const ru: Dictionary = {
     help: "Он может быть открыт только один раз. Продолжайте там или верните его сюда.",
     here: "Продолжить здесь",
   },
+  ...groupsWords,
   ...lineWords,
   ...videoWords,
 };

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-function icon(name: string, content: ReactNode) {
+export function icon(name: string, content: ReactNode) {
   const Icon = () => (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       {content}

@@ -4,6 +4,7 @@ import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
 import type { Dictionary } from "../../i18n";
+import { GROUPS, GroupsCard } from "./groups";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -21,10 +22,10 @@ export interface Tool {
   readonly Panel: ComponentType<ToolProps & { readonly onClose: () => void }>;
 }
 
-export const TOOLS: readonly Tool[] = [];
+export const TOOLS: readonly Tool[] = [GROUPS];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [];
+export const CARDS: readonly ComponentType<ToolProps>[] = [GroupsCard];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
