@@ -38,7 +38,7 @@ export const groupsWords = {
     left: (clock: string) => `${clock} left`,
     unlimited: "Open until you close them",
     more: (n: number) => `${minutes(n)} more`,
-    close: "Close the groups: everybody comes back",
+    close: "Bring everybody back",
     speak: "Speak to all groups",
     speakStop: "All groups hear you. Stop",
     write: "Write to all groups",

@@ -40,7 +40,7 @@ export const groupsWords: Pick<Dictionary, "groups"> = {
     left: (clock) => `осталось ${clock}`,
     unlimited: "Открыты, пока вы их не закроете",
     more: (n) => `ещё ${moreMinutes(n)}`,
-    close: "Закрыть группы: все вернутся",
+    close: "Вернуть всех на урок",
     speak: "Говорить всем группам",
     speakStop: "Вас слышат все группы. Перестать",
     write: "Написать всем группам",

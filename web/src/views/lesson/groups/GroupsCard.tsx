@@ -90,17 +90,19 @@ function Strip({ lesson, groups, onFailed }: { lesson: LessonSurface; groups: Gr
               )
             : mine !== null && (
                 <>
-                  <button
-                    type="button"
-                    className="button"
-                    aria-pressed={mine.asks !== null}
-                    data-testid="groups-ask"
-                    onClick={() => {
-                      ask({ t: "ask_in", on: mine.asks === null });
-                    }}
-                  >
-                    {mine.asks === null ? text.groups.ask : text.groups.askedAlready}
-                  </button>
+                  {mine.leaders.length === 0 && (
+                    <button
+                      type="button"
+                      className="button"
+                      aria-pressed={mine.asks !== null}
+                      data-testid="groups-ask"
+                      onClick={() => {
+                        ask({ t: "ask_in", on: mine.asks === null });
+                      }}
+                    >
+                      {mine.asks === null ? text.groups.ask : text.groups.askedAlready}
+                    </button>
+                  )}
                   <ChatButton lesson={lesson} group={mine} open={chat} onOpen={setChat} />
                 </>
               )}
