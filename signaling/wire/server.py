@@ -15,7 +15,7 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
 
     Kinds: opened, joined, left, renamed, admitted, waiting, removed, published, unpublished, muted,
     chat, hand_up, hand_down, hands_down, may, stage, shown, locked, unlocked, teacher_in, teacher_away,
-    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended; groups_made,
+    recording_starting, recording_on, recording_off, unrecorded, recorded, recordable, ended, groups_made,
     groups_open, groups_extended, groups_closed, group_moved, group_asks, group_asks_not, speech, speech_over,
     groups_told, group_chat.
     """
