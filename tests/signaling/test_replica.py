@@ -125,7 +125,26 @@ def test_resuming_from_any_point_gives_the_same_view(steps: list[tuple[str, str,
         assert mine == replica.fields(view)
 
 
-@given(st.lists(_step, max_size=40), st.sampled_from(["a", "b", "d"]))
+_PARTED: list[tuple[str, str, Any]] = [
+    *[("enter", who, name) for who, name in (("t", "Анна"), ("a", "Маша"), ("b", "Петя"))],
+    ("say", "t", groups.MakeGroups(1, (groups.NewGroup("", ("a",)), groups.NewGroup("", ("b",))))),
+    ("say", "t", groups.OpenGroups(1, choose=True)),
+]
+_in_groups = st.tuples(
+    st.just("say"),
+    st.sampled_from(["t", "a", "b"]),
+    st.one_of(
+        st.builds(groups.GoToGroup, st.just(1), st.sampled_from(["1", "2"])),
+        st.builds(groups.GroupChat, st.just(1), st.just("x")),
+        st.builds(groups.AskIn, st.just(1), st.booleans()),
+    ),
+)
+
+
+@given(
+    st.lists(_in_groups, max_size=12).map(lambda said: _PARTED + said) | st.lists(_step),
+    st.sampled_from("ab"),
+)
 @settings(max_examples=100)
 def test_a_student_holds_what_they_may_see_however_they_are_moved(
     steps: list[tuple[str, str, Any]], who: str
