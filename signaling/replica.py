@@ -157,8 +157,8 @@ class Replica:
         return tuple(event.seen_by(view, who, group) for event in missed)
 
     def moved(self, event: Record, who: str, before: str | None) -> Event:
-        """The last event, for a student who by it is no longer in the group ``before``: with what is their new
-        group's own, without what is that one's."""
+        """The last event, for a student who by it is no longer in the group ``before``: with what is their
+        new group's own, without what is that one's."""
         group = self.group(who)
         seen = event.seen_by(View.STUDENT, who, group)
         of_groups = {path: whose for path in (*self.raw, *event.delete) if (whose := groups_own(path))}
