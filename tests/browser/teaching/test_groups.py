@@ -45,6 +45,10 @@ async def test_a_class_works_in_groups(
         await groups.groups(teacher, [masha, petya])
         for somebody in (teacher, masha, petya):
             await somebody.photograph(f"groups-open-{somebody.name}")
+        await petya.page.tap(by("groups-chat"))
+        await petya.photograph("groups-chat-petya")
+        await petya.page.tap(by("groups-chat"))
+        await click(teacher, "groups-more-5")
         await click(teacher, "groups-back")
         await petya.page.tap(by("groups-ask"))
         await teacher.page.wait_for_selector("[data-testid^=groups-asked-]")

@@ -208,7 +208,7 @@ function Prepared({ lesson, groups, unknown, onFailed }: {
           {text.groups.discard}
         </button>
       </div>
-      <p className="note">{text.groups.drop}</p>
+      <p className="note groups-drop">{text.groups.drop}</p>
     </>
   );
 }
