@@ -9,31 +9,33 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LESSON, RECORDING
+from signaling.lesson.fields import GROUPS, GROUPS_OWN, HIDDEN, LESSON, RECORDING
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
-_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/")
+_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", "in/", GROUPS)
+_BEFORE: Final = ("unrecorded/", "in/", GROUPS)
+"""What says that somebody is not recorded."""
 _PATHS: Final = 200
 """Fields in one restated event, which keeps it far below a record's limit."""
 
 
 def shown(path: str) -> bool:
     """Whether the field is something that a recording's log holds."""
-    return not path.startswith((HIDDEN, "lobby/"))
+    return not path.startswith((HIDDEN, "lobby/", *GROUPS_OWN))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
-    """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
-    recorded, the recording.
+    """The state that a recording rests on: the lesson, people, what they have on, hands, groups, who is
+    not recorded, the recording.
 
     What was written in the chat before is not of the recording. The recording itself comes last.
     """
     kept_paths = (path for path in replica.raw if path.startswith(_KEPT))
     # Who is not recorded comes before what they did.
-    paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
+    paths = sorted(kept_paths, key=lambda path: (not path.startswith(_BEFORE), path))
     pages = [paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS)]
     pages.append([path for path in (LESSON, RECORDING) if path in replica.raw])
     return [
