@@ -9,13 +9,24 @@ from typing import Any, Final
 import msgspec
 
 from recorder.journal import LogEvent, Writer
-from signaling.lesson.fields import HIDDEN, LEADERS_ONLY, LESSON, RECORDING, REPLAYED, owner
+from signaling.lesson.fields import (
+    GROUPS,
+    GROUPS_OWN,
+    HIDDEN,
+    LEADERS_ONLY,
+    LESSON,
+    RECORDING,
+    REPLAYED,
+    owner,
+)
 from signaling.replica import Record, Replica
 
 log = logging.getLogger(__name__)
 
 RESTATED: Final = "restated"
-_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", *REPLAYED)
+_KEPT: Final = ("person/", "on/", "hand/", "unrecorded/", "in/", GROUPS, *REPLAYED)
+_BEFORE: Final = ("unrecorded/", "in/", GROUPS)
+"""What says that somebody is not recorded."""
 _PATHS: Final = 200
 _PAGE_BYTES: Final = 256 * 1024
 """Fields in one restated event, and their bytes: far below a record's limit."""
@@ -26,19 +37,19 @@ def shown(path: str) -> bool:
     recorded."""
     if path.startswith("unrecorded/"):
         return True
-    return owner(path) is None and not path.startswith((HIDDEN, *LEADERS_ONLY))
+    return owner(path) is None and not path.startswith((HIDDEN, *LEADERS_ONLY, *GROUPS_OWN))
 
 
 def restated(replica: Replica, at_ms: int) -> list[LogEvent]:
-    """The state that a recording rests on: the lesson, people, what they have on, hands, who is not
-    recorded, what the class was asked, the recording.
+    """The state that a recording rests on: the lesson, people, what they have on, hands, groups, who is
+    not recorded, what the class was asked, the recording.
 
     What was written in the chat before is not of the recording, but which messages were removed: one of this
     recording may be among them. The recording itself comes last.
     """
     kept_paths = (path for path in replica.raw if path.startswith(_KEPT) or _is_removed(replica, path))
     # Who is not recorded comes before what they did.
-    paths = sorted(kept_paths, key=lambda path: (not path.startswith("unrecorded/"), path))
+    paths = sorted(kept_paths, key=lambda path: (not path.startswith(_BEFORE), path))
     pages = list(_pages(replica.raw, paths))
     pages.append([path for path in (LESSON, RECORDING) if path in replica.raw])
     return [

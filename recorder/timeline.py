@@ -18,7 +18,7 @@ from recorder.journal import Kind, LogEvent, LogHead, event_of
 from recorder.logbook import RESTATED
 from recorder.tail import Tail
 from sfu.model import ParseError, Role
-from signaling.lesson.fields import REPLAYED
+from signaling.lesson.fields import GROUPS, REPLAYED
 from signaling.lesson.permissions import EVERYTHING
 from signaling.wire import (
     ChatField,
@@ -39,7 +39,7 @@ STEP_US: Final = 5_000_000
 """A record so much earlier or later than its event, against those before, tells that the clock was set."""
 HELD_US: Final = 3_000_000
 """An event is held so long, to see whether those behind it are as late."""
-_RESTATED: Final = ("on/", "hand/", "unrecorded/", *REPLAYED)
+_RESTATED: Final = ("on/", "hand/", "unrecorded/", "in/", GROUPS, *REPLAYED)
 """Paths of which a restated state leaves nothing out."""
 
 
@@ -130,6 +130,8 @@ class Log:
         """Messages by id; None for what is not told."""
         self._unrecorded: set[str] = set()
         self._recordable: frozenset[str] = EVERYTHING
+        self._in_groups: set[str] = set()
+        self._groups_open = False
         self._part: int | None = None
         self._stated: set[str] | None = None
         self._held: deque[tuple[int, LogEvent]] = deque()
@@ -198,6 +200,8 @@ class Log:
 
     def _may_be_seen(self, participant: str, source: str) -> bool:
         """Whether the last frame may stand: what is not recorded any more is over for the video."""
+        if self._groups_open and participant in self._in_groups:
+            return False
         person = self.story.people.get(participant)
         if person is None or Role(person.role).leads:
             return True
@@ -216,6 +220,8 @@ class Log:
             if f"unrecorded/{participant}" not in stated:
                 self._unrecorded.discard(participant)
         self.story.changes.only(at_us, stated)
+        self._in_groups = {participant for participant in self._in_groups if f"in/{participant}" in stated}
+        self._groups_open = self._groups_open and GROUPS in stated
 
     def _set(self, path: str, value: Any, at_us: int) -> None:
         kind, _, rest = path.partition("/")
@@ -230,6 +236,10 @@ class Log:
                     self._chat(rest, msgspec.convert(value, ChatField))
                 case "lesson":
                     self._recordable = frozenset(msgspec.convert(value, LessonField).recordable)
+                case "in":
+                    self._in_groups.add(rest)
+                case "groups":
+                    self._groups_open = isinstance(value, Mapping) and value.get("state") == "open"
                 case "unrecorded":
                     self._hand(rest, at_us, up=False)
                     self._unrecorded.add(rest)
@@ -251,6 +261,10 @@ class Log:
             self._hand(rest, at_us, up=False)
         elif kind == "unrecorded":
             self._unrecorded.discard(rest)
+        elif kind == "in":
+            self._in_groups.discard(rest)
+        elif kind == "groups":
+            self._groups_open = False
         elif kind == "person":
             self._away.add(rest)
         else:

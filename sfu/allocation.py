@@ -23,17 +23,21 @@ _ROLE_RANK: Final = {Role.TEACHER: 0, Role.CO_TEACHER: 1, Role.STUDENT: 2}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A participant whose sources may be shown: ``sources`` are those that are open now."""
+    """A participant whose sources may be shown: ``sources`` are those that are open now.
+
+    ``apart``: they speak to these people from another room, and are never on their stage.
+    """
 
     participant: ParticipantId
     role: Role
     order: int
     sources: frozenset[Source] = frozenset()
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What all receivers of a lesson share. Make it by ``Scene.of``.
+    """What all receivers of a lesson, or of a group, share. Make it by ``Scene.of``.
 
     ``loudness``: everybody with an open microphone, loudest first, already free of flapping.
     ``spoke``: who spoke last, latest first. ``screens``: who shares a screen, latest first.
@@ -67,9 +71,9 @@ class Scene:
         )
         return cls(
             members=known,
-            stage=stage if stage in known else None,
+            stage=stage if stage in known and not known[stage].apart else None,
             loudness=tuple(p for p in loudness if p in known and Source.MICROPHONE in known[p].sources),
-            spoke=tuple(p for p in spoke if p in known),
+            spoke=tuple(p for p in spoke if p in known and not known[p].apart),
             screens=tuple(p for p in screens if p in known and Source.SCREEN in known[p].sources),
             teachers=tuple(member.participant for member in leaders),
             cameras=tuple(m.participant for m in ordered if Source.CAMERA in m.sources),
@@ -171,10 +175,12 @@ def stage_of(scene: Scene, receiver: ParticipantId, wish: Wish) -> ParticipantId
     """Who is large for this receiver: own pin, else the lesson's stage, else for students a leader, then who
     spoke last; for leaders who spoke last, then another leader. Without all of them the first camera."""
     for participant in (wish.pin, scene.stage):
-        if participant is not None and participant != receiver and participant in scene.members:
+        if participant is None or participant == receiver or participant not in scene.members:
+            continue
+        if not scene.members[participant].apart:
             return participant
     spoke = next((p for p in scene.spoke if p != receiver), None)
-    leader = next((p for p in scene.teachers if p != receiver), None)
+    leader = next((p for p in scene.teachers if p != receiver and not scene.members[p].apart), None)
     camera = next((p for p in scene.cameras if p != receiver), None)
     if scene.members[receiver].role.leads:
         return spoke or leader or camera

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from sfu import answer
@@ -26,6 +26,7 @@ from sfu.model import (
 )
 from sfu.plane.api import Command, SourceHandle
 from sfu.publication import Publication
+from sfu.rooms import Voices, gathered
 from sfu.rpc.messages import (
     Answered,
     Connected,
@@ -42,7 +43,7 @@ from sfu.rpc.messages import (
     Speakers,
     Watched,
 )
-from sfu.speakers import SILENT, SpeakerTracker
+from sfu.speakers import SILENT
 from sfu.transport import State, Transport
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,6 @@ MAX_PEOPLE: Final = 1000
 MAX_REMEMBERED: Final = 1000
 MAX_SLOTS: Final = SlotIndex.FIRST_TILE + MAX_TILES
 MAX_HEIGHT: Final = 4320
-SPEAKERS_EVERY_US: Final = 250_000
 QUALITY_EVERY_US: Final = 2_000_000
 WATCHED_EVERY_US: Final = 500_000
 SOUND_WANTED: Final = Wish(
@@ -61,6 +61,8 @@ SOUND_WANTED: Final = Wish(
 
 
 Publications = dict[tuple[ParticipantId, Source], Publication]
+Scenes = Mapping[str, Scene]
+"""One a room."""
 
 
 class _Seat:
@@ -81,7 +83,7 @@ class _Seat:
         """All that an allocation rests on besides the scene."""
         transport = self.transport
         line = None if transport is None else (transport.budget.bps, transport.redundancy.distance)
-        return transport, self.wish, self.mode, line
+        return transport, self.wish, self.mode, line, self.person.group
 
     @property
     def live(self) -> Transport | None:
@@ -106,13 +108,11 @@ class LessonRouter:
         self._stage: ParticipantId | None = None
         self._stage_number = -1
         self._screens: list[ParticipantId] = []
-        self._tracker = SpeakerTracker()
+        self._voices = Voices()
         self._levels: dict[ParticipantId, int] = {}
-        self._microphones: tuple[ParticipantId, ...] = ()
-        self._flushed: tuple[Scene, Publications] | None = None
+        self._microphones: dict[str, list[ParticipantId]] = {}
+        self._flushed: tuple[Scenes, Publications] = ({}, {})
         self._capture: Capture | None = None
-        self._told_speakers: tuple[tuple[str, int], ...] = ()
-        self._speakers_due_us = 0
         self._quality_due_us = 0
         self._watched_due_us = 0
 
@@ -213,7 +213,7 @@ class LessonRouter:
 
     def tell_again(self) -> None:
         """Push everything a newly connected signalling process must know."""
-        self._told_speakers = ()
+        self._voices.tell_again()
         for seat in self._seats.values():
             if (transport := seat.live) is not None:
                 self._context.push(
@@ -238,16 +238,11 @@ class LessonRouter:
 
     def tick(self, now_us: int) -> None:
         """Ten times a second: speakers, and every 2 s the lines."""
-        tracker = self._tracker
-        before = (tracker.ranking, tracker.spoke)
-        tracker.update(now_us, self._levels, self._microphones)
-        self._levels.clear()
-        if (tracker.ranking, tracker.spoke) != before:
+        if self._voices.update(now_us, self._levels, self._microphones):
             self._changed()
-        if now_us >= self._speakers_due_us and tracker.speaking != self._told_speakers:
-            self._told_speakers = tracker.speaking
-            self._speakers_due_us = now_us + SPEAKERS_EVERY_US
-            self._context.push(Speakers(self.lesson, self.epoch, self._told_speakers))
+        self._levels.clear()
+        for room, speaking in self._voices.news(now_us):
+            self._context.push(Speakers(self.lesson, self.epoch, speaking, room))
         if now_us >= self._watched_due_us:
             self._watched_due_us = now_us + WATCHED_EVERY_US
             self._tell_watched(now_us)
@@ -258,15 +253,16 @@ class LessonRouter:
 
     def flush(self) -> None:
         """Allocate for those whom a change concerns; only what differs is sent to plane and signalling."""
-        scene = self._scene()
+        scenes = self._scenes()
         publications = {
             (_id(seat), source): publication
             for seat in self._seats.values()
             if (transport := seat.live) is not None
             for source, publication in transport.publications.items()
         }
-        for_all = (scene, publications) != self._flushed
-        self._flushed = (scene, publications)
+        former, known = self._flushed
+        anew = {room for room, scene in scenes.items() if publications != known or scene != former.get(room)}
+        self._flushed = (scenes, publications)
         commands: list[Command] = []
         receivers: list[Transport] = []
         for seat in self._seats.values():
@@ -274,17 +270,18 @@ class LessonRouter:
             if transport is None:
                 continue
             receivers.append(transport)
-            if not for_all and seat.flushed == seat.terms:
+            room = seat.person.group
+            if room not in anew and seat.flushed == seat.terms:
                 continue
             seat.flushed = seat.terms
-            commands += self._allocate(seat, transport, scene, publications)
+            commands += self._allocate(seat, transport, scenes[room], publications)
         if commands:
             self._context.plane.apply(commands)
         for transport in receivers:
             self._push_slots(transport)
         if self._capture is not None:
             self._capture.open(self._recorded())
-        if commands or for_all:
+        if commands or anew:
             self._watch(receivers, publications.values())
             self._tell_watched(self._context.now_us())
 
@@ -328,8 +325,7 @@ class LessonRouter:
 
     def wanted_bps(self, transport: Transport) -> int:
         """What all that a transport's peer draws would cost."""
-        publications = {} if self._flushed is None else self._flushed[1]
-        return wanted_bps(transport.receiver.allocation, self._costs(publications))
+        return wanted_bps(transport.receiver.allocation, self._costs(self._flushed[1]))
 
     def line_changed(self) -> None:
         """A transport's line bears more or less."""
@@ -354,23 +350,35 @@ class LessonRouter:
             if (transport := seat.live) is not None
         }
 
-    def _scene(self) -> Scene:
+    def _scenes(self) -> Scenes:
+        """What is to be seen and heard in each room."""
         sources = self._open()
-        self._microphones = tuple(p for p, found in sources.items() if Source.MICROPHONE in found)
         sharing = [p for p, found in sources.items() if Source.SCREEN in found]
         self._screens = [p for p in sharing if p not in self._screens] + [
             p for p in self._screens if p in sharing
         ]
-        return Scene.of(
+        rooms = gathered(
             (
-                Member(participant, seat.role, seat.person.order, sources.get(participant, frozenset()))
-                for participant, seat in self._seats.items()
-            ),
-            stage=self._stage,
-            loudness=self._tracker.ranking,
-            spoke=self._tracker.spoke,
-            screens=self._screens,
+                seat.person.group,
+                seat.person.to_all,
+                Member(participant, seat.role, seat.person.order, sources.get(participant, frozenset())),
+            )
+            for participant, seat in self._seats.items()
         )
+        self._microphones = {
+            room: [member.participant for member in members if Source.MICROPHONE in member.sources]
+            for room, members in rooms.items()
+        }
+        return {
+            room: Scene.of(
+                members,
+                stage=self._stage,
+                loudness=self._voices.ranking(room),
+                spoke=self._voices.spoke(room),
+                screens=self._screens,
+            )
+            for room, members in rooms.items()
+        }
 
     def _set_gates(self, seat: _Seat) -> None:
         if seat.transport is None:

@@ -19,7 +19,7 @@ from signaling.answering import Answers
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
 from signaling.inking import Inking
-from signaling.lesson import ending, fields, presence, quiz, reacting, recording
+from signaling.lesson import ending, fields, groups, presence, quiz, reacting, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
@@ -42,6 +42,8 @@ class Client(Protocol):
     participant: str
     role: Role
     view: View
+    group: str | None
+    """Whose own fields it was sent; its lesson keeps this."""
     seat: str
     ballot: str
     """Stands for the participant in anonymous answers (``Actor.ballot``)."""
@@ -273,7 +275,13 @@ class LiveLesson:
         # Clients first: that they are recorded is said to people before the worker may begin.
         encoded = Encoded(event)
         for client in list(self.clients.values()):
-            client.send(encoded.for_view(client.view, client.participant))
+            who = client.participant
+            group = self.replica.group(who)
+            if client.view is View.STUDENT and client.group != group:
+                client.send(encode(self.replica.moved(event, who, client.group)))
+                client.group = group
+            else:
+                client.send(encoded.for_view(client.view, who, group))
         self._answers.heard(event)
         self.media.changed(event)
         self._recording.tick(recording.running(self.state))
@@ -480,6 +488,7 @@ class LiveLesson:
                 )
             )
         )
+        client.group = self.replica.group(client.participant)
         self.media.repeat(client.participant)
 
     async def _place(self) -> None:
@@ -512,6 +521,10 @@ class LiveLesson:
         if self._answers.time_up(state, now_ms):
             moment = self.moment()
             await self.execute(lambda now: quiz.time_up(now, moment), None)
+        groups_end_ms = groups.ends_at_ms(state)
+        if groups_end_ms is not None and now_ms >= groups_end_ms:
+            over = self.moment()
+            await self.execute(lambda now: groups.time_over(now, over), None)
         if self.clients and not self.media.ready:
             self.media.worker_lost()
 

@@ -18,7 +18,7 @@ from sfu.rpc.client import WorkerClient, WorkerLost
 from signaling import wire
 from signaling.codec import unpack
 from signaling.leasing import Leasing, StaleEpoch
-from signaling.lesson import fields
+from signaling.lesson import fields, groups
 from signaling.lesson.permissions import allowed
 from signaling.lesson.recording import recorded
 from signaling.log import LogUnreachable
@@ -95,7 +95,8 @@ class LessonMedia:
         self._watched: dict[str, wire.Watched] = {}
         self.stills = Stills()
         self._stills_asked: dict[str, wire.PictureName] = {}
-        self._speakers: wire.Speakers | None = None
+        self._speakers: dict[str, rpc.Speakers] = {}
+        """For each group in which somebody speaks, and for the lesson itself (empty)."""
         self._draws: dict[str, wire.Draw] = {}
         self._drawing = False
         self._without: dict[str, float] = {}
@@ -180,7 +181,7 @@ class LessonMedia:
         self._watched.clear()
         self.stills = Stills()
         self._ask_for_stills()
-        self._speakers = None
+        self._speakers.clear()
         self._mark_all()
         self._audience.moved(lease.epoch)
 
@@ -254,7 +255,7 @@ class LessonMedia:
         """Mark what this event changes for the media side."""
         for path in (*event.set, *event.delete):
             head, _, rest = path.partition("/")
-            if head in ("person", "unrecorded"):
+            if head in ("person", "unrecorded", "in", "speech"):
                 self._dirty.add(rest)
             elif head == "on":
                 self._dirty.add(rest.partition("/")[0])
@@ -262,7 +263,7 @@ class LessonMedia:
                 self._stage_dirty = True
                 if event.kind in ("may", "recordable"):
                     self._mark_people()
-            elif head in (fields.RECORDING, fields.CALM):
+            elif head in (fields.RECORDING, fields.CALM, fields.GROUPS):
                 self._mark_people()
         if self.lease is not None and (self._dirty or self._stage_dirty) and not self._lock.locked():
             self._spawn(self._flush())
@@ -325,6 +326,8 @@ class LessonMedia:
                 allowed=allowed(state, participant),
                 on=fields.sources_on(state, participant),
                 recorded=recorded(state, participant),
+                group=groups.group_of(state, participant) or "",
+                to_all=fields.speech(participant) in state,
             ),
         )
 
@@ -417,8 +420,7 @@ class LessonMedia:
                 self._watched[push.participant] = watched
                 self._audience.to_participant(push.participant, watched)
             case rpc.Speakers():
-                self._speakers = wire.Speakers(push.speakers)
-                self._audience.to_everybody(self._speakers)
+                self._hear_speakers(push)
             case rpc.Connected():
                 self._connections[push.participant] = push.connection
                 self._without.pop(push.participant, None)
@@ -440,6 +442,32 @@ class LessonMedia:
                 if lines != self._lines:
                     self._lines = lines
                     self._audience.quality(lines)
+
+    def _hear_speakers(self, push: rpc.Speakers) -> None:
+        self._speakers[push.group] = push
+        if not push.speakers and push.group:
+            del self._speakers[push.group]
+        if not groups.is_open(self._audience.state):
+            together = self._speakers.get("")  # of groups that are over the worker only tells that they are
+            self._audience.to_everybody(wire.Speakers(() if together is None else together.speakers))
+            return
+        for participant, person in fields.people(self._audience.state):
+            if person.here and (Role(person.role).leads or self._group(participant) == push.group):
+                self._audience.to_participant(participant, self._speakers_for(participant))
+
+    def _speakers_for(self, participant: str) -> wire.Speakers:
+        """Who speaks where somebody is; leaders are told of every place."""
+        group = self._group(participant)
+        here = self._speakers.get(group)
+        speakers = () if here is None else here.speakers
+        person: wire.PersonField | None = self._audience.state.get(fields.person(participant))
+        if person is not None and Role(person.role).leads:
+            others = (said for said in self._speakers.values() if said.group != group)
+            speakers += tuple(each for said in others for each in said.speakers)
+        return wire.Speakers(speakers)
+
+    def _group(self, participant: str) -> str:
+        return groups.group_of(self._audience.state, participant) or ""
 
     def hear_still(self, data: bytes) -> None:
         """A still that some process has taken: to those of its viewers that are clients here."""
@@ -480,8 +508,8 @@ class LessonMedia:
                 self._audience.to_participant(participant, message)
         if participant in self._stills_asked:
             self._audience.to_participant(participant, wire.StillWanted(self._stills_asked[participant]))
-        if self._speakers is not None:
-            self._audience.to_participant(participant, self._speakers)
+        if self._speakers:
+            self._audience.to_participant(participant, self._speakers_for(participant))
 
     def close(self) -> None:
         """This process holds the lesson no longer; its media goes on."""

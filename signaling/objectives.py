@@ -17,7 +17,7 @@ from typing import Final
 
 from sfu.model import Role
 from signaling import metrics
-from signaling.lesson import fields
+from signaling.lesson import fields, groups
 from signaling.lesson.fields import State
 from signaling.wire import PersonField, SlotContent
 
@@ -147,6 +147,8 @@ class LessonObjectives:
 
 def speaking(state: State) -> frozenset[str]:
     """Who leads the lesson, is here, and has the microphone on."""
+    if groups.is_open(state):
+        return frozenset()  # whoever is in another place than who speaks is not to hear them
     # By the few microphones that are on, not by all people: it is asked four times a second.
     return frozenset(who for who in fields.microphones(state) if _leads(state.get(fields.person(who))))
 

@@ -19,6 +19,7 @@ from signaling.lesson import (
     ending,
     fields,
     films,
+    groups,
     hands,
     ink,
     lock,
@@ -37,6 +38,7 @@ from signaling.lesson import (
 )
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import State
+from signaling.wire import groups as wire_groups
 
 _EVERYBODY: Final = frozenset(Role)
 _LEADERS: Final = frozenset({Role.TEACHER, Role.CO_TEACHER})
@@ -81,6 +83,16 @@ COMMANDS: Final[dict[type[Any], frozenset[Role]]] = {
     wire.ShowFilm: _LEADERS,
     wire.PlayFilm: _LEADERS,
     wire.Score: _STUDENTS,
+    wire_groups.MakeGroups: _LEADERS,
+    wire_groups.SpreadGroups: _LEADERS,
+    wire_groups.OpenGroups: _LEADERS,
+    wire_groups.ExtendGroups: _LEADERS,
+    wire_groups.CloseGroups: _LEADERS,
+    wire_groups.GoToGroup: _EVERYBODY,
+    wire_groups.AskIn: _EVERYBODY,
+    wire_groups.SpeakToAll: _LEADERS,
+    wire_groups.TellGroups: _LEADERS,
+    wire_groups.GroupChat: _EVERYBODY,
     wire.Lock: _LEADERS,
     wire.Remove: _LEADERS,
     wire.Record: _LEADERS,
@@ -132,6 +144,16 @@ RULES: Final[dict[type[Any], Callable[[State, Actor, Any, Moment], Change | None
     wire.ShowFilm: films.show,
     wire.PlayFilm: films.play,
     wire.Score: apps.score,
+    wire_groups.MakeGroups: groups.make,
+    wire_groups.SpreadGroups: groups.spread,
+    wire_groups.OpenGroups: groups.open_groups,
+    wire_groups.ExtendGroups: groups.extend,
+    wire_groups.CloseGroups: groups.close,
+    wire_groups.GoToGroup: groups.go,
+    wire_groups.AskIn: groups.ask_in,
+    wire_groups.SpeakToAll: groups.speak,
+    wire_groups.TellGroups: groups.tell,
+    wire_groups.GroupChat: calming.held(groups.say),
     wire.Lock: lock.lock,
     wire.Remove: presence.remove,
     wire.Record: recording.record,

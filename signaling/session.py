@@ -47,6 +47,7 @@ class Session:
         self.participant = ""
         self.role = Role.STUDENT
         self.view = View.STUDENT
+        self.group: str | None = None
         self.seat = seat
         self.ballot = ""
         self._lessons = lessons

@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, field
 
-RPC_VERSION: Final = 2
+RPC_VERSION: Final = 3
 
 
 class Hello(Struct, tag="hello", frozen=True):
@@ -50,7 +50,8 @@ class Person(Struct, frozen=True):
 
     ``allowed`` and ``on`` hold Source values; a source is forwarded only when it is in both.
     ``recorded`` holds those that may be recorded now (empty while nothing is recorded).
-    ``order`` is the place in the class (tiles are sorted by it).
+    ``order`` is the place in the class (tiles are sorted by it). ``group``: whom they are together with,
+    empty: the lesson itself; nothing passes between groups but the microphones of those who speak ``to_all``.
     """
 
     participant: str
@@ -59,6 +60,8 @@ class Person(Struct, frozen=True):
     allowed: frozenset[str] = frozenset()
     on: frozenset[str] = frozenset()
     recorded: frozenset[str] = frozenset()
+    group: str = ""
+    to_all: bool = False
 
 
 class SetPerson(Struct, tag="set_person", frozen=True):
@@ -252,11 +255,13 @@ class Watched(Struct, tag="watched", frozen=True):
 
 
 class Speakers(Struct, tag="speakers", frozen=True):
-    """Who speaks, loudest first, as (participant, -dBov). At most 4 a second, when changed."""
+    """Who speaks in a group (empty: in the lesson itself), loudest first, as (participant, -dBov). At most
+    4 a second, when changed."""
 
     lesson: str
     epoch: int
     speakers: tuple[tuple[str, int], ...]
+    group: str = ""
 
 
 class Connected(Struct, tag="connected", frozen=True):

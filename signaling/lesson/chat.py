@@ -72,6 +72,23 @@ def say(state: State, actor: Actor, message: Chat, moment: Moment) -> Change | N
     return Change("chat", {to_class: said, **slow}, _surplus(state), rests)
 
 
+def check_group(
+    state: State, actor: Actor, text: str, moment: Moment
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """What a student's message to their group sets besides, and rests on. Where it would wait for a leader
+    it is refused: nobody would look there.
+
+    Raises Refused ``chat_muted``, ``chat_slow``, ``chat_closed``, ``chat_words``, ``chat_links``.
+    """
+    if actor.role.leads:
+        return {}, frozenset()
+    slow = _in_turn(state, actor, moment)
+    reason = _sifted(state, text, moment)
+    if reason is not None:
+        raise Refused({"mode": "chat_closed", "words": "chat_words", "links": "chat_links"}[reason])
+    return slow, frozenset({CHAT_RULES, CHAT_WORDS, f"chat_muted/{actor.participant}"})
+
+
 def judge(state: State, _actor: Actor, message: JudgeChat, moment: Moment) -> Change | None:
     """A waiting message comes to the class as if it was said now, or goes. Raises Refused ``not_found``."""
     path = f"held/{message.participant}/{message.message}"

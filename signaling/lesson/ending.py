@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from signaling.lesson import fields, recording
+from signaling.lesson import fields, groups, recording
 from signaling.lesson.change import Actor, Change, Moment
-from signaling.lesson.fields import LESSON, RECORDING, State
+from signaling.lesson.fields import GROUPS, LESSON, RECORDING, State
 from signaling.wire import End
 
 
@@ -37,5 +37,6 @@ def end_for_all(state: State, moment: Moment) -> Change | None:
     if off is not None:
         changes[RECORDING] = off
     passing = tuple(sorted(path for path in state if path.startswith(("on/", "hand/", "lobby/"))))
+    together, over = groups.closing(state)
     # Rests on the recording also when there is none: one that just starts would stay on for ever.
-    return Change("ended", changes, passing, frozenset({RECORDING}))
+    return Change("ended", changes | together, passing + over, frozenset({RECORDING, GROUPS}))

@@ -44,6 +44,7 @@ from signaling.wire import (
     TimerField,
     UnrecordedField,
 )
+from signaling.wire.groups import AskField, GroupField, GroupNoticeField, GroupsField
 
 State = Mapping[str, Any]
 
@@ -52,6 +53,8 @@ RECORDING: Final = "recording"
 ORDER: Final = "_order"
 HIDDEN: Final = "_"
 SHOWN: Final = "shown"
+GROUPS: Final = "groups"
+GROUP_NOTICE: Final = "group_notice"
 INK_OF_ALL: Final = "ink/*"
 CALM: Final = "calm"
 TIMER: Final = "timer"
@@ -83,6 +86,8 @@ OWN: Final = (
     "quiz_result/",
 )
 """Paths whose second step is a participant: leaders see them and that participant, nobody else."""
+GROUPS_OWN: Final = ("ask/", "group_chat/")
+"""Paths whose second step is a group: leaders see them and who is in that group, nobody else."""
 REPLAYED: Final = (
     SHOWN,
     "board/",
@@ -142,6 +147,13 @@ _TYPES: Final[dict[str, Any]] = {
     "quiz_count": QuizTallyField,
     "quiz_said": str,
     "quiz_result": QuizMarksField,
+    "groups": GroupsField,
+    "group": GroupField,
+    "group_notice": GroupNoticeField,
+    "ask": AskField,
+    "group_chat": ChatField,
+    "in": str,
+    "speech": int,
     "hand": int,
     "on": bool,
     "_ban": bool,
@@ -194,6 +206,26 @@ def ink(participant: str) -> str:
     return f"ink/{participant}"
 
 
+def group(group_id: str) -> str:
+    return f"group/{group_id}"
+
+
+def in_group(participant: str) -> str:
+    return f"in/{participant}"
+
+
+def ask(group_id: str) -> str:
+    return f"ask/{group_id}"
+
+
+def speech(participant: str) -> str:
+    return f"speech/{participant}"
+
+
+def group_chat(group_id: str, message_id: str) -> str:
+    return f"group_chat/{group_id}/{message_id}"
+
+
 def ban(participant: str) -> str:
     return f"_ban/{participant}"
 
@@ -207,6 +239,11 @@ def author(value: Any) -> str | None:
     """Whose a replayed value is, as builtins; None: nobody's own."""
     by = value.get("by") if isinstance(value, dict) else None
     return by if isinstance(by, str) else None
+
+
+def groups_own(path: str) -> str | None:
+    """The group whose members may see this field; None: it is no group's own."""
+    return path.split("/", 2)[1] if path.startswith(GROUPS_OWN) else None
 
 
 def typed(path: str, value: Any) -> Any:

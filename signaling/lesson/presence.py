@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from sfu.model import Refused, Role
-from signaling.lesson import calling, fields
+from signaling.lesson import calling, fields, groups
 from signaling.lesson.change import Actor, Change, Moment, next_order
-from signaling.lesson.fields import LESSON, ORDER, State
+from signaling.lesson.fields import GROUPS, LESSON, ORDER, State
 from signaling.texts import skeleton
 from signaling.wire import LessonField, LobbyField, PersonField, Remove
 
@@ -125,7 +125,9 @@ def leave(state: State, participant: str, without_teacher_ends_ms: int, moment: 
         changes[LESSON] = msgspec.structs.replace(
             changes.get(LESSON, lesson), state="waiting", ends_at_ms=moment.now_ms + without_teacher_ends_ms
         )
-        return Change("teacher_away", changes, deletes, leaders)
+        together, over = groups.closing(state)
+        deletes = tuple(dict.fromkeys((*deletes, *over)))
+        return Change("teacher_away", changes | together, deletes, leaders | {GROUPS})
     return Change("left", changes, deletes, leaders if Role(person.role).leads else frozenset())
 
 
@@ -140,13 +142,15 @@ def remove(state: State, _actor: Actor, message: Remove, _moment: Moment) -> Cha
         raise Refused("not_allowed")
     if state.get(fields.ban(target)):
         return None
-    changes, deletes = gone(state, target, person) if person is not None else ({}, ())
+    changes, deletes = gone(state, target, person, for_good=True) if person is not None else ({}, ())
     if waits in state:
         deletes = (*deletes, waits)
     return Change("removed", {**changes, fields.ban(target): True}, deletes)
 
 
-def gone(state: State, participant: str, person: PersonField) -> tuple[dict[str, Any], tuple[str, ...]]:
+def gone(
+    state: State, participant: str, person: PersonField, *, for_good: bool = False
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Fields to set and delete when a participant is no longer here."""
     path = fields.person(participant)
     changes, seated = calling.away(state, participant)
@@ -155,6 +159,7 @@ def gone(state: State, participant: str, person: PersonField) -> tuple[dict[str,
     deletes = [*on, *(each for each in seated if each not in on)]
     if fields.hand(participant) in state:
         deletes.append(fields.hand(participant))
+    deletes += groups.on_leaving(state, participant, for_good=for_good)
     lesson = fields.lesson(state)
     if lesson.stage == participant:
         changes[LESSON] = msgspec.structs.replace(lesson, stage=None)
@@ -180,7 +185,8 @@ def _admit(state: State, actor: Actor, name: str) -> tuple[dict[str, Any], froze
         label=label,
         may=known.may if known is not None else None,
     )
-    return changes, frozenset({LESSON, ORDER, fields.ban(actor.participant)})
+    changes |= groups.on_entry(state, actor)
+    return changes, frozenset({LESSON, ORDER, GROUPS, fields.ban(actor.participant)})
 
 
 def _label(state: State, participant: str, name: str) -> str:

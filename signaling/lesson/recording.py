@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sfu.model import Refused, Role
-from signaling.lesson import consent, fields
+from signaling.lesson import consent, fields, groups
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import LESSON, RECORDING, State
 from signaling.lesson.permissions import EVERYTHING, ordered
@@ -80,11 +80,12 @@ def recorded(state: State, participant: str) -> frozenset[str]:
     """Which sources of a participant may be recorded now: leaders' all, students' as the recording says and
     the lesson allows; nothing of a student of whom anybody said so.
 
-    Nothing while no recording is asked for, and nothing of somebody who is not here.
+    Nothing while no recording is asked for, nothing of somebody who is not here, and nothing of a group: what
+    is said in one, by leaders too, stays there.
     """
     field = running(state)
     person: PersonField | None = state.get(fields.person(participant))
-    if field is None or person is None or not person.here:
+    if field is None or person is None or not person.here or groups.group_of(state, participant) is not None:
         return frozenset()
     if Role(person.role).leads:
         return EVERYTHING

@@ -34,6 +34,8 @@ follow the state: ``welcome`` brings the fields it may see, each ``event`` chang
 - ``slides/<id>``: SlidesField; ``_slides/<id>``: SlidesWork until they are made.
 - ``board/<id>``: BoardField. ``board/<id>/e/<element>``: BoardElementField.
 - ``ink/<participant>``: true while they may draw on boards; ``ink/*``: all may.
+- ``groups``, ``group/<group>``, ``in/<participant>`` (group), ``ask/<group>``, ``speech/<participant>``,
+  ``group_notice``, ``group_chat/<group>/<id>``: ``signaling.wire.groups``.
 - ``_ban/<participant>``: true; never leaves the server.
 """
 

@@ -20,6 +20,18 @@ from signaling.wire.calling import AnswerCall, Call, Seat
 from signaling.wire.calming import Calm, ReadSealed
 from signaling.wire.chat import Chat, JudgeChat, MuteChat, RemoveChat, SetChat, SetChatWords
 from signaling.wire.films import PlayFilm, ShowFilm
+from signaling.wire.groups import (
+    AskIn,
+    CloseGroups,
+    ExtendGroups,
+    GoToGroup,
+    GroupChat,
+    MakeGroups,
+    OpenGroups,
+    SpeakToAll,
+    SpreadGroups,
+    TellGroups,
+)
 from signaling.wire.materials import AddLink, MoveMaterial, NameMaterial, SetSharing
 from signaling.wire.names import MAX_STILL, WIRE_VERSION, Id, PictureName, RequestNumber, SourceName
 from signaling.wire.picking import Pick, SetPickable
@@ -205,6 +217,16 @@ ClientMessage = (
     | TurnPage
     | SetBrowse
     | RemoveSlides
+    | MakeGroups
+    | SpreadGroups
+    | OpenGroups
+    | ExtendGroups
+    | CloseGroups
+    | GoToGroup
+    | AskIn
+    | SpeakToAll
+    | TellGroups
+    | GroupChat
     | Lock
     | Remove
     | Record

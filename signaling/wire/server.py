@@ -24,7 +24,9 @@ class Event(Struct, tag_field="t", tag="event", frozen=True):
     chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
     quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed,
     slides_queued, slides_making, slides_ready, slides_failed, slides_removed, slides_page, slides_browse,
-    board, board_removed, board_cleared, drawn, ink, ended.
+    board, board_removed, board_cleared, drawn, ink, groups_made, groups_open, groups_extended,
+    groups_closed, group_moved, group_asks, group_asks_not, speech, speech_over, groups_told, group_chat,
+    ended.
     """
 
     number: int

@@ -236,6 +236,35 @@ def test_of_who_is_not_recorded_nothing_is_kept_from_then_on(tmp_path: Path) -> 
     assert Stay("t", "camera", at(0), None) in read.stays
 
 
+def test_who_is_in_a_group_is_over_for_the_video_until_they_are_back(tmp_path: Path) -> None:
+    """Leaders too; whoever is in the lesson itself stays."""
+    people = {f"person/{who}": person(who, role, 1) for who, role in (("t", "teacher"), ("a", "student"))}
+    on = {"on/a/camera": True, "on/t/camera": True}
+    prepared, opened = ({"groups": {"state": state}} for state in ("prepared", "open"))
+    read = story(
+        tmp_path,
+        event(1, "restated", at(0), {"in/a": "1", **prepared, **people, **on}),
+        event(1, "restated", at(0), {"recording": recording("on", 1, at(0))}),
+        event(2, "groups_open", at(2), opened),
+        event(3, "group_moved", at(3), {"in/t": "1"}),
+        event(4, "group_moved", at(4), {}, "in/t"),
+        event(5, "groups_closed", at(6), prepared),
+    )
+    assert {(stay.participant, stay.start_us, stay.end_us) for stay in read.stays} == {
+        ("a", at(0), at(2)), ("t", at(0), at(3)), ("t", at(4), None), ("a", at(6), None),
+    }  # fmt: skip
+
+
+def test_what_a_group_says_is_not_in_a_recordings_log() -> None:
+    assert not logbook.shown("group_chat/1/a")
+    assert not logbook.shown("ask/1")
+    said = {"participant": "a", "name": "a", "text": "secret", "at_ms": 1}
+    fields = {"groups": {"state": "open"}, "in/a": "1", "on/a/camera": True, "group_chat/1/a": said}
+    replica = Replica(3, {path: pack(value) for path, value in fields.items()})
+    (first, *_) = logbook.restated(replica, 5)
+    assert list(first.set) == ["groups", "in/a", "on/a/camera"]
+
+
 def test_who_is_not_recorded_when_a_recorder_goes_on_stays_so(tmp_path: Path) -> None:
     marked = {"unrecorded/a": {"by_leader": True}, "hand/a": 1, "person/a": person("a", "student", 1)}
     read = story(

@@ -134,6 +134,9 @@ class Desk:
         on: str = "",
         may: str = "",
         recorded: str = "",
+        group: str = "",
+        *,
+        to_all: bool = False,
     ) -> None:
         """Add or change somebody; ``on``, ``may`` and ``recorded`` are blank-separated sources (``may``: as
         ``on``)."""
@@ -145,6 +148,8 @@ class Desk:
             frozenset((may or on).split()),
             frozenset(on.split()),
             frozenset(recorded.split()),
+            group,
+            to_all,
         )
         await self.ask(SetPerson(LESSON, EPOCH, self._number, person))
 

@@ -189,9 +189,13 @@ class Bench:
         on: str = "",
         may: str | None = None,
         recorded: str = "",
+        group: str = "",
+        *,
+        to_all: bool = False,
     ) -> None:
         allowed = frozenset((on if may is None else may).split())
-        person = Person(name, role, order, allowed, frozenset(on.split()), frozenset(recorded.split()))
+        sources = frozenset(on.split())
+        person = Person(name, role, order, allowed, sources, frozenset(recorded.split()), group, to_all)
         self.ask(SetPerson(LESSON, 1, self.next_number(), person))
 
     def remove(self, name: str) -> None:

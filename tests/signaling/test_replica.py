@@ -13,10 +13,12 @@ from signaling import wire
 from signaling.archive import fold
 from signaling.codec import builtins, pack, unpack
 from signaling.lesson import ending, fields, presence, recording
+from signaling.lesson import groups as in_groups
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import typed
 from signaling.replica import KEPT_EVENTS, Encoded, Record, Replica, View, record
 from signaling.roles import decide
+from signaling.wire import groups
 
 ROLES = {"t": Role.TEACHER, "c": Role.CO_TEACHER, "a": Role.STUDENT, "b": Role.STUDENT, "d": Role.STUDENT}
 _who = st.sampled_from(sorted(ROLES))
@@ -24,6 +26,7 @@ _source = st.sampled_from(["microphone", "camera", "screen", "screen_sound"])
 _may = st.lists(_source, max_size=3, unique=True).map(tuple)
 _questions = (wire.NewQuestion("single", "?", ("a", "b"), (1,)),)
 _quiz = st.integers(1, 6).map(lambda step: f"{step * 300:013d}-{step:04d}")
+_NEW = groups.NewGroup()
 _message = st.one_of(
     st.builds(wire.Publish, st.just(1), _source, st.booleans()),
     st.builds(wire.Chat, st.just(1), st.text(min_size=1, max_size=8)),
@@ -45,6 +48,12 @@ _message = st.one_of(
         wire.SetQuiz, st.just(1), _quiz, st.sampled_from(["start", "close", "show", "reveal", "remove"])
     ),
     st.builds(wire.QuizAnswer, st.just(1), _quiz, st.just(0), st.just((1,))),
+    st.builds(groups.MakeGroups, st.just(1), st.sampled_from([(), (_NEW,), (_NEW, _NEW)]), st.booleans()),
+    st.builds(groups.OpenGroups, st.just(1), st.none() | st.integers(1, 2), st.booleans()),
+    st.builds(groups.CloseGroups, st.just(1)),
+    st.builds(groups.GoToGroup, st.just(1), st.sampled_from(["1", "2", None]), st.none() | _who),
+    st.builds(groups.AskIn, st.just(1), st.booleans(), st.sampled_from(["1", "2", None])),
+    st.builds(groups.GroupChat, st.just(1), st.text(min_size=1, max_size=8)),
 )
 _step = st.one_of(
     st.tuples(st.just("enter"), _who, st.sampled_from(["Маша", "Петя", "Anna"])),
@@ -129,6 +138,43 @@ def test_resuming_from_any_point_gives_the_same_view(steps: list[tuple[str, str,
         assert mine == replica.fields(view)
 
 
+_PARTED: list[tuple[str, str, Any]] = [
+    *[("enter", who, name) for who, name in (("t", "Анна"), ("a", "Маша"), ("b", "Петя"))],
+    ("say", "t", groups.MakeGroups(1, (groups.NewGroup("", ("a",)), groups.NewGroup("", ("b",))))),
+    ("say", "t", groups.OpenGroups(1, choose=True)),
+]
+_in_groups = st.tuples(
+    st.just("say"),
+    st.sampled_from(["t", "a", "b"]),
+    st.one_of(
+        st.builds(groups.GoToGroup, st.just(1), st.sampled_from(["1", "2"])),
+        st.builds(groups.GroupChat, st.just(1), st.just("x")),
+        st.builds(groups.AskIn, st.just(1), st.booleans()),
+    ),
+)
+
+
+@given(
+    st.lists(_in_groups, max_size=12).map(lambda said: _PARTED + said) | st.lists(_step),
+    st.sampled_from("ab"),
+)
+@settings(max_examples=100)
+def test_a_student_holds_what_they_may_see_however_they_are_moved(
+    steps: list[tuple[str, str, Any]], who: str
+) -> None:
+    _, log = played(steps)
+    replica, mine, group = Replica(), dict[str, Any](), None
+    for event in log:
+        replica.apply(event)
+        now = replica.group(who)
+        seen = event.seen_by(View.STUDENT, who, now)
+        if now != group:
+            seen, group = replica.moved(event, who, group), now
+        mine = {path: value for path, value in mine.items() if path not in seen.delete}
+        mine |= unpack(pack(builtins(seen.set)))
+        assert mine == replica.fields(View.STUDENT, who), event.kind
+
+
 @given(st.lists(_step, max_size=60))
 @settings(max_examples=100)
 def test_what_always_holds(steps: list[tuple[str, str, Any]]) -> None:
@@ -142,6 +188,8 @@ def test_what_always_holds(steps: list[tuple[str, str, Any]]) -> None:
     assert (lesson.ends_at_ms is not None) == (lesson.state == "waiting" and lesson.started_at_ms is not None)
     assert len({person.order for person in people.values()}) == len(people)
     assert len({(person.name, person.label) for person in people.values()}) == len(people)
+    are_open = in_groups.is_open(state)
+    assert led or not are_open, "nobody is in a group while no adult is there"
     for path in state:
         kind, _, who = path.partition("/")
         if kind in ("on", "hand"):
@@ -151,6 +199,12 @@ def test_what_always_holds(steps: list[tuple[str, str, Any]]) -> None:
             assert f"lobby/{who}" not in state
         if kind == "lobby":
             assert who not in here
+        if kind == "in" and ROLES[who].leads:
+            assert who in here
+            assert are_open
+        if kind == "ask":
+            assert are_open
+            assert state[path].participant in here
     assert lesson.stage is None or lesson.stage in here
     ended = [event.number for event in log if event.kind == "ended"]
     assert not ended or ended == [replica.number]

@@ -10,6 +10,7 @@ from sfu.model import Refused, Role
 from signaling import wire
 from signaling.lesson.change import Actor, Moment
 from signaling.roles import COMMANDS, RULES, check, decide
+from signaling.wire import groups
 from tests.signaling.test_materials import MATERIALS
 from tests.signaling.test_quiz import running
 from tests.signaling.test_rules import full
@@ -55,6 +56,16 @@ EXPECTED: dict[type[Any], set[Role]] = {
     wire.ShowFilm: {T, C},
     wire.PlayFilm: {T, C},
     wire.Score: {S},
+    groups.MakeGroups: {T, C},
+    groups.SpreadGroups: {T, C},
+    groups.OpenGroups: {T, C},
+    groups.ExtendGroups: {T, C},
+    groups.CloseGroups: {T, C},
+    groups.GoToGroup: {T, C, S},
+    groups.AskIn: {T, C, S},
+    groups.SpeakToAll: {T, C},
+    groups.TellGroups: {T, C},
+    groups.GroupChat: {T, C, S},
     wire.Lock: {T, C},
     wire.Remove: {T, C},
     wire.Record: {T, C},
@@ -104,6 +115,20 @@ MESSAGES: dict[type[Any], Any] = {
     wire.ShowFilm: wire.ShowFilm(1, "f"),
     wire.PlayFilm: wire.PlayFilm(1, "f", "playing", 5),
     wire.Score: wire.Score(1, "a", 1, 2),
+    groups.MakeGroups: groups.MakeGroups(1, (groups.NewGroup(),)),
+    groups.SpreadGroups: groups.SpreadGroups(1),
+    groups.OpenGroups: groups.OpenGroups(1),
+    groups.ExtendGroups: groups.ExtendGroups(1, 5),
+    groups.CloseGroups: groups.CloseGroups(1),
+    groups.GoToGroup: groups.GoToGroup(1, "2"),
+    groups.AskIn: {
+        T: groups.AskIn(1, on=False, group="2"),
+        C: groups.AskIn(1, on=False, group="2"),
+        S: groups.AskIn(1, on=True),
+    },
+    groups.SpeakToAll: groups.SpeakToAll(1, on=True),
+    groups.TellGroups: groups.TellGroups(1, "Five minutes left"),
+    groups.GroupChat: groups.GroupChat(1, "hi"),
     wire.Lock: wire.Lock(1, on=True),
     wire.Remove: wire.Remove(1, "p"),
     wire.Record: wire.Record(1, on=True),
@@ -123,6 +148,15 @@ MESSAGES: dict[type[Any], Any] = {
     wire.BoardClear: wire.BoardClear(1, "drawn"),
     wire.BoardPut: wire.BoardPut(1, "drawn", gone=("e",)),
     wire.SetInk: wire.SetInk(1, on=True, participant="p"),
+}
+GROUPS_THERE: dict[str, Any] = {
+    "groups": groups.GroupsField("open", choose=True),
+    "group/1": groups.GroupField("", 1),
+    "group/2": groups.GroupField("", 2),
+    "in/m": "1",
+    "in/t": "1",
+    "in/c": "1",
+    "ask/2": groups.AskField("p", 1),
 }
 PEOPLE = {T: "t", C: "c", S: "m"}
 
@@ -144,12 +178,14 @@ def test_each_command_for_each_role(command: type[Any], role: Role) -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("command", list(RULES), ids=lambda kind: kind.__name__)
 def test_rules_are_not_reached_around_the_table(command: type[Any], role: Role) -> None:
-    state = full() | MATERIALS | SLIDES | running()
+    state = full() | MATERIALS | SLIDES | running() | GROUPS_THERE
     state |= {"on/p/microphone": True, "board/b": {}, "ink/m": True}
     state |= {"called/m": wire.CalledField("t", 1), "at_board/m": wire.AtBoardField("t", 1, ())}
     state |= {"held/p/h": wire.HeldField("P", "hi", 1, "mode")}
     drawn = wire.BoardElementField("ellipse", 0, 0, 1, 1, 1, 1, by="m")
     state |= {"board/drawn": wire.BoardField("Forces", 1, "t"), "board/drawn/e/e": drawn}
+    if command in (groups.MakeGroups, groups.OpenGroups):
+        state |= {"groups": groups.GroupsField("prepared")}
     actor = Actor(PEOPLE[role], role)
     message = MESSAGES[command]
     message = message[role] if isinstance(message, dict) else message

@@ -30,6 +30,12 @@ export const MAX_SLOW_S = 300;
 export const MAX_WORDS = 100;
 export const MAX_WORD = 40;
 export const MAX_FILM_MS = 43200000;
+export const MAX_GROUPS = 20;
+export const MAX_GROUP_NAME = 40;
+export const MAX_GROUP_PEOPLE = 200;
+export const MAX_GROUP_MINUTES = 180;
+export const MAX_GROUP_NOTICE = 300;
+export const GROUP_CHAT_KEPT = 50;
 export const MAX_MATERIALS = 100;
 export const MAX_URL = 500;
 export const MAX_QUESTIONS = 20;
@@ -710,6 +716,126 @@ export interface PlayFilm {
   readonly position_ms: number;
 }
 
+/** A group to be: its name (empty: its number stands for it), and students of the lesson. */
+export interface NewGroup {
+  readonly name: string;
+  readonly people: readonly string[];
+}
+
+/**
+ * Leaders: these groups instead of those before, while they are not open; none: no groups any more.
+ *
+ * ``draw``: students who are here and in none of them are dealt out at random, so that sizes differ by one
+ * at most wherever that is possible.
+ */
+export interface MakeGroups {
+  readonly t: "make_groups";
+  readonly id: number;
+  readonly groups?: readonly NewGroup[];
+  readonly draw?: boolean;
+}
+
+/** Leaders: students who are here and in no group go into the smallest ones, at random. */
+export interface SpreadGroups {
+  readonly t: "spread_groups";
+  readonly id: number;
+}
+
+/**
+ * Leaders: everybody goes to their group. ``minutes``: it ends by itself then. ``choose``: students may
+ * change the group by themselves.
+ */
+export interface OpenGroups {
+  readonly t: "open_groups";
+  readonly id: number;
+  readonly minutes?: number | null;
+  readonly choose?: boolean;
+}
+
+/** Leaders: so many minutes more; from now where there was no end. */
+export interface ExtendGroups {
+  readonly t: "extend_groups";
+  readonly id: number;
+  readonly minutes: number;
+}
+
+/** Leaders: everybody is back at once. The groups stay as they are and may be opened again. */
+export interface CloseGroups {
+  readonly t: "close_groups";
+  readonly id: number;
+}
+
+/**
+ * Go to a group, or to the lesson itself (None): leaders themselves while groups are open, or a student
+ * (``participant``) at any time; students themselves, to another group, where they may choose.
+ */
+export interface GoToGroup {
+  readonly t: "go_to_group";
+  readonly id: number;
+  readonly group: string | null;
+  readonly participant?: string | null;
+}
+
+/** A student asks the teacher into their group, or takes it back. A leader (``group``) only does that. */
+export interface AskIn {
+  readonly t: "ask_in";
+  readonly id: number;
+  readonly on: boolean;
+  readonly group?: string | null;
+}
+
+/** Leaders: one's own microphone is heard in every group, or in one's own place only. */
+export interface SpeakToAll {
+  readonly t: "speak_to_all";
+  readonly id: number;
+  readonly on: boolean;
+}
+
+/** Leaders: a text before everybody, wherever they are; empty takes it away. */
+export interface TellGroups {
+  readonly t: "tell_groups";
+  readonly id: number;
+  readonly text: string;
+}
+
+/** Say something to the group that one is in. */
+export interface GroupChat {
+  readonly t: "group_chat";
+  readonly id: number;
+  readonly text: string;
+}
+
+/**
+ * The groups of the lesson. ``prepared``: made, everybody is together; ``open``: everybody is in theirs,
+ * until ``ends_at_ms`` (server time; None: until somebody closes them). ``choose``: students may change
+ * theirs.
+ */
+export interface GroupsField {
+  readonly state: "open" | "prepared";
+  readonly ends_at_ms: number | null;
+  readonly choose: boolean;
+}
+
+/** One group. ``name``: empty where ``order`` (from 1) stands for it. */
+export interface GroupField {
+  readonly name: string;
+  readonly order: number;
+}
+
+/** A group asks for the teacher; ``participant`` pressed. */
+export interface AskField {
+  readonly participant: string;
+  readonly at_ms: number;
+}
+
+/** What a leader wrote to everybody while groups are open. */
+export interface GroupNoticeField {
+  readonly participant: string;
+  readonly name: string;
+  readonly text: string;
+  readonly at_ms: number;
+}
+
 /**
  * A material. ``place``: they are shown by it, smallest first. Of a file: ``group``, ``media_type`` and
  * ``bytes``; its content is behind ``GET /api/materials/<id>``. Of a link or an app: ``url``.
@@ -1144,7 +1270,9 @@ export interface TimerField {
  * chat_held, chat_declined, chat_removed, chat_rules, chat_words, chat_muted, chat_unmuted, note,
  * quiz_made, quiz_removed, quiz_open, quiz_answered, quiz_closed, quiz_shown, quiz_revealed,
  * slides_queued, slides_making, slides_ready, slides_failed, slides_removed, slides_page, slides_browse,
- * board, board_removed, board_cleared, drawn, ink, ended.
+ * board, board_removed, board_cleared, drawn, ink, groups_made, groups_open, groups_extended,
+ * groups_closed, group_moved, group_asks, group_asks_not, speech, speech_over, groups_told, group_chat,
+ * ended.
  */
 export interface Event {
   readonly t: "event";
@@ -1638,6 +1766,16 @@ export type ClientMessage =
   | TurnPage
   | SetBrowse
   | RemoveSlides
+  | MakeGroups
+  | SpreadGroups
+  | OpenGroups
+  | ExtendGroups
+  | CloseGroups
+  | GoToGroup
+  | AskIn
+  | SpeakToAll
+  | TellGroups
+  | GroupChat
   | Lock
   | Remove
   | Record

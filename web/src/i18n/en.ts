@@ -2,6 +2,7 @@ import type { RefusalAction, RefusalCode } from "./refusals";
 import { leadingRefusals, leadingWords } from "./leading.en";
 import { chatRefusals, chatWords } from "./chat.en";
 import { boardWords } from "./board.en";
+import { groupsWords } from "./groups.en";
 import { lineWords } from "./line.en";
 import { materialRefusals, materialWords } from "./materials.en";
 import { slidesWords } from "./slides.en";
@@ -59,6 +60,8 @@ const refusals: Record<RefusalCode, string> = {
   ...leadingRefusals,
   board_full: "The board is full. Erase something, or take a new board.",
   too_many_boards: "There are too many boards in this lesson. Remove one that is not needed.",
+  groups_open: "The groups are open. Close them first, then make others.",
+  groups_closed: "The groups are closed: everybody is together again.",
   recording_running: "The lesson is being recorded already. To record other things, stop the recording first.",
   recording_unavailable: "This server has no recorder: lessons cannot be recorded here. Tell the administrator.",
   withdrawal_unknown: "This video is from before it was kept who is in it when. Nobody can be taken out of it; its teacher can delete it.",
@@ -450,6 +453,7 @@ export const en = {
     here: "Go on here",
   },
   ...leadingWords,
+  ...groupsWords,
   ...lineWords,
   ...materialWords,
   ...chatWords,

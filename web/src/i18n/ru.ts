@@ -2,6 +2,7 @@ import type { Dictionary } from "./en";
 import { leadingRefusals, leadingWords } from "./leading.ru";
 import { chatRefusals, chatWords } from "./chat.ru";
 import { boardWords } from "./board.ru";
+import { groupsWords } from "./groups.ru";
 import { lineWords } from "./line.ru";
 import { materialRefusals, materialWords } from "./materials.ru";
 import { slidesWords } from "./slides.ru";
@@ -60,6 +61,8 @@ const refusals: Record<RefusalCode, string> = {
   ...leadingRefusals,
   board_full: "Доска заполнена. Сотрите что-нибудь или возьмите новую доску.",
   too_many_boards: "На этом уроке слишком много досок. Удалите ненужную.",
+  groups_open: "Группы сейчас открыты. Сначала закройте их, потом сделайте другие.",
+  groups_closed: "Группы закрыты: все уже снова вместе.",
   recording_running: "Урок уже записывается. Чтобы записывать другое, сначала остановите запись.",
   recording_unavailable: "На этом сервере нет рекордера: записывать уроки здесь нельзя. Скажите администратору.",
   withdrawal_unknown: "Этот видеоурок сделан раньше, чем стало известно, кто в нём когда есть. Убрать из него никого нельзя, но учитель может его удалить.",
@@ -449,6 +452,7 @@ export const ru: Dictionary = {
     here: "Продолжить здесь",
   },
   ...leadingWords,
+  ...groupsWords,
   ...lineWords,
   ...materialWords,
   ...chatWords,

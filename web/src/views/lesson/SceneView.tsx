@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 
+import { together } from "../../core/groups";
 import type { LessonSurface } from "../../core/lesson";
 import type { Fields } from "../../core/store";
 import type { Person, Slot } from "../../core/types";
@@ -27,7 +28,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const text = useText();
   const [box, size] = useSize<HTMLDivElement>();
   const picture = useReadable(lesson.picture);
-  const people = useReadable(lesson.people);
+  const everybody = useReadable(lesson.people);
   const self = useReadable(lesson.self);
   const speakers = useReadable(lesson.speakers);
   const rules = useReadable(lesson.lesson);
@@ -36,6 +37,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
   const { lite } = useReadable(lesson.saving);
   const stills = useReadable(lesson.stills);
   const fields = useReadable(lesson.fields);
+  const people = useMemo(() => together(fields, everybody, self.id), [fields, everybody, self.id]);
   const [wantedPage, setWantedPage] = useState(0);
   const [touched, setTouched] = useState<string | null>(null);
 
@@ -211,7 +213,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
             </Frame>
           );
         })}
-        {people.length <= 1 && alone}
+        {everybody.length <= 1 && alone}
       </div>
       {pages.pages > 1 && effective !== "focus" && (
         <nav className="pager" aria-label={text.lesson.pageNext}>

@@ -16,6 +16,7 @@ import { SlidesPanel } from "./slides";
 import { SlidesIcon } from "./slides/icons";
 import { BoardsPanel } from "./board/BoardsPanel";
 import { BoardSign } from "./board/icons";
+import { GROUPS, GroupsCard } from "./groups";
 
 export interface ToolProps {
   readonly lesson: LessonSurface;
@@ -51,6 +52,7 @@ export const TOOLS: readonly Tool[] = [
     Panel: SlidesPanel,
   },
   QUIZ_TOOL,
+  GROUPS,
   {
     name: "materials",
     for: "everybody",
@@ -64,7 +66,7 @@ export const TOOLS: readonly Tool[] = [
 ];
 
 /** What stands over the pictures while there is reason to, whatever panel is open: each one draws nothing otherwise. */
-export const CARDS: readonly ComponentType<ToolProps>[] = [QuizCard, LeadingCards, ChatAnnouncer];
+export const CARDS: readonly ComponentType<ToolProps>[] = [GroupsCard, QuizCard, LeadingCards, ChatAnnouncer];
 
 export function toolsFor(leads: boolean): readonly Tool[] {
   return TOOLS.filter((tool) => leads || tool.for === "everybody");
