@@ -43,6 +43,7 @@ from signaling.log import Clock, LessonLog, LogUnreachable, connect, stop
 from signaling.placement import Placement
 from signaling.quiz_http import QuizRoutes
 from signaling.retention import Retention
+from signaling.slides.beside import ShownPages
 from signaling.slides.desk import SlidesDesk
 from signaling.slides.http import SlidesRoutes, SlidesTaker
 from signaling.slides.making import Making
@@ -150,7 +151,7 @@ class Signalling:
             settings, self.door, self.admission, self.lessons, self.library, kept, self._now_ms
         )
         self.uploads.takers["slides"] = SlidesTaker(kept)
-        SlidesRoutes(self.door, self.admission, self.lessons, kept.files)
+        SlidesRoutes(self.door, self.admission, self.lessons, self.library, ShownPages(videos), kept.files)
         closing.push_async_callback(self.lessons.close)
         self.lessons.start()
         self.slides = SlidesDesk(self.lessons, self.log, kept, Making.of(settings), settings.paths.making)

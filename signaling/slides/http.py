@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -17,7 +18,9 @@ from signaling.lesson import slides as rules
 from signaling.lesson.change import Actor
 from signaling.lesson.fields import State
 from signaling.lessons import Lessons
+from signaling.library import Library, Viewer
 from signaling.links import new_id
+from signaling.slides.beside import ShownPages
 from signaling.uploads.keeping import Kept, Upload
 from signaling.wire.slides import SlidesAdded
 
@@ -57,28 +60,65 @@ class SlidesTaker:
 class SlidesRoutes:
     """Adds itself to the door's application. ``files``: where the pages are."""
 
-    def __init__(self, door: Door, admission: Admission, lessons: Lessons, files: Files) -> None:
+    def __init__(
+        self,
+        door: Door,
+        admission: Admission,
+        lessons: Lessons,
+        library: Library,
+        shown: ShownPages,
+        files: Files,
+    ) -> None:
         self._door = door
         self._admission = admission
         self._lessons = lessons
+        self._library = library
+        self._shown = shown
         self._files = files
-        door.application.router.add_get("/api/lessons/{lesson}/slides/{slides}/{file}", self._page)
+        router = door.application.router
+        router.add_get("/api/lessons/{lesson}/slides/{slides}/{file}", self._page)
+        router.add_get("/api/library/{video}/slides/{slides}/{file}", self._of_video)
+        router.add_get("/api/links/{code}/video/slides/{slides}/{file}", self._of_link)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        asked = request.match_info
-        lesson, slides, file = asked["lesson"], asked["slides"], _FILE.fullmatch(asked["file"])
-        if file is None or not _ID.fullmatch(lesson) or not _ID.fullmatch(slides):
+        lesson, (slides, page, part) = request.match_info["lesson"], _asked(request)
+        if not _ID.fullmatch(lesson):
             raise Refused("not_found")
         async with self._lessons.get(lesson) as live:
             actor = self._admission.actor(self._door.browser(request), live)
-            if not rules.may_see(live.state, slides, int(file[1]), leads=actor.role.leads):
+            if not rules.may_see(live.state, slides, page, leads=actor.role.leads):
                 raise Refused("not_found")
+        return await self._send(request, lesson, slides, page, part)
+
+    async def _of_video(self, request: web.Request) -> web.StreamResponse:
+        viewer = Viewer(self._door.browser(request).teacher, self._door.came_by_library_link(request))
+        video = request.match_info["video"]
+        return await self._beside(request, video, await self._library.lesson_of(viewer, video))
+
+    async def _of_link(self, request: web.Request) -> web.StreamResponse:
+        browser = self._door.browser(request)
+        asked = self._admission.participant(browser, request.match_info["code"])
+        lesson, participant = await self._door.guarded(request, asked)
+        viewer = Viewer(browser.teacher, self._door.came_by_library_link(request))
+        let_in = partial(self._admission.was_let_in, browser, lesson, participant)
+        page = await self._library.page_of_lesson(viewer, lesson.id, let_in)
+        return await self._beside(request, page.video.video, lesson.id)
+
+    async def _beside(self, request: web.Request, video: str, lesson: str) -> web.StreamResponse:
+        slides, page, part = _asked(request)
+        if (slides, page) not in await self._shown.of(video):
+            raise Refused("not_found")
+        return await self._send(request, lesson, slides, page, part)
+
+    async def _send(
+        self, request: web.Request, lesson: str, slides: str, page: int, part: str
+    ) -> web.StreamResponse:
         headers = {
             "Content-Security-Policy": MEDIA_POLICY,
-            "Content-Type": "image/webp" if file[2].endswith("webp") else "text/plain; charset=utf-8",
+            "Content-Type": "image/webp" if part.endswith("webp") else "text/plain; charset=utf-8",
             "Cache-Control": f"private, max-age={_KEPT_S}, immutable",
         }
-        name = f"{rules.pages_of(lesson, slides)}/{file[0]}"
+        name = f"{rules.pages_of(lesson, slides)}/{page}-{part}"
         here = self._files.local(name)
         if here is not None:
             return web.FileResponse(here, headers=headers)
@@ -86,3 +126,11 @@ class SlidesRoutes:
         if stored is None:
             raise Refused("not_found")
         return await stored_http.send(request, self._files, stored, headers)
+
+
+def _asked(request: web.Request) -> tuple[str, int, str]:
+    """Slides, page and which file of it; raises Refused ``not_found``."""
+    slides, file = request.match_info["slides"], _FILE.fullmatch(request.match_info["file"])
+    if file is None or not _ID.fullmatch(slides):
+        raise Refused("not_found")
+    return slides, int(file[1]), file[2]

@@ -24,6 +24,14 @@ export const lessonPage: PageAddress = (folder, page, part) => {
   return `/api/lessons/${encodeURIComponent(lesson)}/slides/${encodeURIComponent(slides)}/${page}-${part}`;
 };
 
+/** Beside a recording; `base` is the video's address: `/api/library/<video>` or `/api/links/<code>/video`. */
+export function pageOf(base: string): PageAddress {
+  return (folder, page, part) => {
+    const slides = folder.split("/")[1] ?? "";
+    return `${base}/slides/${encodeURIComponent(slides)}/${page}-${part}`;
+  };
+}
+
 /** What is taken: the browser shows no others in its dialogue. */
 export const TAKEN = ".pdf,.ppt,.pptx,.pps,.ppsx,.odp,.doc,.docx,.odt,.xls,.xlsx,.ods,image/png,image/jpeg,image/webp,image/gif";
 const SMALL_PIXELS = 600_000;

@@ -3,6 +3,7 @@ import { useEffect, useEffectEvent, useState } from "react";
 import type { VideoPage } from "../core/api";
 import { asksNow, nearEnd, newestMs } from "../core/growing";
 import { Player, type Place } from "../core/player";
+import { lessonPage } from "../core/slides";
 import { NOTHING } from "./player/extras";
 import { PlayerBox } from "./player/PlayerBox";
 import { codeOfError, useSentence } from "./problems";
@@ -77,7 +78,7 @@ export function RunningVideo({ page, load, back, onOver }: Props) {
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-main" data-testid="running-video">
-        <PlayerBox player={player} title={video.title} timeline={null} extras={NOTHING} />
+        <PlayerBox player={player} title={video.title} timeline={null} pages={lessonPage} extras={NOTHING} />
         <div className="theatre-head">
           <div className="lesson-head">
             <h1 dir="auto" data-testid="video-title">

@@ -5,6 +5,7 @@ import type { VideoInfo, VideoPage } from "../core/api";
 import { clock } from "../core/clock";
 import { lastBy, type Cue } from "../core/extras";
 import { Player, type Place } from "../core/player";
+import { pageOf } from "../core/slides";
 import { partAt } from "../core/replay";
 import { Failed } from "../core/types";
 import { derive } from "../core/value";
@@ -14,6 +15,7 @@ import { Delete, Download, Film, Warning } from "./icons";
 import { HowToOpen } from "./LibraryPage";
 import { useExtras } from "./player/extras";
 import { PlayerBox } from "./player/PlayerBox";
+import { AskedBeside } from "./player/ShownBeside";
 import { Replay, type Beside } from "./player/Replay";
 import { VideoMaterials } from "./lesson/materials/VideoMaterials";
 import { usePolling } from "./polling";
@@ -183,14 +185,17 @@ function Theatre({ page, load, from, code, back, onWithdrawn }: {
 
   const extras = useExtras(page, language);
   const timeline = beside === "failed" ? null : beside;
+  const base = code === null ? `/api/library/${encodeURIComponent(video.video)}` : `/api/links/${encodeURIComponent(code)}/video`;
+  const pages = useMemo(() => pageOf(base), [base]);
   const parts = timeline?.parts ?? [];
   const lost = timeline?.missing ?? null;
   return (
     <Page title={video.title} wide="theatre">
       <div className="theatre-columns">
         <div className="theatre-main">
-          <PlayerBox player={player} title={video.title} timeline={timeline} extras={extras} />
+          <PlayerBox player={player} title={video.title} timeline={timeline} pages={pages} extras={extras} />
           {parts.length > 1 && <Parts player={player} parts={parts} />}
+          {timeline !== null && <AskedBeside player={player} timeline={timeline} />}
           {lost !== null && <Lost lost={lost} />}
           {extras.chapters.length > 1 && <Chapters player={player} chapters={extras.chapters} />}
           <div className="theatre-head">

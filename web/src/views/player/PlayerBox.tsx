@@ -4,6 +4,7 @@ import { clock } from "../../core/clock";
 import { factorOf } from "../../core/extras";
 import { commandOf } from "../../core/keys";
 import { RATES, type Player } from "../../core/player";
+import type { PageAddress } from "../../core/slides";
 import type { Timeline } from "../../generated/wire";
 import { knownRefusal, localeOf } from "../../i18n";
 import { FullScreen, FullScreenExit, Pause, Play, Speaker, SpeakerOff } from "../icons";
@@ -14,17 +15,20 @@ import { useText, useWords } from "../text";
 import { Busy } from "../widgets";
 import type { Extras } from "./extras";
 import { SeekBar } from "./SeekBar";
-import { ShownBeside, useShown } from "./ShownBeside";
+import { shownIn } from "../lesson/shown";
+import { ShownBeside, useFields } from "./ShownBeside";
 
 interface Props {
   player: Player;
   title: string;
   timeline: Timeline | null;
+  /** Where pages of slides are. */
+  pages: PageAddress;
   extras: Extras;
 }
 
 /** The picture with its controls; the keyboard works on the whole page. */
-export function PlayerBox({ player, title, timeline, extras }: Props) {
+export function PlayerBox({ player, title, timeline, pages, extras }: Props) {
   const { text } = useWords();
   const state = useReadable(player.state);
   const trouble = useReadable(player.trouble);
@@ -34,7 +38,8 @@ export function PlayerBox({ player, title, timeline, extras }: Props) {
   const large = fullScreen?.on === true;
   const idle = useIdle(large && state.playing);
   const [touched, setTouched] = useState(false);
-  const shown = useShown(player, timeline);
+  const fields = useFields(player, timeline);
+  const shown = shownIn(fields);
   const [shownLarge, setShownLarge] = useState(true);
 
   useEffect(() => {
@@ -132,7 +137,9 @@ export function PlayerBox({ player, title, timeline, extras }: Props) {
         />
         {shown !== null && (
           <ShownBeside
-            {...shown}
+            fields={fields}
+            shown={shown}
+            pages={pages}
             large={shownLarge}
             onSwap={() => {
               setShownLarge(!shownLarge);
