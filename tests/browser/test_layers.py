@@ -16,7 +16,10 @@ from tests.serving import serving
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 360), (1280, 720), (720, 1280)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1280, 720), *(pytest.param(*each, marks=pytest.mark.long) for each in ((640, 360), (720, 1280)))],
+)
 async def test_large_gets_full_size_and_small_a_lower_layer(
     playwright: Playwright, chromium: Path, studio: Studio, tmp_path: Path, width: int, height: int
 ) -> None:

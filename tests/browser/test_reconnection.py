@@ -180,7 +180,7 @@ async def told(somebody: Person) -> None:
     assert await somebody.do("() => witness.banners") > 0, f"{somebody.name} was told nothing"
 
 
-@pytest.mark.parametrize("who", ["student", "teacher"])
+@pytest.mark.parametrize("who", ["student", pytest.param("teacher", marks=pytest.mark.long)])
 async def test_changed_network_is_followed(lesson: Class, who: str) -> None:
     async with nobody_notices(lesson):
         began_ms = time.time() * 1000

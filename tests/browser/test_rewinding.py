@@ -229,6 +229,7 @@ async def test_after_the_lesson_it_goes_on_in_the_finished_video(running: Runnin
     assert not after["paused"]
 
 
+@pytest.mark.long
 async def test_firefox_plays_and_seeks_while_it_grows(firefox: Path, tmp_path: Path) -> None:
     growing = Growing(tmp_path)
     growing.grow(LONG_S)

@@ -38,7 +38,7 @@ def write(path: Path, *, late_ms: int, missing: range = range(0)) -> None:
         container.mux(audio.encode(None))
 
 
-@pytest.mark.parametrize("late_ms", [0, 80, 300])
+@pytest.mark.parametrize("late_ms", [80, *(pytest.param(each, marks=pytest.mark.long) for each in (0, 300))])
 def test_beep_after_flash_is_measured(tmp_path: Path, late_ms: int) -> None:
     write(tmp_path / "lesson.webm", late_ms=late_ms)
     lesson = read_video_lesson(tmp_path / "lesson.webm")

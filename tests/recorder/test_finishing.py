@@ -40,7 +40,7 @@ async def end(lesson: Class) -> None:
 
 async def state(recorder: Recorder, recording: str, wanted: str) -> None:
     """Wait until SQL calls the recording so."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while True:
         row = await recorder.catalog.recordings.recording(recording)
         if row is not None and row.state == wanted:

@@ -171,7 +171,7 @@ async def calm(teacher: Person, student: Person, other: Person) -> None:
         )
     await student.page.fill(by("chat-input"), "This must stay")
     await click(student, "chat-send")
-    await sees(student, "banner-failed")
+    await sees(student, "chat-failure")
     assert await student.page.input_value(by("chat-input")) == "This must stay"
     await student.photograph(f"leading-calm-{student.name}")
     await teacher.photograph(f"leading-calm-{teacher.name}")

@@ -5,6 +5,8 @@ const marks = counted("en", { one: "mark", other: "marks" });
 /** Words about boards. */
 export const boardWords = {
   board: {
+    menu: "Menu of the board",
+    colours: "Colours",
     tool: "Board",
     toolHelp: "Draw and write for everybody; say who may draw with you",
     title: "Boards",

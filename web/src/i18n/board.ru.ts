@@ -5,6 +5,8 @@ const marks = counted("ru", { one: "элемент", few: "элемента", ma
 /** Слова о досках. */
 export const boardWords = {
   board: {
+    menu: "Меню доски",
+    colours: "Цвета",
     tool: "Доска",
     toolHelp: "Рисуйте и пишите для всех; решайте, кто рисует вместе с вами",
     title: "Доски",

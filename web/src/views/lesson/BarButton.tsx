@@ -4,8 +4,6 @@ import type { ReactNode } from "react";
 export function BarButton(props: {
   testId: string;
   label: string;
-  /** Written instead of the label, but not said: what changes all the time. */
-  shown?: string;
   hint: string;
   icon: ReactNode;
   off?: boolean;
@@ -40,14 +38,15 @@ export function BarButton(props: {
       data-state={props.state}
       onClick={props.onClick}
     >
-      <Face icon={props.icon} label={props.shown ?? props.label} badge={props.badge ?? null} />
+      <Face icon={props.icon} label={props.label} badge={props.badge ?? null} />
     </button>
   );
 }
 
 /** Who controls the page by voice says what is written on a button, so its name has that in it. */
 function withLabel(label: string, hint: string): string {
-  return hint.toLocaleLowerCase().includes(label.toLocaleLowerCase()) ? hint : `${label}: ${hint}`;
+  const words = (sentence: string) => ` ${sentence.toLocaleLowerCase().split(/[^\p{L}\p{N}]+/u).join(" ")} `;
+  return words(hint).includes(words(label)) ? hint : `${label}: ${hint}`;
 }
 
 export function Face({ icon, label, badge = null }: { icon: ReactNode; label: string; badge?: number | null }) {

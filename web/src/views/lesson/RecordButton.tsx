@@ -13,18 +13,15 @@ interface Props {
   onRecord: (on: boolean) => void;
 }
 
-/** Leaders: starts and stops the recording; shows how long this part has been running. */
+/** Leaders: starts and stops the recording. How long it has been running is in the strip above the pictures. */
 export function RecordButton({ lesson, onRecord }: Props) {
   const text = useText();
   const recording = useReadable(lesson.recording);
-  const writtenMs = useWrittenMs(lesson);
   const running = isRunning(recording);
-  const time = recording?.state === "on" ? { shown: `${text.recording.stop} ${clock(writtenMs)}` } : {};
   return (
     <BarButton
       testId="record"
       label={running ? text.recording.stop : text.recording.button}
-      {...time}
       hint={running ? text.recording.stopHint : text.recording.buttonHint}
       recording={running}
       busy={recording?.state === "starting"}

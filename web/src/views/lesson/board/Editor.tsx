@@ -17,6 +17,7 @@ import { Dialog } from "../../widgets";
 import { PenMarks } from "./Drawing";
 import { Laser } from "./icons";
 import { boxOf } from "./Looker";
+import { nameParts } from "./names";
 import { usePens } from "./pens";
 
 type SceneElements = NonNullable<Parameters<ExcalidrawImperativeAPI["updateScene"]>[0]["elements"]>;
@@ -55,6 +56,7 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
   const elements = useMemo(() => elementsOf(fields, thing), [fields, thing]);
   const pens = usePens(lesson, fields, thing);
   const [sender] = useState(() => new PenSender(thing, (message) => { lesson.tell(message); }));
+  const place = useRef<HTMLDivElement>(null);
   const stroke = useRef({ element: "", sent: 0, lasers: 0 });
   const sceneRef = useRef<Scene | null>(null);
 
@@ -134,8 +136,11 @@ export default function Editor({ fields, thing, lesson, name, transparent, width
     if (button === "up") sender.move({ tool: "pointer", x, y, element: null });
   };
 
+  useEffect(() => (place.current === null ? undefined : nameParts(place.current, text.board)), [text]);
+
   return (
     <div
+      ref={place}
       className={transparent ? "board-edit transparent" : "board-edit"}
       data-testid="board-edit"
       data-elements={elements.length}

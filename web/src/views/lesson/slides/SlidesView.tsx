@@ -87,7 +87,7 @@ function Pages({ slides, page, leads, turn, away = false, onBack, fields, lesson
   const drawn = fitted(formOf(slides, page), size);
   usePageKeys(page, turn);
   const nextForm = page < slides.pages ? fitted(formOf(slides, page + 1), size) : null;
-  useAhead(slides, page + 1, nextForm === null || size.width === 0 ? null : partFor(nextForm, devicePixelRatio));
+  useAhead(slides, page + 1, lesson === null || nextForm === null || size.width === 0 ? null : partFor(nextForm, devicePixelRatio));
 
   return (
     <div className="slides" data-testid="slides" data-page={page} data-pages={slides.pages}>
@@ -250,7 +250,7 @@ function usePageText(address: string): string {
   return words.of === address ? words.words : "";
 }
 
-/** The next page is fetched while this one is looked at. */
+/** In a lesson the next page is fetched while this one is looked at. */
 function useAhead(slides: Slides, page: number, part: ReturnType<typeof partFor> | null): void {
   const address = useContext(PageAddresses);
   const next = part === null ? null : address(slides.folder, page, part);
