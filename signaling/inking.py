@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from signaling.lesson import groups
 from signaling.lesson.board import before_class
 from signaling.lesson.change import Actor
 from signaling.lesson.fields import State
@@ -22,8 +23,11 @@ class Inking:
         self._buckets: dict[str, Bucket] = {}
 
     def take(self, state: State, actor: Actor, message: SendInk, now_s: float) -> Ink | None:
-        """What goes to the others; None: not allowed, not on what the class sees, or too much."""
-        if not may_draw(state, actor) or not before_class(state, message.board) or len(message.points) % 4:
+        """What goes to the others; None: not allowed, not on what they have before them, or too much."""
+        if not may_draw(state, actor, message.board) or len(message.points) % 4:
+            return None
+        own = groups.board_of(state, actor.participant)
+        if message.board != own and (own is not None or not before_class(state, message.board)):
             return None
         if self._buckets.setdefault(actor.participant, Bucket(INKS, now_s)).take(now_s) > 0:
             return None

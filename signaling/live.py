@@ -158,8 +158,9 @@ class LiveLesson:
             self._pass_on(participant, ink)
 
     def _pass_on(self, participant: str, ink: bytes) -> None:
+        state, board = self.state, groups.board_of(self.state, participant)
         for client in self.clients.values():
-            if client.participant != participant:
+            if client.participant != participant and groups.board_of(state, client.participant) == board:
                 client.send_passing(ink)
 
     async def _tell_ink(self, participant: str, ink: bytes) -> None:

@@ -23,7 +23,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import uvloop
-from redis.asyncio import Redis
 
 from loadtest.bench._join_visitors import cpu_s, resident_kib
 from loadtest.bench._report import Figure, Report
@@ -34,6 +33,7 @@ from loadtest.client import LessonClient
 from loadtest.door import Door, origin_of
 from sfu.model import Refused
 from signaling import wire
+from signaling.log import connect
 
 PEOPLE: Final = 30
 HANDS: Final = 6
@@ -206,7 +206,7 @@ async def weight(server: Server, lesson: Class, minutes: int) -> dict[str, Any]:
     await lesson.draw(lesson.students[:20], strokes // 20, _PUTS_S)
     for at in range(minutes * CHATS_A_MINUTE):
         await lesson.students[at % len(lesson.students)].chat(f"What I want to say about step {at} is this.")
-    redis = Redis.from_url(_redis_url(server))
+    redis = connect(_redis_url(server))
     try:
         keys = [key async for key in redis.scan_iter(f"zvonok:{{{lesson.lesson}}}:*")]
         used = {key.decode().rpartition(":")[2]: await redis.memory_usage(key) or 0 for key in keys}

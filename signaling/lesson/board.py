@@ -81,7 +81,7 @@ def put(state: State, actor: Actor, message: BoardPut, moment: Moment) -> Change
     Raises Refused ``not_allowed`` (may not draw, or another's element), ``not_found``, ``board_full``,
     ``bad_request`` (points).
     """
-    if not may_draw(state, actor):
+    if not may_draw(state, actor, message.board):
         raise Refused("not_allowed")
     changed: dict[str, object] = {}
     if fields.board(message.board) not in state:
@@ -105,7 +105,8 @@ def put(state: State, actor: Actor, message: BoardPut, moment: Moment) -> Change
     elif not gone:
         return None
     # It may be drawn as long as the permission stands.
-    allowed = frozenset({fields.INK_OF_ALL, fields.ink(actor.participant)})
+    who = actor.participant
+    allowed = frozenset({fields.INK_OF_ALL, fields.ink(who), fields.GROUPS, fields.in_group(who)})
     return Change(
         "drawn",
         changed,

@@ -17,7 +17,7 @@ from signaling import texts
 from signaling.lesson import chat, fields
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import GROUP_NOTICE, GROUPS, LESSON, State
-from signaling.wire import ChatField, PersonField
+from signaling.wire import MAX_BOARDS, BoardField, ChatField, PersonField
 from signaling.wire.groups import (
     GROUP_CHAT_KEPT,
     MAX_GROUP_MINUTES,
@@ -51,6 +51,16 @@ def assigned(state: State, participant: str) -> str | None:
     """The group that somebody is in whenever groups are open; of a leader the one they visit."""
     group: str | None = state.get(fields.in_group(participant))
     return group
+
+
+def board_of(state: State, participant: str) -> str | None:
+    """The board that somebody's group has before it now; None: what the class has."""
+    groups: GroupsField | None = state.get(GROUPS)
+    mine = group_of(state, participant)
+    if groups is None or not groups.boards or mine is None:
+        return None
+    group: GroupField = state[fields.group(mine)]
+    return group.board if group.board is not None and fields.board(group.board) in state else None
 
 
 def is_open(state: State) -> bool:
@@ -117,15 +127,17 @@ def spread(state: State, _actor: Actor, _message: SpreadGroups, moment: Moment) 
 # --- open and closed --------------------------------------------------------------------------------
 
 
-def open_groups(state: State, _actor: Actor, message: OpenGroups, moment: Moment) -> Change | None:
-    """Everybody goes to their group. None: they are open. Raises Refused ``not_found``: there are none."""
+def open_groups(state: State, actor: Actor, message: OpenGroups, moment: Moment) -> Change | None:
+    """Everybody goes to their group. None: they are open. Raises Refused ``not_found``: there are none,
+    ``too_many_boards``."""
     if _made(state).state == "open":
         return None
     ends = None if message.minutes is None else moment.now_ms + message.minutes * MINUTE_MS
+    changed: dict[str, Any] = {GROUPS: GroupsField("open", ends, message.choose, message.boards)}
+    if message.boards:
+        changed |= _boards(state, actor, moment)
     # Rests on the lesson: no groups open beside the event by which the last adult is gone.
-    return Change(
-        "groups_open", {GROUPS: GroupsField("open", ends, message.choose)}, expect=frozenset({LESSON})
-    )
+    return Change("groups_open", changed, expect=frozenset({LESSON}))
 
 
 def extend(state: State, _actor: Actor, message: ExtendGroups, moment: Moment) -> Change | None:
@@ -291,6 +303,22 @@ def say(state: State, actor: Actor, message: GroupChat, moment: Moment) -> Chang
     said = ChatField(actor.participant, person.name, text, moment.now_ms)
     rests = frozenset({GROUPS, fields.in_group(actor.participant)}) | rules
     return Change("group_chat", {path: said, **slow}, tuple(kept[:surplus]), rests)
+
+
+def _boards(state: State, actor: Actor, moment: Moment) -> dict[str, Any]:
+    """A board for each group that has none any more."""
+    made: dict[str, Any] = {}
+    for path, group in [(path, value) for path, value in state.items() if isinstance(value, GroupField)]:
+        if group.board is not None and fields.board(group.board) in state:
+            continue
+        board = f"g{group.order}-{moment.token}"
+        made[fields.board(board)] = BoardField(
+            group.name or f"№ {group.order}", moment.now_ms, actor.participant
+        )
+        made[path] = msgspec.structs.replace(group, board=board)
+    if sum(isinstance(value, BoardField) for value in {**state, **made}.values()) > MAX_BOARDS:
+        raise Refused("too_many_boards")
+    return made
 
 
 # --- inside -----------------------------------------------------------------------------------------

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from sfu.model import Refused
-from signaling.lesson import fields
+from signaling.lesson import fields, groups
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.lesson.fields import INK_OF_ALL, State
 from signaling.wire import SetInk
 
 
-def may_draw(state: State, actor: Actor) -> bool:
-    """Leaders always; students by permission, while it is not calm."""
+def may_draw(state: State, actor: Actor, board: str) -> bool:
+    """Leaders always; students by permission, and on the board of the group that they are in, while it is
+    not calm."""
     if actor.role.leads:
         return True
-    allowed = state.get(INK_OF_ALL) or state.get(fields.ink(actor.participant))
+    allowed = (
+        state.get(INK_OF_ALL)
+        or state.get(fields.ink(actor.participant))
+        or groups.board_of(state, actor.participant) == board
+    )
     return bool(allowed) and not fields.is_calm(state)
 
 

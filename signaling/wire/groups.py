@@ -47,11 +47,13 @@ class SpreadGroups(Struct, tag_field="t", tag="spread_groups", frozen=True):
 
 class OpenGroups(Struct, tag_field="t", tag="open_groups", frozen=True):
     """Leaders: everybody goes to their group. ``minutes``: it ends by itself then. ``choose``: students may
-    change the group by themselves."""
+    change the group by themselves. ``boards``: each group has a board before it that all in it draw on; a
+    board of the lesson afterwards."""
 
     id: RequestNumber
     minutes: Minutes | None = None
     choose: bool = False
+    boards: bool = False
 
 
 class ExtendGroups(Struct, tag_field="t", tag="extend_groups", frozen=True):
@@ -108,18 +110,21 @@ class GroupChat(Struct, tag_field="t", tag="group_chat", frozen=True):
 class GroupsField(Struct, frozen=True):
     """The groups of the lesson. ``prepared``: made, everybody is together; ``open``: everybody is in theirs,
     until ``ends_at_ms`` (server time; None: until somebody closes them). ``choose``: students may change
-    theirs."""
+    theirs. ``boards``: who is in a group has its board before them."""
 
     state: Literal["prepared", "open"]
     ends_at_ms: int | None = None
     choose: bool = False
+    boards: bool = False
 
 
 class GroupField(Struct, frozen=True):
-    """One group. ``name``: empty where ``order`` (from 1) stands for it."""
+    """One group. ``name``: empty where ``order`` (from 1) stands for it. ``board``: its own, once it had one;
+    whoever removed it from the lesson left this."""
 
     name: str
     order: int
+    board: str | None = None
 
 
 class AskField(Struct, frozen=True):

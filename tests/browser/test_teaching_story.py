@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Playwright
 
+from signaling.catalog.takes import opened
 from tests.browser import classroom
 from tests.browser.classroom import by, click
 from tests.browser.conftest import Studio
@@ -89,6 +90,8 @@ async def test_a_lesson_is_taught_and_seen_again(
         await looks.take("groups-teacher", teacher)
         await looks.take("groups-student", vera)
         await groups.end_groups(teacher, students)
+        await alone(teacher)
+        await groups.draw_in_groups(teacher, masha)
 
         await leading.calm(teacher, masha, vera)
         await click(teacher, "calm")
@@ -132,7 +135,10 @@ async def seen_again(student: Person, link: str, looks: Looks) -> None:
     )
     shown = [each for each in timeline["changes"] if "shown" in each["set"]]
     slides_ms, board_ms = (each["at_ms"] for each in shown[:2])
-    strokes = [each["at_ms"] for each in timeline["changes"] if any("/e/" in path for path in each["set"])]
+    drawn = f"board/{opened(shown[1]['set']['shown'])['thing']}/e/"
+    strokes = [
+        each["at_ms"] for each in timeline["changes"] if any(path.startswith(drawn) for path in each["set"])
+    ]
     assert slides_ms < board_ms < min(strokes)
 
     async def at(ms: int) -> None:

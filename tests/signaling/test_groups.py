@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sfu.model import Role
 from signaling import wire
+from signaling.inking import Inking
 from signaling.lesson import ending, groups, presence
 from signaling.lesson.change import Actor, Moment
 from signaling.lesson.recording import recorded
@@ -307,6 +308,30 @@ def test_a_groups_chat_is_bounded_and_its_own() -> None:
     assert decide(state, MASHA, GroupChat(1, "x"), Moment(NOW.now_ms + number, "t")) is None
     assert refusal(state, TEACHER, GroupChat(1, "x")) == "not_allowed"
     assert made(state, PETYA, GroupChat(1, "x")).set.keys() == {f"group_chat/2/{NOW.now_ms:013d}-tok"}
+
+
+def test_a_group_draws_on_its_own_board_and_the_lesson_has_it_afterwards() -> None:
+    opened = made(two("prepared"), TEACHER, OpenGroups(1, boards=True))
+    state = after(two("prepared"), opened)
+    first, second = (state[f"group/{group}"].board for group in ("1", "2"))
+    assert (groups.board_of(state, "m"), groups.board_of(state, "p")) == (first, second)
+    assert state[f"board/{first}"].name == "№ 1"
+    element = {"e": wire.BoardElementField("ellipse", 0, 0, 1, 1, 1, 1)}
+    drawn = made(state, MASHA, wire.BoardPut(1, first, element))
+    assert {"groups", "in/m"} <= drawn.rests_on()
+    assert refusal(state, MASHA, wire.BoardPut(1, second, element)) == "not_allowed"
+    ink = Inking()
+    assert ink.take(state, MASHA, wire.SendInk(first, "pen"), 0) is not None
+    assert ink.take(state, MASHA, wire.SendInk(second, "pen"), 0) is None
+    shown = {"shown": wire.ShownField("board", second, "t"), "ink/*": True}
+    assert ink.take(state | shown, MASHA, wire.SendInk(second, "pen"), 1) is None, "it is not before them"
+    state = after(after(state, drawn), made(state, TEACHER, CloseGroups(1)))
+    assert groups.board_of(state, "m") is None
+    assert refusal(state, MASHA, wire.BoardPut(1, first, {})) == "not_allowed"
+    assert made(state, TEACHER, wire.Show(1, "board", first)).kind == "shown"
+    again = made(state, TEACHER, OpenGroups(1, boards=True))
+    assert again.set.keys() == {"groups"}, "it goes on on the same boards"
+    assert groups.board_of(after(state, made(state, TEACHER, OpenGroups(1))), "m") is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tests.browser import classroom
 from tests.browser.classroom import by, click
 from tests.browser.person import Person, eventually
+from tests.browser.teaching import board
 
 TEACHER_SOUND = 4
 SHOWN = """() => [...document.querySelectorAll("section.frame:not([hidden])[data-participant]")]
@@ -131,3 +132,27 @@ async def hears_teacher(student: Person, *, yes: bool) -> None:
         return len(seen) > 5 and seen[-1] == seen[-5]
 
     await eventually(still, bool, f"{student.name} gets nothing of the teacher")
+
+
+async def draw_in_groups(teacher: Person, student: Person) -> None:
+    """Groups that were made are opened with a board each; what one drew is shown to the class afterwards.
+
+    ``student`` is at a desk.
+    """
+    await open_tool(teacher)
+    await click(teacher, "groups-boards")
+    await click(teacher, "groups-open")
+    await board.editor(student)
+    await board.tool(student, "freedraw")
+    await board.stroke(student, [(0.4, 0.5), (0.5, 0.7), (0.6, 0.5)])
+    await board.elements(student, 1)
+    drawn = await student.page.locator(by("board")).get_attribute("data-board")
+    assert not await teacher.page.locator(by("board")).count()
+    await click(teacher, "groups-close")
+    await student.page.wait_for_selector(by("board"), state="detached", timeout=classroom.CLICK_MS)
+    await click(teacher, "close-panel")
+    await board.open_tool(teacher, "boards")
+    await teacher.page.locator(f"{by(f'board-line-{drawn}')} {by('board-show')}").click()
+    await board.elements(teacher, 1)
+    await board.elements(student, 1)
+    await board.put_away(teacher, [student])

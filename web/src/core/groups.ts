@@ -69,6 +69,14 @@ export function groupOf(fields: Fields, participant: string): string | null {
   return groups?.state === "open" ? ((fields.get(`in/${participant}`) as string | undefined) ?? null) : null;
 }
 
+/** The board that somebody's group has before it now; null: what the class has. */
+export function boardOfGroup(fields: Fields, participant: string): string | null {
+  const groups = fields.get("groups") as GroupsField | undefined;
+  const group = groups?.boards === true ? groupOf(fields, participant) : null;
+  const board = group === null ? null : ((fields.get(`group/${group}`) as GroupField | undefined)?.board ?? null);
+  return board !== null && fields.has(`board/${board}`) ? board : null;
+}
+
 /** Those of `people` who are where `self` is. The same list when groups are not open. */
 export function together(fields: Fields, people: readonly Person[], self: string): readonly Person[] {
   const groups = fields.get("groups") as GroupsField | undefined;

@@ -743,13 +743,15 @@ export interface SpreadGroups {
 
 /**
  * Leaders: everybody goes to their group. ``minutes``: it ends by itself then. ``choose``: students may
- * change the group by themselves.
+ * change the group by themselves. ``boards``: each group has a board before it that all in it draw on; a
+ * board of the lesson afterwards.
  */
 export interface OpenGroups {
   readonly t: "open_groups";
   readonly id: number;
   readonly minutes?: number | null;
   readonly choose?: boolean;
+  readonly boards?: boolean;
 }
 
 /** Leaders: so many minutes more; from now where there was no end. */
@@ -808,18 +810,23 @@ export interface GroupChat {
 /**
  * The groups of the lesson. ``prepared``: made, everybody is together; ``open``: everybody is in theirs,
  * until ``ends_at_ms`` (server time; None: until somebody closes them). ``choose``: students may change
- * theirs.
+ * theirs. ``boards``: who is in a group has its board before them.
  */
 export interface GroupsField {
   readonly state: "open" | "prepared";
   readonly ends_at_ms: number | null;
   readonly choose: boolean;
+  readonly boards: boolean;
 }
 
-/** One group. ``name``: empty where ``order`` (from 1) stands for it. */
+/**
+ * One group. ``name``: empty where ``order`` (from 1) stands for it. ``board``: its own, once it had one;
+ * whoever removed it from the lesson left this.
+ */
 export interface GroupField {
   readonly name: string;
   readonly order: number;
+  readonly board: string | null;
 }
 
 /** A group asks for the teacher; ``participant`` pressed. */

@@ -33,6 +33,7 @@ export const groupsWords = {
     noLimit: "Until I close them",
     minutes,
     choose: "Students may change the group themselves",
+    boards: "A board for each group",
     open: "Open the groups",
     discard: "Delete the groups",
     left: (clock: string) => `${clock} left`,

@@ -35,6 +35,7 @@ export const groupsWords: Pick<Dictionary, "groups"> = {
     noLimit: "Пока не закрою",
     minutes,
     choose: "Ученики могут сами менять группу",
+    boards: "Доска для каждой группы",
     open: "Открыть группы",
     discard: "Удалить группы",
     left: (clock) => `осталось ${clock}`,

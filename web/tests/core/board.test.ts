@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 
-import { boardsOf, elementsOf, isBeforeClass, mayDraw, packPoints, supersedes, thin, unpackPoints, type BoardElement } from "../../src/core/board/elements";
+import { boardsOf, elementsOf, mayDraw, packPoints, supersedes, thin, unpackPoints, type BoardElement } from "../../src/core/board/elements";
 import { pdfOf } from "../../src/core/board/pdf";
 import { LASER_MS, Pens, PenSender, POINTER_MS, STROKE_MS } from "../../src/core/board/pens";
 import { AGAIN_MS, drawnFor, fromWire, Scene, SOON_MS, toWire, type Drawn } from "../../src/core/board/scene";
@@ -26,15 +26,21 @@ describe("boards in the fields", () => {
     expect(elements.map(({ id, stroke, opacity }) => [id, stroke, opacity])).toEqual([["one", "#1e1e1e", 100], ["two", "#1e1e1e", 100]]);
     expect(elementsOf(FIELDS, "b")[0]).toBe(elements[0]);
   });
-  it("tell who may draw and what the class sees", () => {
+  it("tell who may draw, and what a group has before it", () => {
     const self = { id: "p", leads: false };
-    expect(mayDraw(FIELDS, self)).toBe(false);
-    expect(mayDraw(FIELDS, { id: "t", leads: true })).toBe(true);
-    expect(mayDraw(new Map([["ink/p", true]]), self)).toBe(true);
-    expect(mayDraw(new Map([["ink/*", true]]), self)).toBe(true);
-    const slides = new Map([["shown", { kind: "slides", thing: "s", by: "t" }]]);
-    expect(isBeforeClass(slides, "s-1")).toBe(true);
-    expect(isBeforeClass(slides, "b")).toBe(false);
+    expect(mayDraw(FIELDS, self, "b")).toBe(false);
+    expect(mayDraw(FIELDS, { id: "t", leads: true }, "b")).toBe(true);
+    expect(mayDraw(new Map([["ink/p", true]]), self, "b")).toBe(true);
+    expect(mayDraw(new Map([["ink/*", true]]), self, "b")).toBe(true);
+    const inGroup = new Map<string, unknown>([
+      ["groups", { state: "open", ends_at_ms: null, choose: false, boards: true }],
+      ["group/1", { name: "", order: 1, board: "g1" }],
+      ["in/p", "1"],
+      ["board/g1", { name: "№ 1", at_ms: 1, by: "t", over: null }],
+    ]);
+    expect([mayDraw(inGroup, self, "g1"), mayDraw(inGroup, self, "b")]).toEqual([true, false]);
+    inGroup.set("calm", { on: true });
+    expect(mayDraw(inGroup, self, "g1")).toBe(false);
   });
   it("keep points in quarters of a unit, at the edge what lies too far", () => {
     expect(unpackPoints(packPoints([[0, 0.3], [-1.26, 99_999]]))).toEqual([[0, 0.25], [-1.25, 8000]]);

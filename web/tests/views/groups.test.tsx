@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Failed } from "../../src/core/types";
 import { GroupsCard } from "../../src/views/lesson/groups/GroupsCard";
 import { GroupsPanel } from "../../src/views/lesson/groups/GroupsPanel";
+import { shownTo } from "../../src/views/lesson/shown";
 import { Language } from "../../src/views/text";
 import { FakeLesson, person } from "./fake";
 
@@ -26,6 +27,23 @@ function fields(state: "prepared" | "open", more: Record<string, unknown> = {}) 
     }),
   );
 }
+
+describe("a group with a board", () => {
+  it("has it before itself instead of what the class has", () => {
+    const klass = { kind: "board", thing: "b", by: "t" };
+    const boards = {
+      groups: { state: "open", ends_at_ms: null, choose: false, boards: true },
+      "group/1": { name: "", order: 1, board: "g1" },
+      "board/g1": {},
+      "board/b": {},
+      shown: klass,
+    };
+    expect(shownTo(fields("open", boards), "ann")).toMatchObject({ kind: "board", thing: "g1" });
+    expect(shownTo(fields("open", boards), "bob")).toEqual(klass);
+    expect(shownTo(fields("open", boards), "t")).toEqual(klass);
+    expect(shownTo(fields("open", { ...boards, groups: { ...boards.groups, state: "prepared" } }), "ann")).toEqual(klass);
+  });
+});
 
 function panel(lesson: FakeLesson, onFailed: (error: unknown) => void = () => undefined) {
   render(
@@ -91,7 +109,7 @@ describe("making groups", () => {
       { t: "go_to_group", group: null, participant: "bob" },
       { t: "go_to_group", group: "1", participant: "eve" },
       { t: "spread_groups" },
-      { t: "open_groups", minutes: null, choose: true },
+      { t: "open_groups", minutes: null, choose: true, boards: false },
     ]);
   });
 });

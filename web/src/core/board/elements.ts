@@ -1,8 +1,9 @@
 /** Boards and what is on them, as read from the lesson's fields. */
 
-import { POINTS_A_UNIT, type BoardElementField, type BoardField, type ShownField } from "../../generated/wire";
+import { POINTS_A_UNIT, type BoardElementField, type BoardField } from "../../generated/wire";
 import { under, type Fields } from "../store";
 import type { Self } from "../types";
+import { boardOfGroup } from "../groups";
 import { isCalm } from "../leading";
 
 export interface Board extends BoardField {
@@ -82,15 +83,10 @@ export function mayAllDraw(fields: Fields): boolean {
   return fields.get("ink/*") === true;
 }
 
-export function mayDraw(fields: Fields, self: Pick<Self, "id" | "leads">): boolean {
-  return self.leads || (!isCalm(fields) && (mayAllDraw(fields) || fields.get(`ink/${self.id}`) === true));
-}
-
-/** Whether the class has this board before it, by itself or over slides. */
-export function isBeforeClass(fields: Fields, board: string): boolean {
-  const shown = fields.get("shown") as ShownField | undefined;
-  if (shown === undefined) return false;
-  return shown.kind === "board" ? shown.thing === board : shown.kind === "slides" && board.startsWith(`${shown.thing}-`);
+export function mayDraw(fields: Fields, self: Pick<Self, "id" | "leads">, board: string): boolean {
+  if (self.leads) return true;
+  const allowed = mayAllDraw(fields) || fields.get(`ink/${self.id}`) === true || boardOfGroup(fields, self.id) === board;
+  return allowed && !isCalm(fields);
 }
 
 /** Pairs of int16 in quarters of a unit; what lies too far is brought to the edge. */

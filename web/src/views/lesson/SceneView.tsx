@@ -11,7 +11,7 @@ import { useText } from "../text";
 import { arrange, paging, type Layout, type Rect } from "./arrange";
 import { Avatar, Frame, FrameButtons, Plate, SlotVideo } from "./Frame";
 import { fullName } from "./initials";
-import { SHOWN, shownIn } from "./shown";
+import { SHOWN, shownTo } from "./shown";
 import { StillPicture, stillPlaces } from "./Still";
 
 interface Props {
@@ -68,7 +68,7 @@ export function SceneView({ lesson, layout, onPin, onFailed, alone }: Props) {
     lesson.setPage(pages.cameraPage);
   }, [lesson, pages.cameraPage]);
 
-  const shown = shownIn(fields);
+  const shown = shownTo(fields, self.id);
   const places = arrange({
     ...size,
     layout: effective,

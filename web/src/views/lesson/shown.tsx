@@ -3,6 +3,7 @@
 import type { ComponentType } from "react";
 
 import type { LessonSurface } from "../../core/lesson";
+import { boardOfGroup } from "../../core/groups";
 import type { Fields } from "../../core/store";
 import type { ShownField, ShownKind } from "../../generated/wire";
 import { AppView } from "./materials/AppView";
@@ -26,6 +27,12 @@ export const SHOWN: Partial<Record<ShownKind, ComponentType<ShownProps>>> = {
   slides: SlidesView,
   board: BoardView,
 };
+
+/** What somebody in the lesson has before them: the board of their group, or what the class has. */
+export function shownTo(fields: Fields, participant: string): ShownField | null {
+  const board = boardOfGroup(fields, participant);
+  return board === null ? shownIn(fields) : { kind: "board", thing: board, by: "" };
+}
 
 /** What is shown at that moment; null: nothing that this page knows. */
 export function shownIn(fields: Fields): ShownField | null {

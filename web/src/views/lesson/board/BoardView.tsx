@@ -35,7 +35,7 @@ interface LiveProps {
 function Live({ fields, thing, lesson, name, onFailed }: LiveProps) {
   const text = useText();
   const self = useReadable(lesson.self);
-  const draws = mayDraw(fields, self);
+  const draws = mayDraw(fields, self, thing);
   const { Editor, failed, again } = useEditor(draws);
   const [place, size] = useSize<HTMLDivElement>();
   return (

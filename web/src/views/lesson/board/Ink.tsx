@@ -44,7 +44,7 @@ export function PageInk({ page, ...rest }: Omit<InkProps, "thing"> & { readonly 
 function LiveInk({ fields, thing, lesson, onFailed, width, height }: InkProps & { lesson: LessonSurface; width: number; height: number }) {
   const text = useText();
   const self = useReadable(lesson.self);
-  const may = mayDraw(fields, self);
+  const may = mayDraw(fields, self, thing);
   const [on, setOn] = useState(false);
   const draws = may && on;
   const { Editor, failed, again } = useEditor(draws);

@@ -144,6 +144,7 @@ function Prepared({ lesson, groups, unknown, onFailed }: {
   const text = useText();
   const [minutes, setMinutes] = useState(USUAL_MINUTES);
   const [choose, setChoose] = useState(false);
+  const [boards, setBoards] = useState(false);
   const ask = (request: Parameters<LessonSurface["request"]>[0]) => {
     lesson.request(request).catch(onFailed);
   };
@@ -174,12 +175,13 @@ function Prepared({ lesson, groups, unknown, onFailed }: {
           </select>
         </div>
         <Toggle checked={choose} label={text.groups.choose} testId="groups-choose" onChange={setChoose} />
+        <Toggle checked={boards} label={text.groups.boards} testId="groups-boards" onChange={setBoards} />
         <button
           type="button"
           className="button primary"
           data-testid="groups-open"
           onClick={() => {
-            ask({ t: "open_groups", minutes: minutes === 0 ? null : minutes, choose });
+            ask({ t: "open_groups", minutes: minutes === 0 ? null : minutes, choose, boards });
           }}
         >
           {text.groups.open}
