@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -210,8 +209,8 @@ class Lessons:
             case StillHeard():
                 live.media.hear_still(heard.still)
             case ReactionHeard():
-                live.reactions.hear(heard.participant, heard.kind, time.monotonic())
+                live.passing.hear_reaction(heard.participant, heard.kind)
             case InkHeard():
-                live.hear_ink(heard.process, heard.participant, heard.ink)
+                live.passing.hear_ink(heard.process, heard.participant, heard.ink)
             case LeaseHeard():
                 live.spawn(live.media.lease_changed())

@@ -6,25 +6,24 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from sfu.model import Refused, Role
+from sfu.model import Refused
 from signaling import wire
 from signaling.answering import Answers
+from signaling.client import Client
 from signaling.codec import encode
 from signaling.follower import Decision, Follower, Keeper
-from signaling.inking import Inking
-from signaling.lesson import ending, fields, groups, presence, quiz, reacting, recording
+from signaling.lesson import ending, fields, groups, presence, quiz, recording
 from signaling.lesson.change import Actor, Change, Moment
 from signaling.log import Clock, LessonLog, LogUnreachable, stop
 from signaling.media import LessonMedia
 from signaling.objectives import LessonObjectives, Objective, met
-from signaling.reactions import LessonReactions
+from signaling.passing import Passing
 from signaling.recording_watch import RecordingWatch
 from signaling.replica import Encoded, Record, Replica, View
 from signaling.roles import decide
@@ -34,31 +33,6 @@ from signaling.workers import Workers
 log = logging.getLogger(__name__)
 
 MOVED_SPREAD_MS: Final = 1500
-
-
-class Client(Protocol):
-    """One client's socket as a lesson needs it; every method returns at once."""
-
-    participant: str
-    role: Role
-    view: View
-    group: str | None
-    """Whose own fields it was sent; its lesson keeps this."""
-    seat: str
-    ballot: str
-    """Stands for the participant in anonymous answers (``Actor.ballot``)."""
-
-    @property
-    def closed(self) -> bool: ...
-
-    def send(self, message: bytes) -> None:
-        """Queue a message; a client that does not read is closed, never waited for."""
-
-    def send_passing(self, message: bytes) -> None:
-        """Queue what is worth nothing later: lost where much is waiting."""
-
-    def close(self, code: str, *, retry: bool = False) -> None:
-        """Say ``closed`` and end the socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +78,8 @@ class LiveLesson:
         self.closed = False
         self.idle_since_ms = now_ms()
         self.objectives = LessonObjectives()
-        self._inking = Inking()
         self.media = LessonMedia(lesson, self, workers, self.spawn)
-        self.reactions = LessonReactions()
+        self.passing = Passing(lesson, lesson_log, self, self.spawn)
         self._answers = Answers(self.execute, self.spawn)
         self._recording = RecordingWatch(lesson, lesson_log, self.execute, self.spawn, now_ms)
 
@@ -134,59 +107,6 @@ class LiveLesson:
         data = encode(message)
         for client in list(self.clients.values()):
             client.send(data)
-
-    def still(self, participant: str, message: wire.SendStill) -> None:
-        """A client's picture of now, to all whom it is for, in every process; dropped while Redis is away."""
-        if not self.state.get(fields.on(participant, message.source)):
-            return
-        still = self.media.stills.take(participant, message, time.monotonic())
-        if still is not None:
-            self.spawn(self._tell_still(encode(still)))
-
-    def ink(self, client: Client, message: wire.SendInk) -> None:
-        """A client's pen as it moves, to all who look at that board, in every process; waits for nothing."""
-        who = client.participant
-        ink = self._inking.take(self.state, Actor(who, client.role), message, time.monotonic())
-        if ink is not None:
-            data = encode(ink)
-            self._pass_on(who, data)
-            self.spawn(self._tell_ink(who, data))
-
-    def hear_ink(self, process: str, participant: str, ink: bytes) -> None:
-        """Ink that some process has passed on to its own clients."""
-        if process != self._log.process:
-            self._pass_on(participant, ink)
-
-    def _pass_on(self, participant: str, ink: bytes) -> None:
-        state, board = self.state, groups.board_of(self.state, participant)
-        for client in self.clients.values():
-            if client.participant != participant and groups.board_of(state, client.participant) == board:
-                client.send_passing(ink)
-
-    async def _tell_ink(self, participant: str, ink: bytes) -> None:
-        with suppress(*LogUnreachable):
-            await self._log.tell_ink(self.lesson, participant, ink)
-
-    async def _tell_still(self, still: bytes) -> None:
-        with suppress(*LogUnreachable):
-            await self._log.tell_still(self.lesson, still)
-
-    def react(self, client: Client, message: wire.React) -> None:
-        """A client's reaction, to every process; dropped while Redis is away. Raises Refused."""
-        reacting.check(self.state, client.role)
-        if self.reactions.take(client.participant, time.monotonic()):
-            self.spawn(self._tell_reaction(client.participant, message.reaction))
-
-    async def _tell_reaction(self, participant: str, kind: str) -> None:
-        with suppress(*LogUnreachable):
-            await self._log.tell_reaction(self.lesson, participant, kind)
-
-    def _tell_reactions(self) -> None:
-        for view, news in self.reactions.news(self.state, time.monotonic()):
-            data = encode(news)
-            for client in list(self.clients.values()):
-                if client.view is view:
-                    client.send(data)
 
     async def sealed(self) -> wire.Sealed:
         """What was written in the minute before the last calm; raises Refused ``not_found``, ``internal``."""
@@ -464,7 +384,7 @@ class LiveLesson:
 
     async def _leave(self, participant: str) -> None:
         self._graces.pop(participant, None)
-        self._inking.forget(participant)
+        self.passing.forget(participant)
         moment = self.moment()
         ends_ms = self._limits.without_teacher_ends_ms
         await self.execute(lambda state: presence.leave(state, participant, ends_ms, moment), participant)
@@ -512,7 +432,7 @@ class LiveLesson:
         if fields.LESSON not in state:
             return
         self._recording.tick(recording.running(state))
-        self._tell_reactions()
+        self.passing.tell_reactions()
         if self.objectives.waits:
             self.objectives.look(state, self.clients, self.media.hears, now_ms)
         ends_at_ms = fields.lesson(state).ends_at_ms

@@ -186,10 +186,10 @@ class Session:
                     lesson.media.draw(self.participant, message)
             case wire.SendStill():
                 if self._is_in(lesson):
-                    lesson.still(self.participant, message)
+                    lesson.passing.still(self.participant, message)
             case wire.SendInk():
                 if self._is_in(lesson):
-                    lesson.ink(self, message)
+                    lesson.passing.ink(self, message)
             case _:
                 await self._request(lesson, message)
 
@@ -206,7 +206,7 @@ class Session:
             if isinstance(message, wire.Offer):
                 self.send(encode(await lesson.offer(self, message)))
             elif isinstance(message, wire.React):
-                lesson.react(self, message)
+                lesson.passing.react(self, message)
                 self.send(encode(wire.Done(number)))
             elif isinstance(message, wire.ReadSealed):
                 self.send(encode(await lesson.sealed()))

@@ -27,9 +27,28 @@ _may = st.lists(_source, max_size=3, unique=True).map(tuple)
 _questions = (wire.NewQuestion("single", "?", ("a", "b"), (1,)),)
 _quiz = st.integers(1, 6).map(lambda step: f"{step * 300:013d}-{step:04d}")
 _NEW = groups.NewGroup()
+_board = st.sampled_from(["b1", "b2"])
+_ELLIPSE = wire.BoardElementField("ellipse", 0, 0, 1, 1, 1, 1)
 _message = st.one_of(
     st.builds(wire.Publish, st.just(1), _source, st.booleans()),
-    st.builds(wire.Chat, st.just(1), st.text(min_size=1, max_size=8)),
+    st.builds(wire.Chat, st.just(1), st.text(min_size=1, max_size=8), thread=st.none() | _who),
+    st.builds(wire.SetChat, st.just(1), st.sampled_from(["open", "held", "closed"]), st.sampled_from([0, 1])),
+    st.builds(wire.MuteChat, st.just(1), _who, st.booleans()),
+    st.builds(wire.RemoveChat, st.just(1), participant=_who),
+    st.builds(wire.BoardMake, st.just(1), _board, st.just("B"), st.booleans()),
+    st.builds(
+        wire.BoardPut,
+        st.just(1),
+        _board,
+        st.sampled_from([{}, {"e": _ELLIPSE}]),
+        st.sampled_from([(), ("e",)]),
+    ),
+    st.builds(wire.BoardClear, st.just(1), _board),
+    st.builds(wire.BoardRemove, st.just(1), _board),
+    st.builds(wire.SetInk, st.just(1), st.booleans(), st.none() | _who),
+    st.builds(wire.Show, st.just(1), st.none() | st.just("board"), _board),
+    st.builds(wire.AddLink, st.just(1), st.just("https://a.example/x"), st.text(max_size=4)),
+    st.builds(wire.SetSharing, st.just(1), st.booleans()),
     st.builds(wire.Hand, st.just(1), st.booleans(), st.none() | _who, st.booleans()),
     st.builds(wire.Mute, st.just(1), st.none() | _who, _source),
     st.builds(wire.SetMay, st.just(1), st.none() | _may, st.none() | _who),
@@ -49,7 +68,7 @@ _message = st.one_of(
     ),
     st.builds(wire.QuizAnswer, st.just(1), _quiz, st.just(0), st.just((1,))),
     st.builds(groups.MakeGroups, st.just(1), st.sampled_from([(), (_NEW,), (_NEW, _NEW)]), st.booleans()),
-    st.builds(groups.OpenGroups, st.just(1), st.none() | st.integers(1, 2), st.booleans()),
+    st.builds(groups.OpenGroups, st.just(1), st.none() | st.integers(1, 2), st.booleans(), st.booleans()),
     st.builds(groups.CloseGroups, st.just(1)),
     st.builds(groups.GoToGroup, st.just(1), st.sampled_from(["1", "2", None]), st.none() | _who),
     st.builds(groups.AskIn, st.just(1), st.booleans(), st.sampled_from(["1", "2", None])),
