@@ -33,14 +33,18 @@ _FIND: Final = """async (rules) => {
 
 @dataclass(slots=True)
 class Looks:
-    """``take`` the states of a story, then make a ``sheet`` of them. ``findings``: serious ones of axe."""
+    """``take`` the states of a story, then make a ``sheet`` of them. ``findings``: serious ones of axe.
+    ``off``: nothing is taken."""
 
     title: str
+    off: bool = False
     findings: list[str] = field(default_factory=list)
     _shots: list[tuple[str, Path]] = field(default_factory=list)
 
     async def take(self, state: str, somebody: Person) -> None:
         """A person's page as it is now, in both languages and sizes; it is left as it was."""
+        if self.off:
+            return
         page = somebody.page
         before = page.viewport_size
         spoken = await somebody.do("() => document.documentElement.lang")

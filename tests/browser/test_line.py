@@ -18,6 +18,7 @@ from tests.serving import serving
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 
+@pytest.mark.long
 async def test_clean_line_passes_everything_and_a_cut_one_nothing(
     playwright: Playwright, chromium: Path, studio: Studio, tmp_path: Path
 ) -> None:

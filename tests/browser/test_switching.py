@@ -85,6 +85,7 @@ async def lesson(
         yield everybody
 
 
+@pytest.mark.long
 async def test_sound_stays_with_its_picture_after_switches_between_wrong_clocks(lesson: Class) -> None:
     """Four beeps in a row, soon after each switch; a busy machine may make a player wait longer."""
     viewer = lesson.viewer

@@ -16,6 +16,7 @@ from tests.serving import serving
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 
+@pytest.mark.long
 async def test_teacher_and_student_see_each_other(
     playwright: Playwright, chromium: Path, studio: Studio, tmp_path: Path
 ) -> None:

@@ -60,9 +60,12 @@ async def stroke(person: Person, path: Sequence[tuple[float, float]], *, release
 
 async def elements(person: Person, count: int) -> None:
     """Wait until the board has so many elements here."""
-    mark = "board-edit" if await person.page.locator(by("board-edit")).count() else "board-look"
     await eventually(
-        lambda: person.page.locator(by(mark)).get_attribute("data-elements"),
+        # The editor comes a moment after the picture, where one may draw.
+        lambda: person.do(
+            "(css) => document.querySelector(css)?.dataset.elements",
+            f"{by('board-edit')}, {by('board-look')}",
+        ),
         lambda seen: seen == str(count),
         f"{person.name}: {count} elements on the board",
     )
