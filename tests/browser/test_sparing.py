@@ -153,6 +153,7 @@ async def student(lesson: Class) -> Person:
     return lesson.student
 
 
+@pytest.mark.long
 async def test_slow_computer_keeps_the_sound_and_draws_fewer_tiles_within_5_s(student: Person) -> None:
     control = await student.context.new_cdp_session(student.page)
     await student.until("() => performance.now() > 5000", what="the page has seen its computer at its best")
