@@ -214,6 +214,15 @@ class Session:
             else:
                 self.send(encode(wire.Done(number, await lesson.command(self, message))))
         except Refused as refused:
+            if refused.code == "not_allowed":  # pages do not ask for what their person may not
+                log.info(
+                    "request not allowed",
+                    extra={
+                        "lesson": lesson.lesson,
+                        "participant": self.participant,
+                        "request": type(message).__name__,
+                    },
+                )
             self._refuse(number, refused)
         except Exception:
             metrics.failures.labels("request").inc()

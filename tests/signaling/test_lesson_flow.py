@@ -57,3 +57,20 @@ async def test_teacher_and_student_meet_and_media_is_relayed(school: School, wor
     await student.send(wire.Draw(heights=(360, 0), page=1))
     drawn = (await until(lambda: worker.of(rpc.Draw), "the drawing at the worker"))[0]
     assert (drawn.participant, drawn.heights, drawn.page) == (student.me, (360, 0), 1)
+
+
+@pytest.mark.asyncio
+async def test_a_students_teacher_command_is_refused_and_logged_by_ids(
+    school: School, caplog: pytest.LogCaptureFixture
+) -> None:
+    teacher = await school.teacher()
+    lesson = await school.lesson(teacher)
+    await teacher.enter(lesson.teacher_link)
+    student = school.person()
+    await student.enter(lesson.student_link, "Маша")
+    with caplog.at_level("INFO"):
+        assert await student.refused(wire.Calm, on=True) == "not_allowed"
+    record = next(record for record in caplog.records if record.getMessage() == "request not allowed")
+    said = {name: record.__dict__[name] for name in ("lesson", "participant", "request")}
+    assert said == {"lesson": lesson.lesson, "participant": student.me, "request": "Calm"}
+    assert "Маша" not in caplog.text
