@@ -134,6 +134,10 @@ class Erasing:
         return ended is not None and ended + self._keep_ended_ms <= self._now_ms()
 
 
+_DRAWN: Final[Mapping[str, Any]] = {"name": NAMELESS, "text": "", "points": b"", "pressures": b""}
+"""What of a board and its elements is words or writing."""
+
+
 def nameless(participants: Collection[str], *, teacher: bool) -> Callable[[Record], Record]:
     """Makes an event one without these people's names and words; with ``teacher`` without the name of whose
     lesson it is. Pure."""
@@ -153,10 +157,12 @@ def _nameless(path: str, value: Any, participants: Collection[str], teacher: boo
         return value
     if kind in ("person", "lobby") and rest in participants:
         return {**value, "name": NAMELESS}
-    if kind in ("chat", "note") and value.get("participant") in participants:
+    if kind in ("chat", "note", "group_chat", "group_notice") and value.get("participant") in participants:
         return {**value, "name": NAMELESS, "text": ""}
     if kind == "held" and rest.partition("/")[0] in participants:
         return {**value, "name": NAMELESS, "text": ""}
+    if kind == "board" and value.get("by") in participants:
+        return {**value, **{what: empty for what, empty in _DRAWN.items() if what in value}}
     if kind == "material" and value.get("by") in participants:
         return {**value, "name": NAMELESS, "url": ""}
     if kind == "quiz_answer" and rest.partition("/")[0] in participants and value.get("text") is not None:

@@ -100,6 +100,7 @@ class Passing:
     def forget(self, participant: str) -> None:
         """Somebody is gone."""
         self._inking.forget(participant)
+        self._reactions.forget(participant)
 
     def _tell(self, telling: Callable[[], Awaitable[None]]) -> None:
         self._spawn(_if_there(telling))

@@ -40,6 +40,10 @@ class LessonReactions:
         if kind in _KINDS:
             self._until_s[participant, kind] = now_s + SHOWN_S[kind]
 
+    def forget(self, participant: str) -> None:
+        """Somebody is gone."""
+        self._buckets.pop(participant, None)
+
     def news(self, state: State, now_s: float) -> Iterator[tuple[View, Reactions]]:
         """What has changed since the last time for each kind of client."""
         quiet = NO_REACTIONS in state or is_calm(state)
