@@ -112,6 +112,30 @@ def test_a_photo_forgets_where_it_was_taken_and_stands_upright(tmp_path: Path) -
         assert not picture.getexif()
 
 
+@pytest.mark.parametrize(("wanted", "kind"), [("WEBP", kinds.WEBP), ("GIF", kinds.GIF)])
+def test_a_moving_picture_forgets_what_it_tells_of_itself_and_keeps_its_time(
+    wanted: str, kind: FileKind, tmp_path: Path
+) -> None:
+    path = tmp_path / "moving"
+    exif = Image.Exif()
+    exif[0x010E] = "Seen from our window"
+    first, *others = [Image.new("RGB", (32, 24), colour) for colour in ("red", "green", "blue")]
+    durations_ms = [100, 200, 300]
+    telling: dict[str, object] = {"exif": exif} if wanted == "WEBP" else {"comment": b"Seen from our window"}
+    first.save(path, wanted, save_all=True, append_images=others, duration=durations_ms, loop=3, **telling)
+    assert b"Seen from our window" in path.read_bytes()
+    renew(path, kind)
+    assert b"Seen from our window" not in path.read_bytes()
+    with Image.open(path) as picture:
+        assert picture.info["loop"] == 3
+        kept = []
+        for frame in range(picture.n_frames):  # type: ignore[attr-defined]
+            picture.seek(frame)
+            picture.load()
+            kept.append(picture.info["duration"])
+        assert kept == durations_ms
+
+
 def test_a_picture_is_made_no_larger_than_can_be_drawn_and_a_moving_one_moves(tmp_path: Path) -> None:
     file = tmp_path / "wide"
     file.write_bytes(brought.picture("PNG", (MAX_SIDE * 2, 10)))
